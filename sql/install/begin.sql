@@ -1,0 +1,43 @@
+-- What has to be true before anything is created, the roles, and the schema.
+
+do $$
+declare
+    existing record;
+    name text;
+begin
+    if pg_catalog.current_setting('server_encoding') operator(pg_catalog.<>) 'UTF8' then
+        raise feature_not_supported using
+            message = 'pg_bearer needs a database with encoding UTF8',
+            hint = 'Tokens are UTF-8. Create the database with ENCODING ''UTF8''.';
+    end if;
+    if exists (select from pg_catalog.pg_namespace n where n.nspname operator(pg_catalog.=) 'auth') then
+        raise duplicate_schema using
+            message = 'schema "auth" already exists',
+            hint = 'pg_bearer needs that name to itself. Supabase''s own auth schema cannot be shared: use another database.';
+    end if;
+    foreach name in array array['pg_bearer_owner', 'pg_bearer_admin', 'pg_bearer_service'] loop
+        select r.rolcanlogin or r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb
+                   or r.rolreplication as powerful,
+               exists (select from pg_catalog.pg_auth_members m
+                        where m.member operator(pg_catalog.=) r.oid) as is_member,
+               exists (select from pg_catalog.pg_auth_members m
+                         join pg_catalog.pg_roles u on u.oid operator(pg_catalog.=) m.member
+                        where m.roleid operator(pg_catalog.=) r.oid and not u.rolsuper) as has_members
+          into existing
+          from pg_catalog.pg_roles r
+         where r.rolname operator(pg_catalog.=) name;
+        if not found then
+            execute pg_catalog.format('create role %I nologin', name);
+        elsif existing.powerful or existing.is_member
+              or (name operator(pg_catalog.=) 'pg_bearer_owner' and existing.has_members) then
+            raise invalid_parameter_value using
+                message = pg_catalog.format('role "%s" exists and has rights that it must not have', name),
+                hint = 'It must not log in, have attributes or be a member of another role, and nobody may be a member of pg_bearer_owner. Drop it, or take that away.';
+        end if;
+    end loop;
+end
+$$;
+
+-- Plain, so that a schema somebody else owns is an error and never adopted.
+create schema auth;
+comment on schema auth is 'Bearer credentials verified in the database: identities, issuers and keys (extension pg_bearer).';

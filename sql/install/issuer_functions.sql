@@ -1,0 +1,365 @@
+-- Administering issuers and keys. Every function demands an administrator, whoever was granted it.
+-- They are security definer because the tables have no grants at all.
+
+-- Turns a violated constraint on auth.issuers into an error about the argument it came from (22023).
+create function auth.refuse_issuer_setting(violated text) returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    setting text := regexp_replace(violated, '^issuers_(.*)_check$', '\1');
+begin
+    raise invalid_parameter_value using
+        message = format('%s has a value that is not allowed', setting),
+        hint = (select d.description from pg_description d join pg_attribute a
+                    on a.attrelid = d.objoid and a.attnum = d.objsubid
+                 where d.objoid = 'auth.issuers'::regclass and d.classoid = 'pg_class'::regclass
+                   and a.attname = setting);
+end
+$$;
+
+-- The row of an issuer, locked so that changes of its keys follow one another; 22023 when there is none.
+create function auth.lock_issuer(name text) returns auth.issuers
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    found_issuer auth.issuers;
+begin
+    select * into found_issuer from auth.issuers i where i.issuer = name for update;
+    if not found then
+        raise invalid_parameter_value using
+            message = 'no such issuer',
+            hint = 'auth.list_issuers() shows those there are; the name is compared byte for byte.';
+    end if;
+    return found_issuer;
+end
+$$;
+
+create function auth.add_issuer(
+    issuer text,
+    audiences text[] default '{}',
+    algorithms text[] default '{}',
+    token_types text[] default '{}',
+    memberships_from_claims boolean default false,
+    allow_service_role boolean default false,
+    environment text default 'live',
+    leeway interval default '30 seconds',
+    max_lifetime interval default '0',
+    org_claim text[] default '{org_id}',
+    workspace_claim text[] default '{workspace_id}',
+    role_claim text[] default '{role}',
+    org_role_claim text[] default '{org_role}',
+    permissions_claim text[] default '{permissions}',
+    scopes_claim text[] default '{scope}',
+    email_claim text[] default '{email}'
+) returns uuid
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+    new_id uuid;
+    violated text;
+begin
+    perform auth.require_administrator();
+    insert into auth.issuers (issuer, audiences, algorithms, token_types, memberships_from_claims,
+                              allow_service_role, environment, leeway, max_lifetime, org_claim,
+                              workspace_claim, role_claim, org_role_claim, permissions_claim, scopes_claim,
+                              email_claim)
+    values (issuer, audiences, algorithms, token_types, memberships_from_claims, allow_service_role,
+            environment, leeway, max_lifetime, org_claim, workspace_claim, role_claim, org_role_claim,
+            permissions_claim, scopes_claim, email_claim)
+    returning issuers.id into new_id;
+    return new_id;
+exception
+    when unique_violation then
+        raise unique_violation using
+            message = 'this issuer exists already', hint = 'auth.update_issuer() changes it.';
+    when check_violation then
+        get stacked diagnostics violated = constraint_name;
+        perform auth.refuse_issuer_setting(violated);
+    when not_null_violation then
+        get stacked diagnostics violated = column_name;
+        perform auth.refuse_issuer_setting(violated);
+end
+$$;
+
+create function auth.update_issuer(
+    issuer text,
+    audiences text[] default null,
+    algorithms text[] default null,
+    token_types text[] default null,
+    memberships_from_claims boolean default null,
+    allow_service_role boolean default null,
+    environment text default null,
+    leeway interval default null,
+    max_lifetime interval default null,
+    org_claim text[] default null,
+    workspace_claim text[] default null,
+    role_claim text[] default null,
+    org_role_claim text[] default null,
+    permissions_claim text[] default null,
+    scopes_claim text[] default null,
+    email_claim text[] default null
+) returns void
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+    old auth.issuers;
+    violated text;
+begin
+    perform auth.require_administrator();
+    old := auth.lock_issuer(issuer);
+    update auth.issuers i set
+        audiences = coalesce(audiences, old.audiences),
+        algorithms = coalesce(algorithms, old.algorithms),
+        token_types = coalesce(token_types, old.token_types),
+        memberships_from_claims = coalesce(memberships_from_claims, old.memberships_from_claims),
+        allow_service_role = coalesce(allow_service_role, old.allow_service_role),
+        environment = coalesce(environment, old.environment),
+        leeway = coalesce(leeway, old.leeway),
+        max_lifetime = coalesce(max_lifetime, old.max_lifetime),
+        org_claim = coalesce(org_claim, old.org_claim),
+        workspace_claim = coalesce(workspace_claim, old.workspace_claim),
+        role_claim = coalesce(role_claim, old.role_claim),
+        org_role_claim = coalesce(org_role_claim, old.org_role_claim),
+        permissions_claim = coalesce(permissions_claim, old.permissions_claim),
+        scopes_claim = coalesce(scopes_claim, old.scopes_claim),
+        email_claim = coalesce(email_claim, old.email_claim)
+     where i.id = old.id;
+exception
+    when check_violation then
+        get stacked diagnostics violated = constraint_name;
+        perform auth.refuse_issuer_setting(violated);
+end
+$$;
+
+create function auth.remove_issuer(issuer text) returns void
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    perform auth.require_administrator();
+    perform auth.lock_issuer(remove_issuer.issuer);
+    delete from auth.issuers i where i.issuer = remove_issuer.issuer;
+end
+$$;
+
+create function auth.list_issuers() returns setof auth.issuers
+    language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    perform auth.require_administrator();
+    return query select * from auth.issuers i order by i.issuer;
+end
+$$;
+
+create function auth.list_jwt_keys(issuer text default null)
+    returns table (key_id uuid, issuer_name text, kid text, alg text, state text, usable boolean,
+                   not_before timestamptz, not_after timestamptz, created_at timestamptz, revoked_at timestamptz)
+    language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+begin
+    perform auth.require_administrator();
+    return query
+        select k.id, i.issuer, k.kid, k.alg, k.state,
+               k.state in ('active', 'retired')
+                   and (k.not_before is null or k.not_before <= clock_timestamp())
+                   and (k.not_after is null or k.not_after > clock_timestamp())
+                   and (k.public_jwk is not null or exists (select from auth.jwt_secrets s where s.key_id = k.id)),
+               k.not_before, k.not_after, k.created_at, k.revoked_at
+          from auth.jwt_keys k join auth.issuers i on i.id = k.issuer_id
+         where list_jwt_keys.issuer is null or i.issuer = list_jwt_keys.issuer
+         order by i.issuer, k.created_at, k.kid;
+end
+$$;
+
+-- The bytes of a secret. Never repeats the text in an error, as decode() does.
+create function auth.decode_jwt_secret(secret text, encoding text) returns bytea
+    language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+begin
+    case encoding
+        when 'text' then return convert_to(secret, 'UTF8');
+        when 'hex', 'base64' then return decode(secret, encoding);
+        when 'base64url' then
+            return decode(rpad(translate(secret, '-_', '+/'), (length(secret) + 3) / 4 * 4, '='), 'base64');
+        else
+            raise invalid_parameter_value using
+                message = 'unknown encoding of the secret', hint = 'Use text, base64, base64url or hex.';
+    end case;
+exception
+    when invalid_parameter_value or null_value_not_allowed then
+        raise invalid_parameter_value using
+            message = 'the secret is not in the encoding that was given',
+            hint = 'Use text, base64, base64url or hex.';
+end
+$$;
+
+-- The algorithm of an RSA key that names none: the only one its issuer may use, else RS256.
+create function auth.rsa_algorithm(allowed text[]) returns text
+    language sql immutable set search_path = pg_catalog, pg_temp
+    return (select case count(*) when 1 then min(a) else 'RS256' end
+              from unnest(allowed) a where a like 'RS%' or a like 'PS%');
+
+create function auth.load_jwks(issuer text, jwks text, grace interval default '0')
+    returns table (key_id uuid, kid text, alg text, state text)
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+    the_issuer auth.issuers;
+    new_key record;
+    present bytea[];
+    touched uuid[];
+    touched_id uuid;
+begin
+    perform auth.require_administrator();
+    if jwks is null or grace is null or grace < '0' then
+        raise invalid_parameter_value using
+            message = 'the key set must be given, and the grace must not be negative';
+    end if;
+    the_issuer := auth.lock_issuer(load_jwks.issuer);
+    select array_agg(p.thumbprint || p.alg::bytea) into present
+      from auth.parse_jwks(jwks, auth.rsa_algorithm(the_issuer.algorithms)) p;
+
+    -- What the set no longer has goes first, so that its kid is free for another key.
+    with gone as (
+        update auth.jwt_keys k
+           set state = case when grace > '0' then 'retired' else 'revoked' end,
+               not_after = case when grace > '0' then least(k.not_after, clock_timestamp() + grace) else k.not_after end,
+               revoked_at = case when grace > '0' then null else clock_timestamp() end,
+               disappeared = true
+         where k.issuer_id = the_issuer.id and k.public_jwk is not null and k.state in ('next', 'active')
+           and k.thumbprint || k.alg::bytea <> all (present)
+        returning k.id
+    )
+    select coalesce(array_agg(gone.id), '{}') into touched from gone;
+
+    -- Kids may change places among the keys that stay.
+    update auth.jwt_keys k set kid = null
+     where k.issuer_id = the_issuer.id and k.public_jwk is not null and k.state in ('next', 'active');
+    for new_key in
+        select * from auth.parse_jwks(jwks, auth.rsa_algorithm(the_issuer.algorithms))
+    loop
+        insert into auth.jwt_keys as k (issuer_id, kid, alg, public_jwk, thumbprint)
+        values (the_issuer.id, new_key.kid, new_key.alg, new_key.public_jwk, new_key.thumbprint)
+        on conflict (issuer_id, thumbprint, alg) do update
+           set kid = excluded.kid,
+               public_jwk = excluded.public_jwk,
+               state = case when k.disappeared then 'active' else k.state end,
+               not_after = case when k.disappeared then null else k.not_after end,
+               revoked_at = case when k.disappeared then null else k.revoked_at end,
+               disappeared = false
+        returning k.id into touched_id;
+        touched := touched || touched_id;
+    end loop;
+    if exists (select from auth.jwt_keys k where k.id = any (touched) and k.state = 'revoked' and not k.disappeared) then
+        raise warning using
+            message = 'the key set has a key that an administrator revoked; it stays revoked',
+            hint = 'Tell the issuer to stop publishing it.';
+    end if;
+    return query
+        select k.id, k.kid, k.alg, k.state from auth.jwt_keys k
+         where k.id = any (touched) order by k.state, k.kid, k.created_at;
+exception
+    when unique_violation then
+        raise unique_violation using
+            message = 'a kid in the key set is taken by another key of this issuer',
+            hint = 'auth.list_jwt_keys() shows it.';
+end
+$$;
+
+create function auth.add_jwt_key(
+    issuer text, key text, alg text default null, kid text default null,
+    not_before timestamptz default null, not_after timestamptz default null
+) returns uuid
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+    the_issuer auth.issuers;
+    parsed record;
+    new_id uuid;
+begin
+    perform auth.require_administrator();
+    if key is null then
+        raise invalid_parameter_value using
+            message = 'the key must be given', hint = 'Pass a public key as JWK or PEM.';
+    end if;
+    if not_after <= not_before then
+        raise invalid_parameter_value using message = 'not_after must be later than not_before';
+    end if;
+    the_issuer := auth.lock_issuer(issuer);
+    select * into parsed from auth.parse_jwt_key(key, alg, kid);
+    insert into auth.jwt_keys (issuer_id, kid, alg, public_jwk, thumbprint, not_before, not_after)
+    values (the_issuer.id, parsed.kid, parsed.alg, parsed.public_jwk, parsed.thumbprint, not_before, not_after)
+    returning jwt_keys.id into new_id;
+    return new_id;
+exception
+    when unique_violation then
+        raise unique_violation using
+            message = 'the issuer has this key, or another one with this kid',
+            hint = 'auth.list_jwt_keys() shows it. A revoked key cannot come back.';
+end
+$$;
+
+create function auth.add_jwt_secret(
+    issuer text, secret text, alg text default 'HS256', kid text default null, encoding text default 'text',
+    not_before timestamptz default null, not_after timestamptz default null
+) returns uuid
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+    the_issuer auth.issuers;
+    material bytea;
+    new_id uuid;
+begin
+    perform auth.require_administrator();
+    if secret is null or alg is null then
+        raise invalid_parameter_value using message = 'the secret and its algorithm must be given';
+    end if;
+    if not_after <= not_before then
+        raise invalid_parameter_value using message = 'not_after must be later than not_before';
+    end if;
+    if kid is not null and octet_length(kid) not between 1 and 128 then
+        raise invalid_parameter_value using message = 'kid must have 1 to 128 bytes';
+    end if;
+    material := auth.decode_jwt_secret(secret, encoding);
+    perform auth.check_jwt_secret(material, alg);
+    the_issuer := auth.lock_issuer(issuer);
+    insert into auth.jwt_keys (issuer_id, kid, alg, not_before, not_after)
+    values (the_issuer.id, kid, alg, not_before, not_after)
+    returning jwt_keys.id into new_id;
+    insert into auth.jwt_secrets (key_id, material) values (new_id, material);
+    return new_id;
+exception
+    when unique_violation then
+        raise unique_violation using
+            message = 'the issuer has another key with this kid', hint = 'auth.list_jwt_keys() shows it.';
+end
+$$;
+
+create function auth.revoke_jwt_key(key_id uuid) returns void
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    perform auth.require_administrator();
+    update auth.jwt_keys k
+       set state = 'revoked', revoked_at = coalesce(k.revoked_at, clock_timestamp()), disappeared = false
+     where k.id = revoke_jwt_key.key_id;
+    if not found then
+        raise invalid_parameter_value using
+            message = 'no such key', hint = 'auth.list_jwt_keys() shows those there are.';
+    end if;
+end
+$$;
+
+comment on function auth.refuse_issuer_setting(text) is 'Internal: the error for a violated constraint of auth.issuers.';
+comment on function auth.lock_issuer(text) is 'Internal: the row of an issuer, locked; 22023 when there is none.';
+comment on function auth.rsa_algorithm(text[]) is 'Internal: the algorithm of an RSA key that names none.';
+comment on function auth.add_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[]) is
+    'Administrators: accepts tokens of an issuer from now on, once it has keys; returns its id. The columns of auth.issuers explain the arguments. 22023 for a value that is not allowed, 23505 when it exists.';
+comment on function auth.update_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[]) is
+    'Administrators: changes what is given and leaves the rest. Counts for every authenticate that starts after the commit.';
+comment on function auth.remove_issuer(text) is
+    'Administrators: forgets an issuer and its keys. Its tokens are refused from the commit on.';
+comment on function auth.list_issuers() is 'Administrators: the issuers.';
+comment on function auth.list_jwt_keys(text) is
+    'Administrators: the keys of an issuer, or of all; usable says whether a key verifies tokens now. Shows no secret.';
+comment on function auth.load_jwks(text, text, interval) is
+    'Administrators: makes a JWK Set (RFC 7517) the public keys of an issuer, all or nothing; returns the keys it has and those it lost. A key that disappeared is revoked, or with a grace retired until it ends, and comes back when the set has it again. A key revoked by auth.revoke_jwt_key() stays revoked. 22023 with the reason for a bad set.';
+comment on function auth.add_jwt_key(text, text, text, text, timestamptz, timestamptz) is
+    'Administrators: adds one public key, as JWK or PEM, to an issuer; returns its id. Without alg: what the JWK says, RS256 for RSA, or what the curve asks for. 22023 with the reason for a bad key, 23505 when it is there. auth.load_jwks() replaces it.';
+comment on function auth.add_jwt_secret(text, text, text, text, text, timestamptz, timestamptz) is
+    'Administrators: adds a shared secret for HS256 (at least 32 bytes), HS384 (48) or HS512 (64); returns the key''s id. encoding says how the text becomes bytes: text, base64, base64url or hex. Pass it as a bind parameter or psql variable.';
+comment on function auth.revoke_jwt_key(uuid) is
+    'Administrators: revokes a key for good; no token it signed is accepted by an authenticate that starts after the commit. Idempotent; 22023 when there is no such key.';

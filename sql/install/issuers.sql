@@ -1,0 +1,106 @@
+-- Who may make tokens for this database, and the keys that prove it.
+-- Row-level security is on without a policy and nobody has a grant: the tables are read and written by
+-- the functions alone, which belong to their owner.
+
+create table auth.issuers (
+    id uuid primary key default pg_catalog.gen_random_uuid(),
+    issuer text collate pg_catalog."C" not null unique
+        check (pg_catalog.octet_length(issuer) between 1 and 1024),
+    audiences text[] not null default '{}'
+        check (pg_catalog.array_position(audiences, null) is null and pg_catalog.array_position(audiences, '') is null),
+    algorithms text[] not null default '{}'
+        check (algorithms <@ array['HS256', 'HS384', 'HS512', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384',
+                                   'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA']),
+    token_types text[] not null default '{}'
+        check (pg_catalog.array_position(token_types, null) is null and pg_catalog.array_position(token_types, '') is null),
+    memberships_from_claims boolean not null default false,
+    allow_service_role boolean not null default false,
+    environment text not null default 'live' check (environment in ('live', 'test')),
+    leeway interval not null default '30 seconds' check (leeway between '0' and '300 seconds'),
+    max_lifetime interval not null default '0' check (max_lifetime >= '0'),
+    org_claim text[] not null default '{org_id}',
+    workspace_claim text[] not null default '{workspace_id}',
+    role_claim text[] not null default '{role}',
+    org_role_claim text[] not null default '{org_role}',
+    permissions_claim text[] not null default '{permissions}',
+    scopes_claim text[] not null default '{scope}',
+    email_claim text[] not null default '{email}',
+    created_at timestamptz not null default pg_catalog.now()
+);
+
+comment on table auth.issuers is 'The issuers whose tokens are accepted. Tokens of any other issuer are refused.';
+comment on column auth.issuers.id is 'Identifies the issuer in other tables.';
+comment on column auth.issuers.issuer is 'The iss claim, compared byte for byte (RFC 7519 section 4.1.1).';
+comment on column auth.issuers.audiences is 'One of these must be in the aud claim; empty asks for none (RFC 7519 section 4.1.3).';
+comment on column auth.issuers.algorithms is 'The JWS algorithms this issuer may use; empty leaves it to the keys.';
+comment on column auth.issuers.token_types is 'The typ headers accepted; empty accepts JWT, at+jwt and none at all.';
+comment on column auth.issuers.memberships_from_claims is 'Organizations, workspaces, organization roles and permissions in its tokens count as they are.';
+comment on column auth.issuers.allow_service_role is 'Its tokens may name the role service_role.';
+comment on column auth.issuers.environment is 'The environment of its tokens: live or test.';
+comment on column auth.issuers.leeway is 'How far its clock may differ from ours, 0 to 300 seconds.';
+comment on column auth.issuers.max_lifetime is 'The longest time from iat to exp; 0 sets no limit.';
+comment on column auth.issuers.org_claim is 'Path to the organization, or list of organizations, in the claims.';
+comment on column auth.issuers.workspace_claim is 'Path to the workspace, or list of workspaces.';
+comment on column auth.issuers.role_claim is 'Path to the role.';
+comment on column auth.issuers.org_role_claim is 'Path to the role in the organization.';
+comment on column auth.issuers.permissions_claim is 'Path to the permissions: an array, or a line with spaces between them.';
+comment on column auth.issuers.scopes_claim is 'Path to the scopes: an array, or a line with spaces between them (RFC 8693 section 4.2).';
+comment on column auth.issuers.email_claim is 'Path to the e-mail address.';
+comment on column auth.issuers.created_at is 'When it was added.';
+
+create table auth.jwt_keys (
+    id uuid primary key default pg_catalog.gen_random_uuid(),
+    issuer_id uuid not null references auth.issuers on delete cascade,
+    kid text collate pg_catalog."C" check (pg_catalog.octet_length(kid) between 1 and 128),
+    alg text not null
+        check (alg in ('HS256', 'HS384', 'HS512', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512',
+                       'ES256', 'ES384', 'ES512', 'EdDSA')),
+    public_jwk text,
+    thumbprint bytea,
+    state text not null default 'active' check (state in ('next', 'active', 'retired', 'revoked')),
+    disappeared boolean not null default false,
+    not_before timestamptz,
+    not_after timestamptz,
+    created_at timestamptz not null default pg_catalog.now(),
+    revoked_at timestamptz,
+    check ((alg in ('HS256', 'HS384', 'HS512')) = (public_jwk is null)),
+    check ((public_jwk is null) = (thumbprint is null)),
+    check ((state = 'revoked') = (revoked_at is not null)),
+    check (state <> 'retired' or not_after is not null),
+    unique (issuer_id, thumbprint, alg)
+);
+create unique index jwt_keys_kid on auth.jwt_keys (issuer_id, kid, alg) where state in ('next', 'active');
+
+comment on table auth.jwt_keys is 'The keys that verify tokens. A key belongs to one issuer and serves one algorithm.';
+comment on column auth.jwt_keys.id is 'Identifies the key, for auth.revoke_jwt_key().';
+comment on column auth.jwt_keys.issuer_id is 'The issuer that signs with it.';
+comment on column auth.jwt_keys.kid is 'The key id a token names (RFC 7515 section 4.1.4); NULL serves tokens that name none.';
+comment on column auth.jwt_keys.alg is 'The one algorithm it is used with (RFC 7518 section 3.1).';
+comment on column auth.jwt_keys.public_jwk is 'The public key (RFC 7517) without anything else; NULL for a secret.';
+comment on column auth.jwt_keys.thumbprint is 'SHA-256 thumbprint of the public key (RFC 7638).';
+comment on column auth.jwt_keys.state is 'next: not in use yet. active. retired: until not_after. revoked: for good.';
+comment on column auth.jwt_keys.disappeared is 'It was revoked or retired because the issuer''s key set no longer had it, and comes back with it.';
+comment on column auth.jwt_keys.not_before is 'It verifies nothing before this time.';
+comment on column auth.jwt_keys.not_after is 'It verifies nothing from this time on.';
+comment on column auth.jwt_keys.created_at is 'When it was added.';
+comment on column auth.jwt_keys.revoked_at is 'When it was revoked.';
+
+create table auth.jwt_secrets (
+    key_id uuid primary key references auth.jwt_keys on delete cascade,
+    material bytea not null
+);
+
+comment on table auth.jwt_secrets is 'The secrets of HS256, HS384 and HS512 keys. Left out of dumps unless pg_bearer.dump_secrets is on.';
+comment on column auth.jwt_secrets.key_id is 'The key it belongs to.';
+comment on column auth.jwt_secrets.material is 'The secret. Whoever reads it can sign tokens.';
+comment on index auth.jwt_keys_kid is 'Among the keys that an issuer uses, a kid and an algorithm name one.';
+
+alter table auth.issuers enable row level security;
+alter table auth.jwt_keys enable row level security;
+alter table auth.jwt_secrets enable row level security;
+
+-- One call in each statement: together they would update the same catalog row twice.
+select pg_catalog.pg_extension_config_dump('auth.issuers'::pg_catalog.regclass, '');
+select pg_catalog.pg_extension_config_dump('auth.jwt_keys'::pg_catalog.regclass, '');
+select pg_catalog.pg_extension_config_dump('auth.jwt_secrets'::pg_catalog.regclass,
+    'where pg_catalog.current_setting(''pg_bearer.dump_secrets'', true)::pg_catalog.bool');

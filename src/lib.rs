@@ -1,0 +1,21 @@
+//! pg_bearer verifies bearer credentials inside PostgreSQL and keeps tenants apart with row-level
+//! security. `verify` decides, `pg` translates, `sql` remembers; see ARCHITECTURE.md.
+
+mod pg;
+mod verify;
+
+use pgrx::prelude::*;
+
+::pgrx::pg_module_magic!(name, version);
+
+extension_sql_file!("../sql/install/begin.sql", name = "begin", bootstrap);
+extension_sql_file!("../sql/install/raw_readers.sql", name = "raw_readers");
+extension_sql_file!("../sql/install/issuers.sql", name = "issuers", requires = ["raw_readers"]);
+extension_sql_file!("../sql/install/issuer_functions.sql", name = "issuer_functions", requires = ["issuers"]);
+extension_sql_file!("../sql/install/finish.sql", name = "finish", finalize);
+
+/// Called by Postgres when a backend loads the library.
+#[pg_guard]
+extern "C-unwind" fn _PG_init() {
+    pg::init();
+}

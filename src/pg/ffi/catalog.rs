@@ -1,0 +1,72 @@
+//! Small questions to Postgres.
+
+use pgrx::pg_sys;
+use std::ffi::CStr;
+
+const ADMINISTRATORS: &CStr = c"pg_bearer_admin";
+
+/// Is the user who runs the outermost code (not the owner of a security-definer function on the stack) a
+/// superuser or a member of pg_bearer_admin?
+pub(in crate::pg) fn outer_user_is_administrator() -> bool {
+    // SAFETY: catalog look-ups in a transaction; a missing role gives an invalid oid.
+    unsafe {
+        let user = pg_sys::GetOuterUserId();
+        if pg_sys::superuser_arg(user) {
+            return true;
+        }
+        let role = pg_sys::get_role_oid(ADMINISTRATORS.as_ptr(), true);
+        role != pg_sys::InvalidOid && pg_sys::is_member_of_role(user, role)
+    }
+}
+
+/// True inside index expressions, REFRESH and the like, where code of one user runs for another.
+pub(in crate::pg) fn in_restricted_operation() -> bool {
+    // SAFETY: reads a flag.
+    unsafe { pg_sys::InSecurityRestrictedOperation() }
+}
+
+/// True when the running command is a plain statement by itself, so that whatever is local to the
+/// transaction ends with it.
+pub(in crate::pg) fn outside_transaction_block() -> bool {
+    // SAFETY: reads state of the transaction and of the active portal, which is null or valid.
+    unsafe {
+        let portal = pg_sys::ActivePortal;
+        let plain = !portal.is_null() && (*portal).commandTag == pg_sys::CommandTag::CMDTAG_SELECT;
+        plain && !pg_sys::IsTransactionBlock()
+    }
+}
+
+/// Seconds since 1970 by the clock of this moment, not of the transaction or statement.
+pub(in crate::pg) fn clock() -> u64 {
+    // SAFETY: gettimeofday.
+    let microseconds = unsafe { pg_sys::GetCurrentTimestamp() };
+    let seconds = microseconds.div_euclid(1_000_000).saturating_add(946_684_800);
+    u64::try_from(seconds).unwrap_or(0)
+}
+
+/// Runs `read` with a snapshot taken now, so that it sees every commit that came before, whatever the
+/// transaction's isolation level.
+pub(in crate::pg) fn with_latest_snapshot<T>(read: impl FnOnce() -> T) -> T {
+    // SAFETY: pushed and popped in pairs; when `read` raises, the abort of the (sub)transaction pops it.
+    unsafe {
+        pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot());
+        let result = read();
+        pg_sys::PopActiveSnapshot();
+        result
+    }
+}
+
+/// A timestamp as `to_jsonb` writes it.
+pub(in crate::pg) fn timestamp_text(microseconds: i64) -> String {
+    let mut buffer = [0; pg_sys::MAXDATELEN as usize + 1];
+    // SAFETY: the buffer has the size that JsonEncodeDateTime asks for; it writes a terminated string.
+    unsafe {
+        pg_sys::JsonEncodeDateTime(
+            buffer.as_mut_ptr(),
+            pg_sys::Datum::from(microseconds),
+            pg_sys::TIMESTAMPTZOID,
+            std::ptr::null(),
+        );
+        CStr::from_ptr(buffer.as_ptr()).to_string_lossy().into_owned()
+    }
+}

@@ -1,0 +1,12 @@
+//! The only home of `unsafe`: what Postgres calls back, raw readers, and safe wrappers of its C functions.
+#![allow(unsafe_code, reason = "this is the one module that talks to C")]
+
+pub(super) mod carrier;
+pub(super) mod catalog;
+pub(super) mod input;
+pub(super) mod log_hook;
+pub(super) mod output;
+pub(super) mod portals;
+pub(super) mod readers;
+pub(super) mod transaction;
+mod version;

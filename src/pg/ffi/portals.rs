@@ -1,0 +1,99 @@
+//! Cursors that are open beside the running statement.
+
+use pgrx::pg_sys;
+use std::ffi::{CStr, CString};
+
+/// The `createSubid` of a portal that an earlier transaction left: InvalidSubTransactionId of c.h.
+const NO_SUBTRANSACTION: pg_sys::SubTransactionId = 0;
+
+/// A portal as this module's callers need it; `held` means that an earlier transaction filled it.
+pub(super) struct OpenPortal {
+    portal: pg_sys::Portal,
+    pub(super) name: CString,
+    pub(super) created_at: pg_sys::TimestampTz,
+    pub(super) held: bool,
+    pub(super) holdable: bool,
+    /// It is running, or a PL loop is reading from it.
+    busy: bool,
+}
+
+/// Is a cursor open that this transaction declared, other than those that run or are being looped over?
+pub(in crate::pg) fn cursor_is_open() -> bool {
+    all().iter().any(|portal| !portal.held && !portal.busy)
+}
+
+/// Closes a portal for good.
+pub(super) fn close(portal: &OpenPortal) {
+    // SAFETY: the pointer was looked up in this call of `all`, and nothing ran in between.
+    unsafe { pg_sys::PortalDrop(portal.portal, false) }
+}
+
+/// Every open portal with a name, in no particular order.
+pub(super) fn all() -> Vec<OpenPortal> {
+    // SAFETY: scans the portal table. An open cursor is READY; running portals are ACTIVE.
+    if unsafe { pg_sys::ThereAreNoReadyPortals() } {
+        return Vec::new();
+    }
+    names().into_iter().filter_map(look_up).collect()
+}
+
+fn look_up(name: CString) -> Option<OpenPortal> {
+    // SAFETY: the portal is read at once; it belongs to the portal table, not to us.
+    unsafe {
+        let portal = pg_sys::GetPortalByName(name.as_ptr());
+        let found = portal.as_ref()?;
+        Some(OpenPortal {
+            portal,
+            created_at: found.creation_time,
+            held: found.createSubid == NO_SUBTRANSACTION,
+            holdable: found.cursorOptions & pg_sys::CURSOR_OPT_HOLD as i32 != 0,
+            busy: found.portalPinned || found.status == pg_sys::PortalStatus::PORTAL_ACTIVE,
+            name,
+        })
+    }
+}
+
+/// The names behind the view pg_cursors. The portal table itself is private to Postgres; calling the
+/// view's function directly spares the executor.
+fn names() -> Vec<CString> {
+    // SAFETY: the call is set up as execSRF.c does for a function that returns its rows in a tuplestore.
+    unsafe {
+        let context = pg_sys::CreateStandaloneExprContext();
+        let mut function = pg_sys::FmgrInfo::default();
+        pg_sys::fmgr_info(pg_sys::Oid::from(pg_sys::F_PG_CURSOR), &mut function);
+        let mut result = pg_sys::ReturnSetInfo {
+            type_: pg_sys::NodeTag::T_ReturnSetInfo,
+            econtext: context,
+            allowedModes: pg_sys::SetFunctionReturnMode::SFRM_Materialize as i32,
+            ..Default::default()
+        };
+        let mut call = pg_sys::FunctionCallInfoBaseData {
+            flinfo: &mut function,
+            resultinfo: (&raw mut result).cast(),
+            ..Default::default()
+        };
+        pg_sys::pg_cursor(&mut call);
+        let names = first_column(&result);
+        pg_sys::FreeExprContext(context, true);
+        names
+    }
+}
+
+/// Reads the first column, a text, of every row, and frees the rows.
+unsafe fn first_column(result: &pg_sys::ReturnSetInfo) -> Vec<CString> {
+    let mut texts = Vec::new();
+    // SAFETY: pg_cursor() filled setResult and setDesc.
+    unsafe {
+        let slot = pg_sys::MakeSingleTupleTableSlot(result.setDesc, &raw const pg_sys::TTSOpsMinimalTuple);
+        while pg_sys::tuplestore_gettupleslot(result.setResult, true, false, slot) {
+            pg_sys::slot_getsomeattrs_int(slot, 1);
+            let text = pg_sys::text_to_cstring((*(*slot).tts_values).cast_mut_ptr());
+            texts.push(CStr::from_ptr(text).to_owned());
+            pg_sys::pfree(text.cast());
+        }
+        pg_sys::ExecDropSingleTupleTableSlot(slot);
+        pg_sys::tuplestore_end(result.setResult);
+    }
+    texts
+}
+

@@ -1,0 +1,168 @@
+//! The readers that policies call once per row, as plain C functions: no allocation per row, and a
+//! result that cannot dangle, because it is a copy that belongs to the calling expression.
+//!
+//! `sql/install/raw_readers.sql` declares them; `tests/database/catalog.rs` compares its declarations with the table there.
+
+use super::carrier::{generation, statement_start, with_identity};
+use crate::pg::encoding::View;
+use crate::verify::identity::Uuid;
+use pgrx::{pg_guard, pg_sys};
+
+/// What a reader of a value keeps in `fn_extra`.
+#[repr(C)]
+struct Kept {
+    generation: u64,
+    valid_until: i64,
+    is_null: bool,
+    value: pg_sys::Datum,
+}
+
+/// Which value, and how to copy it into memory that lives as long as the expression.
+type Copy = unsafe fn(View<'_>) -> Option<pg_sys::Datum>;
+
+/// Answers with the kept copy while the identity is the one it was made from and has not expired.
+#[inline]
+unsafe fn kept(fcinfo: pg_sys::FunctionCallInfo, copy: Copy) -> pg_sys::Datum {
+    // SAFETY: fmgr passes a valid fcinfo with a flinfo whose fn_extra is ours alone.
+    unsafe {
+        let function = (*fcinfo).flinfo;
+        let mut kept = (*function).fn_extra.cast::<Kept>();
+        if kept.is_null() || (*kept).generation != generation() {
+            kept = renew(function, copy);
+        }
+        let alive = statement_start() < (*kept).valid_until;
+        (*fcinfo).isnull = (*kept).is_null || !alive;
+        (*kept).value
+    }
+}
+
+/// Copies the value anew. Former copies stay until the expression ends: a caller may still look at them.
+#[pg_guard]
+unsafe extern "C-unwind" fn renew(function: *mut pg_sys::FmgrInfo, copy: Copy) -> *mut Kept {
+    // SAFETY: fn_mcxt lives at least as long as fn_extra; the copy is made while it is current.
+    unsafe {
+        let before = pg_sys::MemoryContextSwitchTo((*function).fn_mcxt);
+        let mut fresh = Kept {
+            generation: generation(),
+            valid_until: i64::MIN,
+            is_null: true,
+            value: pg_sys::Datum::null(),
+        };
+        with_identity(|view| {
+            fresh.valid_until = view.valid_until();
+            if let Some(value) = copy(view) {
+                fresh.value = value;
+                fresh.is_null = false;
+            }
+        });
+        let mut kept = (*function).fn_extra.cast::<Kept>();
+        if kept.is_null() {
+            kept = pg_sys::palloc(size_of::<Kept>()).cast();
+        }
+        kept.write(fresh);
+        (*function).fn_extra = kept.cast();
+        pg_sys::MemoryContextSwitchTo(before);
+        kept
+    }
+}
+
+unsafe fn copy_id(id: Option<&Uuid>) -> Option<pg_sys::Datum> {
+    let id = id?;
+    // SAFETY: palloc gives 16 bytes or raises.
+    unsafe {
+        let copy = pg_sys::palloc(size_of::<Uuid>()).cast::<u8>();
+        std::ptr::copy_nonoverlapping(id.as_ptr(), copy, size_of::<Uuid>());
+        Some(pg_sys::Datum::from(copy))
+    }
+}
+
+unsafe fn copy_ids(ids: &[Uuid]) -> Option<pg_sys::Datum> {
+    let mut elements: Vec<pg_sys::Datum> = ids.iter().map(|id| pg_sys::Datum::from(id.as_ptr())).collect();
+    let count = i32::try_from(elements.len()).ok()?;
+    // SAFETY: every datum points to the 16 bytes of a uuid, which construct_array copies.
+    unsafe {
+        let align = pg_sys::TYPALIGN_CHAR as std::ffi::c_char;
+        let array = pg_sys::construct_array(elements.as_mut_ptr(), count, pg_sys::UUIDOID, 16, false, align);
+        Some(pg_sys::Datum::from(array))
+    }
+}
+
+/// Answers whether the id in the first argument passes `test`; NULL when nobody is signed in.
+#[inline]
+unsafe fn tested(fcinfo: pg_sys::FunctionCallInfo, test: impl FnOnce(View<'_>, &Uuid) -> bool) -> pg_sys::Datum {
+    // SAFETY: the functions are declared STRICT with one uuid argument.
+    unsafe {
+        let id = &*(*fcinfo).args.as_ptr().read().value.cast_mut_ptr::<Uuid>();
+        match with_identity(|view| test(view, id)) {
+            Some(passed) => pg_sys::Datum::from(passed),
+            None => {
+                (*fcinfo).isnull = true;
+                pg_sys::Datum::null()
+            }
+        }
+    }
+}
+
+/// A raw reader: its C symbol and the version record that fmgr asks for.
+macro_rules! raw_reader {
+    ($(#[$doc:meta])* $symbol:ident, $record:ident, |$fcinfo:ident| $body:expr) => {
+        $(#[$doc])*
+        #[unsafe(no_mangle)]
+        unsafe extern "C-unwind" fn $symbol($fcinfo: pg_sys::FunctionCallInfo) -> pg_sys::Datum {
+            // SAFETY: called by fmgr for a function that the install script declares.
+            unsafe { $body }
+        }
+
+        #[unsafe(no_mangle)]
+        extern "C" fn $record() -> *const pg_sys::Pg_finfo_record {
+            static RECORD: pg_sys::Pg_finfo_record = pg_sys::Pg_finfo_record { api_version: 1 };
+            &RECORD
+        }
+    };
+}
+
+raw_reader!(
+    /// `auth.uid()`
+    pg_bearer_uid, pg_finfo_pg_bearer_uid, |fcinfo| kept(fcinfo, |view| copy_id(view.uid())));
+raw_reader!(
+    /// `auth.current_org()`
+    pg_bearer_current_org, pg_finfo_pg_bearer_current_org, |fcinfo| kept(fcinfo, |view| copy_id(view.org())));
+raw_reader!(
+    /// `auth.current_workspace()`
+    pg_bearer_current_workspace, pg_finfo_pg_bearer_current_workspace, |fcinfo| kept(fcinfo, |view| copy_id(view.workspace())));
+raw_reader!(
+    /// `auth.in_org(uuid)`
+    pg_bearer_in_org, pg_finfo_pg_bearer_in_org, |fcinfo| tested(fcinfo, |view, id| view.org() == Some(id)));
+raw_reader!(
+    /// `auth.is_member(uuid)`
+    pg_bearer_is_member, pg_finfo_pg_bearer_is_member,
+    |fcinfo| tested(fcinfo, |view, id| view.orgs().binary_search(id).is_ok()));
+raw_reader!(
+    /// `auth.is_workspace_member(uuid)`
+    pg_bearer_is_workspace_member, pg_finfo_pg_bearer_is_workspace_member,
+    |fcinfo| tested(fcinfo, |view, id| view.workspaces().binary_search(id).is_ok()));
+raw_reader!(
+    /// `auth.org_ids()`
+    pg_bearer_org_ids, pg_finfo_pg_bearer_org_ids, |fcinfo| kept_list(fcinfo, |view| copy_ids(view.orgs())));
+raw_reader!(
+    /// `auth.workspace_ids()`
+    pg_bearer_workspace_ids, pg_finfo_pg_bearer_workspace_ids,
+    |fcinfo| kept_list(fcinfo, |view| copy_ids(view.workspaces())));
+
+/// Like [`kept`], with an empty list instead of NULL.
+unsafe fn kept_list(fcinfo: pg_sys::FunctionCallInfo, copy: Copy) -> pg_sys::Datum {
+    // SAFETY: as for `kept`.
+    unsafe {
+        let value = kept(fcinfo, copy);
+        if (*fcinfo).isnull { empty_list(fcinfo) } else { value }
+    }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn empty_list(fcinfo: pg_sys::FunctionCallInfo) -> pg_sys::Datum {
+    // SAFETY: allocates in the caller's memory context.
+    unsafe {
+        (*fcinfo).isnull = false;
+        pg_sys::Datum::from(pg_sys::construct_empty_array(pg_sys::UUIDOID))
+    }
+}

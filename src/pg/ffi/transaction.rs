@@ -1,0 +1,136 @@
+//! An identity must not outlive its transaction in a cursor WITH HOLD.
+//!
+//! Once a transaction has had an identity, declaring such a cursor is refused. Publishing is refused
+//! while a cursor is open (`identity.rs`). What gets past both is closed before the commit, which fails.
+
+use super::portals;
+use pgrx::prelude::*;
+use pgrx::{pg_guard, pg_sys};
+use std::cell::{Cell, RefCell};
+use std::ffi::{CString, c_char, c_void};
+
+thread_local! {
+    /// This transaction has had an identity, whatever became of it.
+    static HAD_IDENTITY: Cell<bool> = const { Cell::new(false) };
+    /// The cursors that earlier transactions had left open when it got its first one.
+    static HELD_BEFORE: RefCell<Vec<(CString, pg_sys::TimestampTz)>> = const { RefCell::new(Vec::new()) };
+    static PREVIOUS: Cell<pg_sys::ProcessUtility_hook_type> = const { Cell::new(None) };
+}
+
+/// Hooks into transactions and utility commands. Called once, from `_PG_init`.
+pub(in crate::pg) fn install() {
+    // SAFETY: callbacks with the signatures of xact.h and utility.h; hooks are variables of this backend.
+    unsafe {
+        pg_sys::RegisterXactCallback(Some(at_transaction_event), std::ptr::null_mut());
+        PREVIOUS.set(pg_sys::ProcessUtility_hook);
+        pg_sys::ProcessUtility_hook = Some(process_utility);
+    }
+}
+
+/// Remembers, until the transaction ends, that it has had an identity.
+pub(in crate::pg) fn note_identity() {
+    if !HAD_IDENTITY.replace(true) {
+        let held = portals::all().into_iter().filter(|portal| portal.held);
+        HELD_BEFORE.with_borrow_mut(|before| {
+            *before = held.map(|portal| (portal.name, portal.created_at)).collect();
+        });
+    }
+}
+
+/// Commit and abort may neither raise nor call back into Postgres: they only clear a flag.
+#[pg_guard]
+unsafe extern "C-unwind" fn at_transaction_event(event: pg_sys::XactEvent::Type, _argument: *mut c_void) {
+    match event {
+        pg_sys::XactEvent::XACT_EVENT_PRE_COMMIT if HAD_IDENTITY.get() => close_cursors_of_identity(),
+        pg_sys::XactEvent::XACT_EVENT_COMMIT
+        | pg_sys::XactEvent::XACT_EVENT_ABORT
+        | pg_sys::XactEvent::XACT_EVENT_PREPARE => HAD_IDENTITY.set(false),
+        _ => {}
+    }
+}
+
+/// The commit has already filled holdable cursors with rows, and an error alone would leave them open.
+fn close_cursors_of_identity() {
+    let outliving: Vec<_> = portals::all()
+        .into_iter()
+        .filter(|portal| portal.holdable)
+        .filter(|portal| {
+            HELD_BEFORE.with_borrow(|before| {
+                !before.iter().any(|(name, at)| *name == portal.name && *at == portal.created_at)
+            })
+        })
+        .collect();
+    if !outliving.is_empty() {
+        outliving.iter().for_each(portals::close);
+        refuse_held_cursor();
+    }
+}
+
+fn refuse_held_cursor() {
+    ereport!(
+        ERROR,
+        PgSqlErrorCode::ERRCODE_OBJECT_IN_USE,
+        "a cursor WITH HOLD cannot be created in a transaction that has had an identity",
+        "Read the rows before the transaction ends; an identity, and what it may see, ends with it."
+    );
+}
+
+#[pg_guard]
+#[allow(clippy::too_many_arguments, reason = "the signature is utility.h's")]
+unsafe extern "C-unwind" fn process_utility(
+    statement: *mut pg_sys::PlannedStmt,
+    query: *const c_char,
+    read_only_tree: bool,
+    context: pg_sys::ProcessUtilityContext::Type,
+    params: pg_sys::ParamListInfo,
+    environment: *mut pg_sys::QueryEnvironment,
+    destination: *mut pg_sys::DestReceiver,
+    completion: *mut pg_sys::QueryCompletion,
+) {
+    // SAFETY: the arguments are passed on as they came; the statement is a valid node.
+    unsafe {
+        if HAD_IDENTITY.get() && declares_held_cursor(statement) {
+            refuse_held_cursor();
+        }
+        let next = PREVIOUS.get().unwrap_or(standard_process_utility);
+        next(statement, query, read_only_tree, context, params, environment, destination, completion);
+    }
+}
+
+#[allow(clippy::too_many_arguments, reason = "the signature is utility.h's")]
+unsafe extern "C-unwind" fn standard_process_utility(
+    statement: *mut pg_sys::PlannedStmt,
+    query: *const c_char,
+    read_only_tree: bool,
+    context: pg_sys::ProcessUtilityContext::Type,
+    params: pg_sys::ParamListInfo,
+    environment: *mut pg_sys::QueryEnvironment,
+    destination: *mut pg_sys::DestReceiver,
+    completion: *mut pg_sys::QueryCompletion,
+) {
+    // SAFETY: as the hook's contract says.
+    unsafe {
+        pg_sys::standard_ProcessUtility(
+            statement,
+            query,
+            read_only_tree,
+            context,
+            params,
+            environment,
+            destination,
+            completion,
+        );
+    }
+}
+
+unsafe fn declares_held_cursor(statement: *const pg_sys::PlannedStmt) -> bool {
+    // SAFETY: a PlannedStmt of a utility command carries the node of that command.
+    unsafe {
+        let node = (*statement).utilityStmt;
+        if node.is_null() || (*node).type_ != pg_sys::NodeTag::T_DeclareCursorStmt {
+            return false;
+        }
+        let declare = node.cast::<pg_sys::DeclareCursorStmt>();
+        (*declare).options & pg_sys::CURSOR_OPT_HOLD as i32 != 0
+    }
+}

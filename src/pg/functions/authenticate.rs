@@ -1,0 +1,81 @@
+//! Establishing an identity, and checking a token without side effects.
+
+use crate::pg::ffi::input::CredentialText;
+use crate::pg::ffi::output::JsonbText;
+use crate::pg::{credential, identity};
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+/// Verifies a JWT and makes it the identity of this transaction; returns the identity.
+///
+/// NULL and an empty text are a missing credential. Raises 28000 for every credential that is not good
+/// (an expired one says so), F0000 when no issuer is configured, 55006 while a cursor is open, 42501
+/// inside a security-restricted operation. After an error that the caller catches, the identity is what
+/// it was before the call.
+#[pg_extern(schema = "auth", volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn authenticate(credential: Option<CredentialText>) -> Result<Option<JsonbText>, ErrorReport> {
+    let verified = credential::identify(credential.as_ref()).map_err(credential::Failure::report)?;
+    identity::establish(&verified)?;
+    Ok(identity::json().map(JsonbText))
+}
+
+/// Leaves the rest of the transaction without an identity. Raises 55006 while a cursor is open.
+#[pg_extern(schema = "auth", volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn sign_out() -> Result<(), ErrorReport> {
+    identity::clear()
+}
+
+/// The claims of a good JWT, or the error that `authenticate` would raise. Changes nothing.
+///
+/// With `issuer` the token must be from it; with `audience` it must be for it, whatever audiences the
+/// issuer lists.
+#[pg_extern(schema = "auth", stable, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn verify_jwt(
+    token: Option<CredentialText>,
+    issuer: default!(Option<&str>, "NULL"),
+    audience: default!(Option<&str>, "NULL"),
+) -> Result<JsonbText, ErrorReport> {
+    credential::verify_jwt(token.as_ref(), issuer, audience)
+        .map(JsonbText)
+        .map_err(credential::Failure::report)
+}
+
+/// The verdict on a JWT with its reason, for administrators: never raises for a bad token.
+///
+/// `header` and `claims` are what the token says, believed or not; NULL when it cannot be read.
+#[pg_extern(schema = "auth", stable, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+#[allow(clippy::type_complexity, reason = "the columns of the result")]
+fn check_jwt(
+    token: Option<CredentialText>,
+) -> Result<
+    TableIterator<
+        'static,
+        (
+            name!(valid, bool),
+            name!(reason, Option<String>),
+            name!(header, Option<JsonbText>),
+            name!(claims, Option<JsonbText>),
+        ),
+    >,
+    ErrorReport,
+> {
+    super::keys::demand_administrator()?;
+    let (header, claims) = match credential::parse(token.as_ref()) {
+        Ok(parsed) => (Some(json(parsed.header())), Some(json(parsed.unverified_claims()))),
+        Err(_) => (None, None),
+    };
+    let reason = match credential::verify_jwt(token.as_ref(), None, None) {
+        Ok(_) => None,
+        Err(credential::Failure::Refused(refused)) => Some(refused.refusal.reason().to_owned()),
+        Err(credential::Failure::Error(error)) => Some(error.message().to_owned()),
+    };
+    Ok(TableIterator::once((reason.is_none(), reason, header, claims)))
+}
+
+fn json(members: &serde_json::Map<String, serde_json::Value>) -> JsonbText {
+    JsonbText(serde_json::Value::Object(members.clone()).to_string())
+}

@@ -1,0 +1,79 @@
+//! What the administrators' functions in `sql/install/issuers.sql` ask of the verifier.
+
+use crate::pg::ffi::catalog::outer_user_is_administrator;
+use crate::pg::sqlstate::{bad_argument, bad_key, forbidden};
+use crate::verify::algorithm::Algorithm;
+use crate::verify::jwk::{self, PublicKey};
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+/// 42501 unless the outer user is an administrator.
+pub(super) fn demand_administrator() -> Result<(), ErrorReport> {
+    if outer_user_is_administrator() {
+        return Ok(());
+    }
+    Err(forbidden("this needs an administrator of pg_bearer")
+        .set_hint("Become a member of pg_bearer_admin, or ask one."))
+}
+
+/// Raises 42501 unless the outer user is a superuser or a member of pg_bearer_admin.
+#[pg_extern(schema = "auth", stable, parallel_unsafe)]
+fn require_administrator() -> Result<(), ErrorReport> {
+    demand_administrator()
+}
+
+fn row(key: PublicKey) -> (Option<String>, String, String, Vec<u8>) {
+    (key.kid, key.algorithm.name().to_owned(), key.jwk, key.thumbprint.to_vec())
+}
+
+fn algorithm(name: &str) -> Result<Algorithm, ErrorReport> {
+    Algorithm::from_name(name).ok_or_else(|| {
+        let known = Algorithm::ALL.map(Algorithm::name).join(", ");
+        bad_argument("this is not a supported algorithm").set_hint(format!("Supported are {known}."))
+    })
+}
+
+/// The usable keys of a JWK Set (RFC 7517 section 5), or 22023 with the reason. An RSA key that names
+/// no algorithm gets `rsa_algorithm`.
+#[pg_extern(schema = "auth", stable, parallel_unsafe)]
+#[allow(clippy::type_complexity, reason = "the columns of the result")]
+fn parse_jwks(jwks: &str, rsa_algorithm: &str) -> Result<
+    TableIterator<
+        'static,
+        (
+            name!(kid, Option<String>),
+            name!(alg, String),
+            name!(public_jwk, String),
+            name!(thumbprint, Vec<u8>),
+        ),
+    >,
+    ErrorReport,
+> {
+    let keys = jwk::parse_set(jwks, algorithm(rsa_algorithm)?).map_err(bad_key)?;
+    Ok(TableIterator::new(keys.into_iter().map(row)))
+}
+
+/// One public key given as JWK or PEM, or 22023 with the reason.
+#[pg_extern(schema = "auth", stable, parallel_unsafe)]
+#[allow(clippy::type_complexity, reason = "the columns of the result")]
+fn parse_jwt_key(key: &str, alg: Option<&str>, kid: Option<&str>) -> Result<
+    TableIterator<
+        'static,
+        (
+            name!(kid, Option<String>),
+            name!(alg, String),
+            name!(public_jwk, String),
+            name!(thumbprint, Vec<u8>),
+        ),
+    >,
+    ErrorReport,
+> {
+    let key = jwk::parse_key(key, alg.map(algorithm).transpose()?, kid).map_err(bad_key)?;
+    Ok(TableIterator::once(row(key)))
+}
+
+/// Raises 22023 with the reason unless these bytes can be a secret for this algorithm.
+#[pg_extern(schema = "auth", stable, parallel_unsafe)]
+fn check_jwt_secret(secret: &[u8], alg: &str) -> Result<(), ErrorReport> {
+    jwk::check_secret(secret, algorithm(alg)?).map_err(bad_key)
+}

@@ -1,0 +1,6 @@
+//! The functions that SQL calls. Those that policies call per row are in `ffi/readers.rs`.
+
+mod authenticate;
+mod demands;
+mod keys;
+mod readers;

@@ -1,0 +1,108 @@
+//! Reading the identity. None of these raises; without an identity they give NULL, false or nothing.
+
+use crate::pg::encoding::Text;
+use crate::pg::ffi::carrier::with_identity;
+use crate::pg::ffi::output::JsonbText;
+use crate::pg::identity;
+use crate::verify::identity::Kind;
+use crate::verify::permission::covers;
+use pgrx::prelude::*;
+use serde_json::Value;
+
+fn text(which: Text) -> Option<String> {
+    with_identity(|view| view.text(which).map(str::to_owned)).flatten()
+}
+
+/// The identity as jsonb, or NULL.
+#[pg_extern(schema = "auth", name = "identity", stable, parallel_safe)]
+fn show_identity() -> Option<JsonbText> {
+    identity::json().map(JsonbText)
+}
+
+/// The subject of the credential, whatever its form.
+#[pg_extern(schema = "auth", stable, parallel_safe)]
+fn user_id() -> Option<String> {
+    text(Text::UserId)
+}
+
+/// The claims of the token, as jsonb makes them of its original bytes.
+#[pg_extern(schema = "auth", stable, parallel_safe)]
+fn jwt() -> Option<JsonbText> {
+    text(Text::Payload).map(JsonbText)
+}
+
+/// The role that the credential names. It is information: no Postgres role follows from it.
+#[pg_extern(schema = "auth", stable, parallel_safe)]
+fn role() -> Option<String> {
+    text(Text::Role)
+}
+
+/// The e-mail address that the issuer vouches for.
+#[pg_extern(schema = "auth", stable, parallel_safe)]
+fn email() -> Option<String> {
+    text(Text::Email)
+}
+
+/// A top-level claim: a string as it is, anything else as JSON text, null and absent as NULL.
+#[pg_extern(schema = "auth", stable, parallel_safe)]
+fn claim(name: &str) -> Option<String> {
+    let claims: Value = with_identity(|view| serde_json::from_slice(view.bytes(Text::Payload)?).ok()).flatten()?;
+    match claims.get(name)? {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    }
+}
+
+/// The role in the current organization.
+#[pg_extern(schema = "auth", stable, parallel_safe)]
+fn org_role() -> Option<String> {
+    text(Text::OrgRole)
+}
+
+/// `live` or `test`; NULL only without an identity.
+#[pg_extern(schema = "auth", stable, parallel_safe)]
+fn environment() -> Option<String> {
+    text(Text::Environment)
+}
+
+/// Is somebody signed in?
+#[pg_extern(schema = "auth", stable, parallel_safe)]
+fn is_authenticated() -> bool {
+    with_identity(|_| ()).is_some()
+}
+
+/// Is it a verified service credential? The name of the Postgres role plays no part.
+#[pg_extern(schema = "auth", stable, parallel_safe)]
+fn is_service_role() -> bool {
+    with_identity(|view| view.kind() == Kind::Service).unwrap_or(false)
+}
+
+/// Does the identity have this permission in its current organization? NULL when nobody is signed in.
+#[pg_extern(schema = "auth", stable, parallel_safe)]
+fn has_permission(permission: &str) -> Option<bool> {
+    with_identity(|view| covers(view.names(Text::Permissions), permission))
+}
+
+/// Does it have this permission in this organization? NULL when nobody is signed in.
+#[pg_extern(schema = "auth", stable, parallel_safe)]
+fn has_permission_in(permission: &str, org_id: pgrx::Uuid) -> Option<bool> {
+    with_identity(|view| {
+        view.org() == Some(org_id.as_bytes()) && covers(view.names(Text::Permissions), permission)
+    })
+}
+
+/// The organizations in which it has this permission.
+#[pg_extern(schema = "auth", stable, parallel_safe)]
+fn org_ids_with(permission: &str) -> Vec<pgrx::Uuid> {
+    let org = with_identity(|view| {
+        view.org().filter(|_| covers(view.names(Text::Permissions), permission)).copied()
+    });
+    org.flatten().map(pgrx::Uuid::from_bytes).into_iter().collect()
+}
+
+/// Was this scope (RFC 6749 section 3.3) granted? Compared as it is. NULL when nobody is signed in.
+#[pg_extern(schema = "auth", stable, parallel_safe)]
+fn has_scope(scope: &str) -> Option<bool> {
+    with_identity(|view| view.names(Text::Scopes).any(|granted| granted == scope))
+}

@@ -1,0 +1,17 @@
+//! What Postgres sees: functions, settings, the identity, the reads of our tables, SQLSTATEs.
+
+mod credential;
+mod encoding;
+mod ffi;
+mod functions;
+mod identity;
+mod settings;
+mod sqlstate;
+mod store;
+
+/// Declares settings and installs hooks. Called when a backend loads the library.
+pub(crate) fn init() {
+    settings::define();
+    ffi::transaction::install();
+    ffi::log_hook::install();
+}

@@ -1,0 +1,248 @@
+//! Why a credential is refused, and why a key is.
+
+use std::fmt;
+
+use super::algorithm::Algorithm;
+use super::json::JsonFault;
+
+/// Why a credential was refused. Callers never learn more than "expired"; the reason is for the
+/// server log and for administrators, and contains nothing of the credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Refusal {
+    NoCredential,
+    NotAToken,
+    TooLong,
+    Unsigned,
+    Encrypted,
+    BadBase64,
+    HeaderNotJson,
+    PayloadNotJson,
+    DuplicateMember,
+    TooDeep,
+    NulCharacter,
+    NumberOutOfRange,
+    AlgorithmUnknown,
+    AlgorithmNotAllowed,
+    AlgorithmMismatch,
+    CriticalHeader,
+    UnencodedPayload,
+    EmbeddedKey,
+    NestedToken,
+    TokenType,
+    KidMalformed,
+    UnknownIssuer,
+    UnknownKey,
+    NoKeys,
+    KeyUnusable,
+    BadSignature,
+    IssuerMissing,
+    IssuerMalformed,
+    SubjectMalformed,
+    ExpiryMissing,
+    ExpiryMalformed,
+    Expired,
+    NotBeforeMalformed,
+    NotYetValid,
+    IssuedAtMissing,
+    IssuedAtMalformed,
+    IssuedInFuture,
+    LifetimeTooLong,
+    AudienceMissing,
+    AudienceMalformed,
+    AudienceMismatch,
+    TokenIdMalformed,
+    ServiceRoleNotAllowed,
+}
+
+impl Refusal {
+    /// One clear sentence fragment for the server log and for administrators.
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::NoCredential => "no credential was given",
+            Self::NotAToken => "not a token of three parts",
+            Self::TooLong => "the token is longer than 16384 bytes",
+            Self::Unsigned => "the token has no signature",
+            Self::Encrypted => "encrypted or compressed tokens are not supported",
+            Self::BadBase64 => "a part of the token is not strict base64url",
+            Self::HeaderNotJson => "the header is not a JSON object",
+            Self::PayloadNotJson => "the payload is not a JSON object",
+            Self::DuplicateMember => "a JSON object has two members of the same name",
+            Self::TooDeep => "the JSON is nested deeper than 32 levels",
+            Self::NulCharacter => "a JSON string contains the character U+0000",
+            Self::NumberOutOfRange => "a JSON number is too long or too large",
+            Self::AlgorithmUnknown => "alg is missing, \"none\" or not a supported algorithm",
+            Self::AlgorithmNotAllowed => "the issuer does not allow this algorithm",
+            Self::AlgorithmMismatch => "the key is for another algorithm than the header names",
+            Self::CriticalHeader => "the header has crit, and no extension is supported",
+            Self::UnencodedPayload => "the header has b64, and unencoded payloads are not supported",
+            Self::EmbeddedKey => "the header brings its own key (jwk, jku, x5c or x5u)",
+            Self::NestedToken => "the payload is said to be another token (cty)",
+            Self::TokenType => "this type of token (typ) is not accepted",
+            Self::KidMalformed => "kid is not a string of 1 to 128 bytes without control characters",
+            Self::UnknownIssuer => "no such issuer is configured",
+            Self::UnknownKey => "the issuer has no usable key with this kid",
+            Self::NoKeys => "the issuer has no usable key",
+            Self::KeyUnusable => "the stored key cannot be used",
+            Self::BadSignature => "the signature does not match",
+            Self::IssuerMissing => "iss is missing",
+            Self::IssuerMalformed => "iss is not a string of 1 to 1024 bytes",
+            Self::SubjectMalformed => "sub is not a string of 1 to 1024 bytes",
+            Self::ExpiryMissing => "exp is missing",
+            Self::ExpiryMalformed => "exp is not a whole number from 0 to 2^53",
+            Self::Expired => "the token has expired",
+            Self::NotBeforeMalformed => "nbf is not a whole number from 0 to 2^53",
+            Self::NotYetValid => "the token is not valid yet (nbf)",
+            Self::IssuedAtMissing => "iat is missing, and the issuer limits lifetimes",
+            Self::IssuedAtMalformed => "iat is not a whole number from 0 to 2^53",
+            Self::IssuedInFuture => "the token was issued in the future (iat)",
+            Self::LifetimeTooLong => {
+                "the token lives longer than the issuer allows, or ends before it begins"
+            }
+            Self::AudienceMissing => "aud is missing",
+            Self::AudienceMalformed => "aud is not a string or an array of strings",
+            Self::AudienceMismatch => "the token is for another audience",
+            Self::TokenIdMalformed => "jti is not a string of 1 to 256 bytes",
+            Self::ServiceRoleNotAllowed => "the issuer may not make tokens for service_role",
+        }
+    }
+
+    /// The refusal for a header that is no strict JSON object.
+    pub(crate) fn in_header(fault: JsonFault) -> Self {
+        Self::from_json(fault, Self::HeaderNotJson)
+    }
+
+    /// The refusal for a payload that is no strict JSON object.
+    pub(crate) fn in_payload(fault: JsonFault) -> Self {
+        Self::from_json(fault, Self::PayloadNotJson)
+    }
+
+    fn from_json(fault: JsonFault, otherwise: Self) -> Self {
+        match fault {
+            JsonFault::Syntax | JsonFault::NotAnObject => otherwise,
+            JsonFault::DuplicateMember => Self::DuplicateMember,
+            JsonFault::TooDeep => Self::TooDeep,
+            JsonFault::NulCharacter => Self::NulCharacter,
+            JsonFault::NumberOutOfRange => Self::NumberOutOfRange,
+        }
+    }
+}
+
+/// Why a key, key set or secret cannot be taken. Says what to do; contains no key material.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyError {
+    TooLong,
+    NotJson(JsonFault),
+    NotAKeySet,
+    TooManyKeys,
+    NoUsableKey,
+    DefaultIsNotRsa,
+    DuplicateKid { index: usize },
+    DuplicateKey { index: usize },
+    InSet { index: usize, fault: KeyFault },
+    Key(KeyFault),
+    SecretTooShort { bytes: usize, minimum: usize },
+    SecretTooLong,
+    SecretIsAKey,
+    NotASecretAlgorithm(Algorithm),
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong => formatter.write_str("keys are longer than 262144 bytes"),
+            Self::NotJson(fault) => fault.fmt(formatter),
+            Self::NotAKeySet => {
+                formatter.write_str("not a JWK set: an object with an array \"keys\" is required")
+            }
+            Self::TooManyKeys => formatter.write_str("a JWK set may have at most 100 keys"),
+            Self::NoUsableKey => formatter.write_str("the JWK set has no key that can verify signatures"),
+            Self::DefaultIsNotRsa => formatter.write_str("the default for RSA keys must be an RSA algorithm"),
+            Self::DuplicateKid { index } => {
+                write!(formatter, "key {index} of the set repeats the kid and alg of another key")
+            }
+            Self::DuplicateKey { index } => {
+                write!(formatter, "key {index} of the set repeats another key")
+            }
+            Self::InSet { index, fault } => write!(formatter, "key {index} of the set: {fault}"),
+            Self::Key(fault) => fault.fmt(formatter),
+            Self::SecretTooShort { bytes, minimum } => write!(
+                formatter,
+                "the secret has {bytes} bytes, at least {minimum} are required for this algorithm"
+            ),
+            Self::SecretTooLong => formatter.write_str("the secret is longer than 1024 bytes"),
+            Self::SecretIsAKey => {
+                formatter.write_str("this is a PEM or JWK key, not a secret: add it as a public key")
+            }
+            Self::NotASecretAlgorithm(algorithm) => {
+                write!(formatter, "{} has no secret: HS256, HS384 or HS512 is required", algorithm.name())
+            }
+        }
+    }
+}
+
+impl std::error::Error for KeyError {}
+
+/// What is wrong with one key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyFault {
+    NotAnObject,
+    MemberMissing(&'static str),
+    MemberMalformed(&'static str),
+    Private,
+    Symmetric,
+    Unsupported,
+    KidMalformed,
+    KidContradicts,
+    AlgorithmContradicts,
+    ModulusBits(usize),
+    ModulusEven,
+    Exponent,
+    CoordinateLength { bytes: usize, expected: usize },
+    NotOnCurve,
+    WeakPoint,
+    Certificate,
+    Pem,
+    PemKind,
+}
+
+impl fmt::Display for KeyFault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match *self {
+            Self::MemberMissing(name) => return write!(formatter, "\"{name}\" is missing"),
+            Self::MemberMalformed(name) => return write!(formatter, "\"{name}\" is malformed"),
+            Self::ModulusBits(bits) if bits < 2048 => {
+                return write!(formatter, "RSA modulus has {bits} bits, at least 2048 are required");
+            }
+            Self::ModulusBits(bits) => {
+                return write!(formatter, "RSA modulus has {bits} bits, at most 8192 are supported");
+            }
+            Self::CoordinateLength { bytes, expected } => {
+                return write!(formatter, "a coordinate has {bytes} bytes instead of {expected}");
+            }
+            Self::NotAnObject => "a key must be a JSON object",
+            Self::Private => {
+                "this is a private key: give only the public key \
+                              (openssl pkey -in private.pem -pubout)"
+            }
+            Self::Symmetric => "this is a shared secret (kty oct): add it as a secret",
+            Self::Unsupported => "this kind of key, curve, algorithm or use is not supported",
+            Self::KidMalformed => "kid must be a string of 1 to 128 bytes without control characters",
+            Self::KidContradicts => "the key has another kid than the one given",
+            Self::AlgorithmContradicts => "the algorithm does not fit the key",
+            Self::ModulusEven => "RSA modulus is even",
+            Self::Exponent => "RSA exponent must be odd and from 65537 to 2^32",
+            Self::NotOnCurve => "the point is not on the curve",
+            Self::WeakPoint => "the point is of small order or not in its only encoding",
+            Self::Certificate => {
+                "this is a certificate: give its public key \
+                                  (openssl x509 -in cert.pem -pubkey -noout)"
+            }
+            Self::Pem => "the PEM text is malformed",
+            Self::PemKind => {
+                "expected a JWK, \"BEGIN PUBLIC KEY\" or \"BEGIN RSA PUBLIC KEY\" with a key \
+                              for RSA, P-256, P-384, P-521 or Ed25519"
+            }
+        };
+        formatter.write_str(text)
+    }
+}

@@ -1,0 +1,232 @@
+//! What a good credential says about its bearer.
+
+use super::jwt::VerifiedClaims;
+use serde_json::Value;
+
+/// 128 bits, in network order, as in the `uuid` type.
+pub(crate) type Uuid = [u8; 16];
+
+/// What kind of credential an identity came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A JWT of a user or of a service with limited rights.
+    Jwt,
+    /// A credential that may pass the service policies.
+    Service,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Kind; 2] = [Kind::Jwt, Kind::Service];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Kind::Jwt => "jwt",
+            Kind::Service => "service",
+        }
+    }
+}
+
+/// Where an issuer keeps what we read from its tokens: paths of member names from the top of the claims.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ClaimPaths {
+    pub(crate) org: Vec<String>,
+    pub(crate) workspace: Vec<String>,
+    pub(crate) role: Vec<String>,
+    pub(crate) org_role: Vec<String>,
+    pub(crate) permissions: Vec<String>,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) email: Vec<String>,
+}
+
+/// How far an issuer is believed, and where to look in its tokens.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Profile {
+    pub(crate) paths: ClaimPaths,
+    /// Organizations, workspaces, roles and permissions in the token count without rows of ours.
+    pub(crate) memberships_from_claims: bool,
+    /// `live` or `test`.
+    pub(crate) environment: String,
+}
+
+/// A verified identity. The organization lists are sorted and hold no duplicates; `org` and
+/// `workspace`, when set, are in them.
+#[derive(Clone)]
+pub(crate) struct Identity {
+    pub(crate) kind: Kind,
+    pub(crate) user_id: Option<String>,
+    pub(crate) issuer: String,
+    pub(crate) role: Option<String>,
+    pub(crate) email: Option<String>,
+    pub(crate) org: Option<Uuid>,
+    pub(crate) org_role: Option<String>,
+    pub(crate) workspace: Option<Uuid>,
+    pub(crate) environment: String,
+    pub(crate) orgs: Vec<Uuid>,
+    pub(crate) workspaces: Vec<Uuid>,
+    pub(crate) permissions: Vec<String>,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) session_id: Option<String>,
+    pub(crate) actor: Option<String>,
+    /// `exp`, in seconds since 1970.
+    pub(crate) expires_at: u64,
+    /// The first second at which the credential is no longer accepted: `exp` plus the issuer's leeway.
+    pub(crate) valid_until: u64,
+    /// The claims, byte for byte as they were signed.
+    pub(crate) payload: Vec<u8>,
+}
+
+impl Identity {
+    /// The identity of the bearer of a verified token.
+    ///
+    /// A claim of the wrong type counts as absent: it can only take away. Organizations, workspaces,
+    /// organization role and permissions count only when the issuer's memberships are believed; the
+    /// role and the permissions then belong to the current organization, so a token that names several
+    /// organizations, or none, has neither.
+    pub(crate) fn from_claims(claims: &VerifiedClaims<'_>, profile: &Profile) -> Identity {
+        let paths = &profile.paths;
+        let role = text(claims.at(&paths.role));
+        let believed = |path: &[String]| profile.memberships_from_claims.then(|| claims.at(path)).flatten();
+        let orgs = ids(believed(&paths.org));
+        let workspaces = ids(believed(&paths.workspace));
+        let org = only(&orgs);
+        let in_org = |path: &[String]| org.and_then(|_| believed(path));
+        let kind = if role.as_deref() == Some("service_role") { Kind::Service } else { Kind::Jwt };
+        Identity {
+            kind,
+            user_id: claims.subject().map(str::to_owned),
+            issuer: claims.issuer().to_owned(),
+            email: text(claims.at(&paths.email)),
+            org_role: text(in_org(&paths.org_role)),
+            permissions: words(in_org(&paths.permissions)),
+            scopes: words(claims.at(&paths.scopes)),
+            session_id: text(claims.claims().get("session_id")).or_else(|| text(claims.claims().get("sid"))),
+            actor: text(claims.claims().get("act").and_then(|act| act.get("sub"))),
+            environment: profile.environment.clone(),
+            workspace: only(&workspaces),
+            expires_at: claims.expires_at(),
+            valid_until: claims.valid_until(),
+            payload: claims.payload().to_vec(),
+            role,
+            org,
+            orgs,
+            workspaces,
+        }
+    }
+}
+
+fn only(ids: &[Uuid]) -> Option<Uuid> {
+    match ids {
+        [id] => Some(*id),
+        _ => None,
+    }
+}
+
+fn text(value: Option<&Value>) -> Option<String> {
+    value.and_then(Value::as_str).map(str::to_owned)
+}
+
+/// A claim that lists names: an array of strings, or one string with spaces between them (RFC 8693 4.2).
+fn words(value: Option<&Value>) -> Vec<String> {
+    let mut names: Vec<String> = match value {
+        Some(Value::String(line)) => line.split_ascii_whitespace().map(str::to_owned).collect(),
+        Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        _ => Vec::new(),
+    };
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+/// A claim that names one organization or several; what is no uuid names none.
+fn ids(value: Option<&Value>) -> Vec<Uuid> {
+    let mut found: Vec<Uuid> = match value {
+        Some(Value::String(id)) => uuid(id).into_iter().collect(),
+        Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).filter_map(uuid).collect(),
+        _ => Vec::new(),
+    };
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// Reads the canonical form of RFC 9562 section 4, in either case, and nothing else.
+pub(crate) fn uuid(text: &str) -> Option<Uuid> {
+    let bytes = text.as_bytes();
+    if bytes.len() != 36 {
+        return None;
+    }
+    let mut digits = [0u8; 32];
+    let mut filled = digits.iter_mut();
+    for (position, byte) in bytes.iter().enumerate() {
+        match (position, byte) {
+            (8 | 13 | 18 | 23, b'-') => {}
+            (8 | 13 | 18 | 23, _) => return None,
+            (_, digit) => *filled.next()? = *digit,
+        }
+    }
+    let mut id = [0u8; 16];
+    hex::decode_to_slice(digits, &mut id).ok()?;
+    Some(id)
+}
+
+/// Writes the canonical lower-case form of RFC 9562 section 4.
+pub(crate) fn uuid_text(id: &Uuid) -> String {
+    let mut text = hex::encode(id);
+    for position in [20, 16, 12, 8] {
+        text.insert(position, '-');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+    use super::*;
+    use serde_json::json;
+
+    const A: &str = "0a000000-0000-4000-8000-00000000000a";
+    const B: &str = "0b000000-0000-4000-8000-00000000000b";
+
+    #[test]
+    fn uuids_are_read_in_their_canonical_form_only() {
+        assert_eq!(uuid_text(&uuid(A).unwrap()), A);
+        assert_eq!(uuid(&A.to_uppercase()), uuid(A));
+        for text in [
+            "",
+            "0a00000000004000800000000000000a",
+            "{0a000000-0000-4000-8000-00000000000a}",
+            "0a000000-0000-4000-8000-00000000000",
+            "0a000000-0000-4000-8000-00000000000g",
+            "0a000000-0000-4000-80000-0000000000a",
+            " a000000-0000-4000-8000-00000000000a",
+            "0a000000_0000-4000-8000-00000000000a",
+            "+a000000-0000-4000-8000-00000000000a",
+        ] {
+            assert_eq!(uuid(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_claim_names_one_organization_several_or_none() {
+        assert_eq!(ids(Some(&json!(A))).len(), 1);
+        assert_eq!(ids(Some(&json!([B, A, A]))), [uuid(A).unwrap(), uuid(B).unwrap()]);
+        for wrong in [json!(7), json!(null), json!({"id": A}), json!(["x", 7, [A]]), json!("not one")] {
+            assert!(ids(Some(&wrong)).is_empty(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn lists_of_names_come_as_arrays_or_lines() {
+        assert_eq!(words(Some(&json!("a  b"))), ["a", "b"]);
+        assert_eq!(words(Some(&json!(["a b", "", 1, "c"]))), ["a b", "c"]);
+        assert!(words(Some(&json!({"a": true}))).is_empty());
+        assert!(words(None).is_empty());
+    }
+
+    #[test]
+    fn only_a_single_organization_is_the_current_one() {
+        let (a, b) = (uuid(A).unwrap(), uuid(B).unwrap());
+        assert_eq!(only(&[a]), Some(a));
+        assert_eq!(only(&[a, b]), None);
+        assert_eq!(only(&[]), None);
+    }
+}

@@ -1,0 +1,78 @@
+//! Public keys as PEM (RFC 7468): SubjectPublicKeyInfo, and PKCS#1 for RSA.
+
+use aws_lc_rs::rsa;
+
+use super::material::{Curve, Material};
+use crate::verify::base64url;
+use crate::verify::error::KeyFault;
+
+/// What a SubjectPublicKeyInfo of these curves starts with; the uncompressed point follows.
+/// Compressed points and explicit curve parameters do not match and are refused.
+const POINTS: [(Curve, &[u8]); 3] = [
+    (
+        Curve::P256,
+        b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00\x04",
+    ),
+    (
+        Curve::P384,
+        b"\x30\x76\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22\x03\x62\x00\x04",
+    ),
+    (
+        Curve::P521,
+        b"\x30\x81\x9b\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x23\x03\x81\x86\x00\x04",
+    ),
+];
+/// The same for Ed25519 (RFC 8410 section 4).
+const ED25519: &[u8] = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
+
+/// The key in the one PEM block of `text`.
+pub(super) fn parse(text: &str) -> Result<Material, KeyFault> {
+    let (label, der) = unwrap(text)?;
+    match label {
+        "PUBLIC KEY" => parse_spki(&der),
+        "RSA PUBLIC KEY" => parse_rsa(&der),
+        "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => Err(KeyFault::Certificate),
+        label if label.ends_with("PRIVATE KEY") => Err(KeyFault::Private),
+        _ => Err(KeyFault::PemKind),
+    }
+}
+
+/// The label and the bytes. A private key's bytes are not looked at.
+fn unwrap(text: &str) -> Result<(&str, Vec<u8>), KeyFault> {
+    let begin = text.trim().strip_prefix("-----BEGIN ").ok_or(KeyFault::PemKind)?;
+    let (label, body) = begin.split_once("-----").ok_or(KeyFault::Pem)?;
+    if label.ends_with("PRIVATE KEY") {
+        return Err(KeyFault::Private);
+    }
+    let body = body.strip_suffix("-----").ok_or(KeyFault::Pem)?;
+    let (body, end) = body.split_once("-----END ").ok_or(KeyFault::Pem)?;
+    if end != label {
+        return Err(KeyFault::Pem);
+    }
+    let base64: String = body.chars().filter(|character| !character.is_ascii_whitespace()).collect();
+    if !base64.len().is_multiple_of(4) || base64.contains(['-', '_']) {
+        return Err(KeyFault::Pem);
+    }
+    let unpadded = base64.strip_suffix("==").or(base64.strip_suffix('=')).unwrap_or(&base64);
+    let base64url = unpadded.replace('+', "-").replace('/', "_");
+    Ok((label, base64url::decode(base64url.as_bytes()).ok_or(KeyFault::Pem)?))
+}
+
+fn parse_spki(der: &[u8]) -> Result<Material, KeyFault> {
+    if let Some(x) = der.strip_prefix(ED25519) {
+        return Material::ed25519(x.to_vec());
+    }
+    for (curve, prefix) in POINTS {
+        if let Some(coordinates) = der.strip_prefix(prefix) {
+            let (x, y) = coordinates.split_at(coordinates.len() / 2);
+            return Material::ec(curve, x, y);
+        }
+    }
+    parse_rsa(der)
+}
+
+fn parse_rsa(der: &[u8]) -> Result<Material, KeyFault> {
+    let key = rsa::PublicKey::from_der(der).map_err(|_| KeyFault::PemKind)?;
+    let modulus = key.modulus().big_endian_without_leading_zero();
+    Ok(Material::rsa(modulus, key.exponent().big_endian_without_leading_zero()))
+}

@@ -1,0 +1,283 @@
+//! Is this token good? Signature first, then its claims (RFC 7519 section 7.2, RFC 8725).
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::algorithm::Algorithm;
+use super::error::Refusal;
+use super::memory::{Fingerprint, SignatureMemory};
+use super::signature::{self, Key};
+use super::token::{Token, short_media_type};
+
+/// How many keys are tried for a token that names none.
+pub(crate) const MAX_KEYS_WITHOUT_KID: usize = 8;
+/// The largest leeway, in seconds; more in [`Rules`] counts as this.
+pub(crate) const MAX_LEEWAY: u64 = 300;
+/// The longest subject, in bytes.
+pub(crate) const MAX_SUBJECT_BYTES: usize = 1024;
+/// The longest token id, in bytes.
+pub(crate) const MAX_TOKEN_ID_BYTES: usize = 256;
+/// The largest time: beyond it JSON numbers are no longer exact everywhere (RFC 8259 section 6).
+const MAX_SECONDS: u64 = 1 << 53;
+/// The role that row-level security lets pass everywhere.
+const SERVICE_ROLE: &str = "service_role";
+
+/// What an issuer's tokens must satisfy.
+#[derive(Debug, Clone)]
+pub(crate) struct Rules {
+    /// If not empty, the token must be for one of these (RFC 7519 section 4.1.3).
+    pub(crate) audiences: Vec<String>,
+    /// If given, only these algorithms, whatever keys there are.
+    pub(crate) algorithms: Option<Vec<Algorithm>>,
+    /// If given, `typ` must be one of these; otherwise absent, `JWT` or `at+jwt`.
+    pub(crate) token_types: Option<Vec<String>>,
+    /// How many seconds clocks may differ; at most [`MAX_LEEWAY`].
+    pub(crate) leeway: u64,
+    /// If given, the most seconds between `iat` and `exp`; `iat` is then required.
+    pub(crate) max_lifetime: Option<u64>,
+    /// Whether the issuer may make tokens whose role is `service_role`.
+    pub(crate) allow_service_role: bool,
+    /// Where the role is in the claims.
+    pub(crate) role_claim: Vec<String>,
+}
+
+impl Rules {
+    fn leeway(&self) -> u64 {
+        self.leeway.min(MAX_LEEWAY)
+    }
+}
+
+/// Claims whose signature, times and audience were checked. Only [`verify`] makes one.
+pub(crate) struct VerifiedClaims<'a> {
+    token: Token<'a>,
+    key_id: [u8; 16],
+    expires_at: u64,
+    valid_until: u64,
+}
+
+impl VerifiedClaims<'_> {
+    /// All claims.
+    pub(crate) fn claims(&self) -> &Map<String, Value> {
+        self.token.unverified_claims()
+    }
+
+    /// The claims as the bytes that were signed: strict JSON, UTF-8.
+    pub(crate) fn payload(&self) -> &[u8] {
+        self.token.jws().unverified_payload()
+    }
+
+    /// Who made the token.
+    pub(crate) fn issuer(&self) -> &str {
+        self.token.issuer()
+    }
+
+    /// Whom it is about (RFC 7519 section 4.1.2).
+    pub(crate) fn subject(&self) -> Option<&str> {
+        self.text("sub")
+    }
+
+    /// The unique id of the token (RFC 7519 section 4.1.7).
+    pub(crate) fn token_id(&self) -> Option<&str> {
+        self.text("jti")
+    }
+
+    /// The id of the key that verified it.
+    pub(crate) fn key_id(&self) -> [u8; 16] {
+        self.key_id
+    }
+
+    /// The algorithm of that key.
+    pub(crate) fn algorithm(&self) -> Algorithm {
+        self.token.algorithm()
+    }
+
+    /// Its `exp`, in Unix seconds.
+    pub(crate) fn expires_at(&self) -> u64 {
+        self.expires_at
+    }
+
+    /// The first Unix second in which it is refused: `exp` and the leeway.
+    pub(crate) fn valid_until(&self) -> u64 {
+        self.valid_until
+    }
+
+    /// The claim at the end of `path`, going through objects only. None for an empty path.
+    pub(crate) fn at(&self, path: &[String]) -> Option<&Value> {
+        claim_at(self.claims(), path)
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.claims().get(name).and_then(Value::as_str)
+    }
+}
+
+impl fmt::Debug for VerifiedClaims<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("VerifiedClaims").finish_non_exhaustive()
+    }
+}
+
+/// Checks `token` against its issuer's `rules` at the Unix second `now`.
+///
+/// `keys` is what the issuer has for the token's kid or, without one, its active keys of the token's
+/// algorithm. `audience` is demanded by the caller on top of the rules. The signature comes before
+/// every verdict on a claim, and expiry last: [`Refusal::Expired`] means all else was good.
+pub(crate) fn verify<'a>(
+    token: Token<'a>,
+    rules: &Rules,
+    keys: &[Key],
+    audience: Option<&str>,
+    now: u64,
+    memory: &mut SignatureMemory,
+) -> Result<VerifiedClaims<'a>, Refusal> {
+    check_type(token.token_type(), rules.token_types.as_deref())?;
+    if rules.algorithms.as_ref().is_some_and(|allowed| !allowed.contains(&token.algorithm())) {
+        return Err(Refusal::AlgorithmNotAllowed);
+    }
+    let key_id = check_signature(&token, keys, memory)?;
+    let claims = token.unverified_claims();
+    check_text(claims, "sub", MAX_SUBJECT_BYTES, Refusal::SubjectMalformed)?;
+    check_text(claims, "jti", MAX_TOKEN_ID_BYTES, Refusal::TokenIdMalformed)?;
+    check_audience(claims.get("aud"), &rules.audiences, audience)?;
+    let role = claim_at(claims, &rules.role_claim).and_then(Value::as_str);
+    if role == Some(SERVICE_ROLE) && !rules.allow_service_role {
+        return Err(Refusal::ServiceRoleNotAllowed);
+    }
+    let (expires_at, valid_until) = check_times(claims, rules, now)?;
+    Ok(VerifiedClaims { token, key_id, expires_at, valid_until })
+}
+
+/// Compares media types (RFC 7515 section 4.1.9, RFC 9068 section 2.1).
+fn check_type(given: Option<&str>, wanted: Option<&[String]>) -> Result<(), Refusal> {
+    let is =
+        |given: &str, wanted: &str| short_media_type(given).eq_ignore_ascii_case(short_media_type(wanted));
+    let accepted = match (given, wanted) {
+        (None, None) => true,
+        (None, Some(_)) => false,
+        (Some(given), None) => is(given, "JWT") || is(given, "at+jwt"),
+        (Some(given), Some(wanted)) => wanted.iter().any(|wanted| is(given, wanted)),
+    };
+    if accepted { Ok(()) } else { Err(Refusal::TokenType) }
+}
+
+/// The id of the key under which the signature is good.
+fn check_signature(
+    token: &Token<'_>,
+    keys: &[Key],
+    memory: &mut SignatureMemory,
+) -> Result<[u8; 16], Refusal> {
+    let candidates = candidates(token, keys)?;
+    let token_digest = Sha256::digest(token.jws().text()).into();
+    let fingerprints = candidates.iter().map(|key| Fingerprint::new(&token_digest, &key.digest()));
+    let candidates: Vec<(&Key, Fingerprint)> = candidates.iter().copied().zip(fingerprints).collect();
+    if let Some((key, _)) = candidates.iter().find(|(_, fingerprint)| memory.knows(fingerprint)) {
+        return Ok(key.id);
+    }
+    let mut refusal = Refusal::KeyUnusable;
+    for (key, fingerprint) in &candidates {
+        match signature::check(token.jws(), key) {
+            Ok(()) => {
+                memory.remember(fingerprint);
+                return Ok(key.id);
+            }
+            Err(Refusal::BadSignature) => refusal = Refusal::BadSignature,
+            Err(_) => {}
+        }
+    }
+    Err(refusal)
+}
+
+/// The keys that may have signed the token: those of its kid, else any, and of its algorithm.
+fn candidates<'k>(token: &Token<'_>, keys: &'k [Key]) -> Result<Vec<&'k Key>, Refusal> {
+    if keys.is_empty() {
+        return Err(Refusal::NoKeys);
+    }
+    let named: Vec<&Key> = match token.kid() {
+        Some(kid) => keys.iter().filter(|key| key.kid.as_deref() == Some(kid)).collect(),
+        None => keys.iter().collect(),
+    };
+    if named.is_empty() {
+        return Err(Refusal::UnknownKey);
+    }
+    let fitting = named.into_iter().filter(|key| key.algorithm == token.algorithm());
+    let fitting: Vec<&Key> = fitting.take(MAX_KEYS_WITHOUT_KID).collect();
+    if fitting.is_empty() { Err(Refusal::AlgorithmMismatch) } else { Ok(fitting) }
+}
+
+/// A claim that may be absent but not anything other than a string of 1 to `limit` bytes.
+fn check_text(
+    claims: &Map<String, Value>,
+    name: &str,
+    limit: usize,
+    refusal: Refusal,
+) -> Result<(), Refusal> {
+    match claims.get(name) {
+        None => Ok(()),
+        Some(Value::String(text)) if (1..=limit).contains(&text.len()) => Ok(()),
+        Some(_) => Err(refusal),
+    }
+}
+
+/// Whether the token is for one of `accepted` (if any are) and for `demanded` (if it is).
+fn check_audience(claim: Option<&Value>, accepted: &[String], demanded: Option<&str>) -> Result<(), Refusal> {
+    let audiences: Vec<&str> = match claim {
+        None if accepted.is_empty() && demanded.is_none() => return Ok(()),
+        None => return Err(Refusal::AudienceMissing),
+        Some(Value::String(audience)) => vec![audience],
+        Some(Value::Array(list)) => {
+            list.iter().map(Value::as_str).collect::<Option<_>>().ok_or(Refusal::AudienceMalformed)?
+        }
+        Some(_) => return Err(Refusal::AudienceMalformed),
+    };
+    if audiences.is_empty() || audiences.contains(&"") {
+        return Err(Refusal::AudienceMalformed);
+    }
+    let is_accepted = accepted.is_empty() || accepted.iter().any(|one| audiences.contains(&one.as_str()));
+    let is_demanded = demanded.is_none_or(|one| audiences.contains(&one));
+    if is_accepted && is_demanded { Ok(()) } else { Err(Refusal::AudienceMismatch) }
+}
+
+/// `exp` and `exp` with leeway, if the token is valid at `now` (RFC 7519 sections 4.1.4 to 4.1.6).
+fn check_times(claims: &Map<String, Value>, rules: &Rules, now: u64) -> Result<(u64, u64), Refusal> {
+    let expires_at = time(claims, "exp", Refusal::ExpiryMalformed)?.ok_or(Refusal::ExpiryMissing)?;
+    let not_before = time(claims, "nbf", Refusal::NotBeforeMalformed)?;
+    let issued_at = time(claims, "iat", Refusal::IssuedAtMalformed)?;
+    let latest = now.saturating_add(rules.leeway());
+    if not_before.is_some_and(|begin| begin > latest) {
+        return Err(Refusal::NotYetValid);
+    }
+    if issued_at.is_some_and(|issued| issued > latest) {
+        return Err(Refusal::IssuedInFuture);
+    }
+    if let Some(limit) = rules.max_lifetime {
+        let issued = issued_at.ok_or(Refusal::IssuedAtMissing)?;
+        if expires_at.checked_sub(issued).is_none_or(|lifetime| lifetime > limit) {
+            return Err(Refusal::LifetimeTooLong);
+        }
+    }
+    let valid_until = expires_at.checked_add(rules.leeway()).ok_or(Refusal::ExpiryMalformed)?;
+    if now >= valid_until { Err(Refusal::Expired) } else { Ok((expires_at, valid_until)) }
+}
+
+/// A NumericDate (RFC 7519 section 2), which here is a whole number of seconds.
+fn time(claims: &Map<String, Value>, name: &str, malformed: Refusal) -> Result<Option<u64>, Refusal> {
+    let Some(value) = claims.get(name) else {
+        return Ok(None);
+    };
+    let seconds = match value.as_u64() {
+        Some(seconds) => Some(seconds),
+        None => value.as_f64().filter(|seconds| seconds.fract() == 0.0).and_then(whole),
+    };
+    seconds.filter(|seconds| *seconds <= MAX_SECONDS).map(Some).ok_or(malformed)
+}
+
+fn whole(seconds: f64) -> Option<u64> {
+    (0.0..=MAX_SECONDS as f64).contains(&seconds).then_some(seconds as u64)
+}
+
+fn claim_at<'c>(claims: &'c Map<String, Value>, path: &[String]) -> Option<&'c Value> {
+    let (first, rest) = path.split_first()?;
+    rest.iter().try_fold(claims.get(first)?, |value, name| value.as_object()?.get(name))
+}

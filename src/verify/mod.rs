@@ -1,0 +1,16 @@
+//! Is this credential good? Pure Rust: no PostgreSQL, no clock, no randomness; time is an argument.
+
+pub(crate) mod algorithm;
+pub(crate) mod base64url;
+pub(crate) mod error;
+pub(crate) mod identity;
+pub(crate) mod json;
+pub(crate) mod jwk;
+pub(crate) mod jwt;
+pub(crate) mod memory;
+pub(crate) mod permission;
+pub(crate) mod signature;
+pub(crate) mod token;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,5 @@
+//! Everything that is tried against a real server. The number in a test's name is the number of the
+//! threat it holds off.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
+mod identity;

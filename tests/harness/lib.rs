@@ -1,0 +1,7 @@
+//! A real server for the tests, a fresh database for each of them, and tokens to try.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
+
+pub mod database;
+pub mod token;
+
+pub use database::{Database, refusal, server};

@@ -1,0 +1,21 @@
+use std::process::Command;
+
+use crate::error::Error;
+use crate::installation::Installation;
+use crate::server::Server;
+use crate::{process, project};
+
+const SETTINGS: &[(&str, &str)] = &[("shared_buffers", "512MB"), ("jit", "off")];
+
+/// Runs benches/run.sh against a server of its own.
+pub(crate) fn run() -> Result<(), Error> {
+    let installation = Installation::prepare()?;
+    let server = Server::start(&installation, "bench", SETTINGS)?;
+    server.psql("postgres", "create database bench")?;
+    let mut script = Command::new("bash");
+    script.arg("benches/run.sh").current_dir(project::root());
+    script.env("PGBIN", installation.bin("")).env("PGHOST", server.socket_dir());
+    script.env("PGPORT", server.port().to_string());
+    script.env("PGUSER", "postgres").env("PGDATABASE", "bench");
+    process::run(&mut script)
+}

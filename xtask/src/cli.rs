@@ -1,0 +1,71 @@
+use std::path::Path;
+
+use crate::error::Error;
+use crate::extension::Extension;
+use crate::install::{self, Places};
+use crate::pg_config::PgConfig;
+use crate::{bench, demo, test};
+
+const USAGE: &str = "\
+usage: cargo xtask <command>
+
+  schema    write the install script and print where it is
+  install   [--pg-config FILE] [--destdir DIR]  install into a PostgreSQL
+  demo      start a server with an example of two tenants
+  psql      open the demo in psql
+  stop      stop the demo's server
+  test      everything that must hold before a change is good
+  bench     measure
+
+PG_CONFIG chooses the PostgreSQL; the default is in .cargo/config.toml.";
+
+/// Runs one command line of xtask.
+pub fn run(arguments: &[String]) -> Result<(), Error> {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["schema"] => schema(),
+        ["install", options @ ..] => install(options),
+        ["demo"] => demo::start(),
+        ["psql"] => demo::psql(),
+        ["stop"] => demo::stop(),
+        ["test"] => test::run(),
+        ["bench"] => bench::run(),
+        ["help" | "--help"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        _ => Err(Error::new(USAGE)),
+    }
+}
+
+fn schema() -> Result<(), Error> {
+    let extension = Extension::build(&PgConfig::find()?)?;
+    println!("{}", extension.install_script.display());
+    Ok(())
+}
+
+fn install(options: &[&str]) -> Result<(), Error> {
+    let mut pg_config = None;
+    let mut destdir = None;
+    let mut rest = options;
+    while let [name, value, after @ ..] = rest {
+        match *name {
+            "--pg-config" => pg_config = Some(*value),
+            "--destdir" => destdir = Some(Path::new(*value)),
+            _ => return Err(Error::new(USAGE)),
+        }
+        rest = after;
+    }
+    if !rest.is_empty() {
+        return Err(Error::new(USAGE));
+    }
+    let pg_config = match pg_config {
+        Some(program) => PgConfig::read(program)?,
+        None => PgConfig::find()?,
+    };
+    let extension = Extension::build(&pg_config)?;
+    for file in install::install(&extension, &Places::of(&pg_config, destdir))? {
+        println!("installed {}", file.display());
+    }
+    Ok(())
+}

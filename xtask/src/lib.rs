@@ -1,0 +1,23 @@
+//! Builds, installs, runs and tests pg_bearer. The tests use the same private PostgreSQL as `make demo`.
+
+mod bench;
+mod cli;
+mod demo;
+mod error;
+mod extension;
+mod install;
+mod installation;
+mod pg_config;
+mod process;
+mod project;
+mod run_dir;
+mod schema;
+mod server;
+mod server_user;
+mod test;
+mod watcher;
+
+pub use cli::run;
+pub use error::Error;
+pub use installation::Installation;
+pub use server::Server;
