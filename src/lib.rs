@@ -9,7 +9,11 @@ use pgrx::prelude::*;
 ::pgrx::pg_module_magic!(name, version);
 
 extension_sql_file!("../sql/install/begin.sql", name = "begin", bootstrap);
-extension_sql_file!("../sql/install/raw_readers.sql", name = "raw_readers");
+/// The schema of every SQL object; `xtask` makes its CREATE SCHEMA a plain one.
+#[pg_schema]
+mod auth {}
+
+extension_sql_file!("../sql/install/raw_readers.sql", name = "raw_readers", requires = [auth]);
 extension_sql_file!("../sql/install/issuers.sql", name = "issuers", requires = ["raw_readers"]);
 extension_sql_file!("../sql/install/issuer_functions.sql", name = "issuer_functions", requires = ["issuers"]);
 extension_sql_file!("../sql/install/finish.sql", name = "finish", finalize);

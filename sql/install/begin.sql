@@ -1,4 +1,5 @@
--- What has to be true before anything is created, the roles, and the schema.
+-- What has to be true before anything is created, and the roles. The schema comes next, with a plain
+-- CREATE SCHEMA, so that one that somebody else owns is an error and never adopted.
 
 do $$
 declare
@@ -15,7 +16,7 @@ begin
             message = 'schema "auth" already exists',
             hint = 'pg_bearer needs that name to itself. Supabase''s own auth schema cannot be shared: use another database.';
     end if;
-    foreach name in array array['pg_bearer_owner', 'pg_bearer_admin', 'pg_bearer_service'] loop
+    foreach name in array array['bearer_owner', 'bearer_admin', 'bearer_service'] loop
         select r.rolcanlogin or r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb
                    or r.rolreplication as powerful,
                exists (select from pg_catalog.pg_auth_members m
@@ -29,15 +30,11 @@ begin
         if not found then
             execute pg_catalog.format('create role %I nologin', name);
         elsif existing.powerful or existing.is_member
-              or (name operator(pg_catalog.=) 'pg_bearer_owner' and existing.has_members) then
+              or (name operator(pg_catalog.=) 'bearer_owner' and existing.has_members) then
             raise invalid_parameter_value using
                 message = pg_catalog.format('role "%s" exists and has rights that it must not have', name),
-                hint = 'It must not log in, have attributes or be a member of another role, and nobody may be a member of pg_bearer_owner. Drop it, or take that away.';
+                hint = 'It must not log in, have attributes or be a member of another role, and nobody may be a member of bearer_owner. Drop it, or take that away.';
         end if;
     end loop;
 end
 $$;
-
--- Plain, so that a schema somebody else owns is an error and never adopted.
-create schema auth;
-comment on schema auth is 'Bearer credentials verified in the database: identities, issuers and keys (extension pg_bearer).';

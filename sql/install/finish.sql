@@ -1,4 +1,7 @@
--- Comments of the functions that are generated, owners, and the one list of grants.
+-- Comments of what is generated, owners, and the one list of grants.
+
+comment on schema auth is
+    'Bearer credentials verified in the database: identities, issuers and keys (extension pg_bearer).';
 
 comment on function auth.authenticate(text) is
     'Verifies a JWT ("Bearer " before it is tolerated), makes it the identity of this transaction and returns the identity. 28000 when it is missing, refused or expired; F0000 when no issuer is configured; 55006 while a cursor is open. After an error that is caught, the identity is what it was before the call.';
@@ -35,7 +38,7 @@ comment on function auth.require_permission(text) is
 comment on function auth.require_org(uuid) is
     'True, or 42501 when this is not the current organization; 28000 without an identity.';
 comment on function auth.require_administrator() is
-    'Internal: 42501 unless the outer user is a superuser or a member of pg_bearer_admin.';
+    'Internal: 42501 unless the outer user is a superuser or a member of bearer_admin.';
 comment on function auth.parse_jwks(text, text) is 'Internal: the usable keys of a JWK Set; 22023 with the reason.';
 comment on function auth.parse_jwt_key(text, text, text) is 'Internal: a public key from JWK or PEM; 22023 with the reason.';
 comment on function auth.check_jwt_secret(bytea, text) is 'Internal: 22023 unless these bytes can be a secret for the algorithm.';
@@ -51,13 +54,13 @@ begin
          where c.relnamespace operator(pg_catalog.=) 'auth'::pg_catalog.regnamespace
            and c.relkind operator(pg_catalog.=) 'r'
     loop
-        execute pg_catalog.format('alter table %s owner to pg_bearer_owner', target.name);
+        execute pg_catalog.format('alter table %s owner to bearer_owner', target.name);
     end loop;
     for target in
         select p.oid::pg_catalog.regprocedure as name from pg_catalog.pg_proc p
          where p.pronamespace operator(pg_catalog.=) 'auth'::pg_catalog.regnamespace and p.prosecdef
     loop
-        execute pg_catalog.format('alter function %s owner to pg_bearer_owner', target.name);
+        execute pg_catalog.format('alter function %s owner to bearer_owner', target.name);
     end loop;
 end
 $$;
@@ -121,11 +124,11 @@ grant execute on function
     auth.add_jwt_key(text, text, text, text, timestamptz, timestamptz),
     auth.add_jwt_secret(text, text, text, text, text, timestamptz, timestamptz),
     auth.revoke_jwt_key(uuid)
-to pg_bearer_admin;
+to bearer_admin;
 
--- The bodies of the functions above run as pg_bearer_owner, which calls these.
+-- The bodies of the functions above run as bearer_owner, which calls these.
 grant execute on function
     auth.require_administrator(), auth.parse_jwks(text, text), auth.parse_jwt_key(text, text, text),
     auth.check_jwt_secret(bytea, text), auth.decode_jwt_secret(text, text), auth.lock_issuer(text),
     auth.refuse_issuer_setting(text), auth.rsa_algorithm(text[])
-to pg_bearer_owner;
+to bearer_owner;

@@ -16,8 +16,6 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Kind; 2] = [Kind::Jwt, Kind::Service];
-
     pub(crate) fn name(self) -> &'static str {
         match self {
             Kind::Jwt => "jwt",

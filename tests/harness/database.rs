@@ -16,7 +16,7 @@ const SETUP: &str = "
 create role table_owner nologin;
 create role tenant login;
 create role other login;
-create role administrator login in role pg_bearer_admin;
+create role administrator login in role bearer_admin;
 create table docs (id int primary key, org_id uuid, owner text, body text not null default 'x');
 insert into docs
   select n, case when n % 2 = 0 then '0a000000-0000-4000-8000-00000000000a'::uuid

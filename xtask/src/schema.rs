@@ -9,6 +9,9 @@ use pgrx_sql_entity_graph::{ControlFile, PgrxSql, SqlGraphEntity};
 use crate::error::{Context, Error};
 
 /// The SQL that CREATE EXTENSION runs.
+///
+/// pgrx writes CREATE SCHEMA with IF NOT EXISTS; ours is plain, so that a schema that is there already
+/// is an error on every version of Postgres.
 pub(crate) fn install_script(library: &Path, control: &str, version: &str) -> Result<String, Error> {
     let bytes = std::fs::read(library).context(|| format!("cannot read {}", library.display()))?;
     script_from(&bytes, control, version)
@@ -28,5 +31,6 @@ fn script_from(library: &[u8], control: &str, version: &str) -> Result<String, E
     entities.extend(decode_entities(metadata).context(|| "its SQL metadata is not valid".into())?);
     let graph = PgrxSql::build(entities.into_iter(), "pg_bearer".into(), false)
         .context(|| "its SQL objects cannot be ordered".into())?;
-    graph.to_sql().context(|| "its SQL objects cannot be written".into())
+    let script = graph.to_sql().context(|| "its SQL objects cannot be written".into())?;
+    Ok(script.replace("CREATE SCHEMA IF NOT EXISTS ", "CREATE SCHEMA "))
 }

@@ -3,10 +3,10 @@
 use pgrx::pg_sys;
 use std::ffi::CStr;
 
-const ADMINISTRATORS: &CStr = c"pg_bearer_admin";
+const ADMINISTRATORS: &CStr = c"bearer_admin";
 
 /// Is the user who runs the outermost code (not the owner of a security-definer function on the stack) a
-/// superuser or a member of pg_bearer_admin?
+/// superuser or a member of bearer_admin?
 pub(in crate::pg) fn outer_user_is_administrator() -> bool {
     // SAFETY: catalog look-ups in a transaction; a missing role gives an invalid oid.
     unsafe {

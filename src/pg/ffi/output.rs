@@ -43,3 +43,14 @@ unsafe impl SqlTranslatable for JsonbText {
     const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = Ok(SqlMappingRef::literal("jsonb"));
     const RETURN_SQL: Result<ReturnsRef, ReturnsError> = Ok(ReturnsRef::One(SqlMappingRef::literal("jsonb")));
 }
+
+/// What the operator `->>` gives for a member of an object.
+pub(in crate::pg) fn member_text(object: JsonbText, name: &str) -> Option<String> {
+    // SAFETY: jsonb_object_field_text takes a jsonb and a text, and gives a text or NULL.
+    unsafe {
+        pgrx::direct_function_call(
+            pg_sys::jsonb_object_field_text,
+            &[object.into_datum(), name.into_datum()],
+        )
+    }
+}

@@ -18,7 +18,7 @@ struct Kept {
 }
 
 /// Which value, and how to copy it into memory that lives as long as the expression.
-type Copy = unsafe fn(View<'_>) -> Option<pg_sys::Datum>;
+type Copy = unsafe extern "C-unwind" fn(View<'_>) -> Option<pg_sys::Datum>;
 
 /// Answers with the kept copy while the identity is the one it was made from and has not expired.
 #[inline]

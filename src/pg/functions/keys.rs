@@ -13,10 +13,10 @@ pub(super) fn demand_administrator() -> Result<(), ErrorReport> {
         return Ok(());
     }
     Err(forbidden("this needs an administrator of pg_bearer")
-        .set_hint("Become a member of pg_bearer_admin, or ask one."))
+        .set_hint("Become a member of bearer_admin, or ask one."))
 }
 
-/// Raises 42501 unless the outer user is a superuser or a member of pg_bearer_admin.
+/// Raises 42501 unless the outer user is a superuser or a member of bearer_admin.
 #[pg_extern(schema = "auth", stable, parallel_unsafe)]
 fn require_administrator() -> Result<(), ErrorReport> {
     demand_administrator()

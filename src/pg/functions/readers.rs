@@ -2,12 +2,11 @@
 
 use crate::pg::encoding::Text;
 use crate::pg::ffi::carrier::with_identity;
-use crate::pg::ffi::output::JsonbText;
+use crate::pg::ffi::output::{JsonbText, member_text};
 use crate::pg::identity;
 use crate::verify::identity::Kind;
 use crate::verify::permission::covers;
 use pgrx::prelude::*;
-use serde_json::Value;
 
 fn text(which: Text) -> Option<String> {
     with_identity(|view| view.text(which).map(str::to_owned)).flatten()
@@ -43,15 +42,11 @@ fn email() -> Option<String> {
     text(Text::Email)
 }
 
-/// A top-level claim: a string as it is, anything else as JSON text, null and absent as NULL.
+/// A top-level claim, as `auth.jwt() ->> name` gives it: a string as it is, anything else as JSON text,
+/// null and absent as NULL.
 #[pg_extern(schema = "auth", stable, parallel_safe)]
 fn claim(name: &str) -> Option<String> {
-    let claims: Value = with_identity(|view| serde_json::from_slice(view.bytes(Text::Payload)?).ok()).flatten()?;
-    match claims.get(name)? {
-        Value::Null => None,
-        Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
-    }
+    member_text(JsonbText(text(Text::Payload)?), name)
 }
 
 /// The role in the current organization.

@@ -169,23 +169,24 @@ fn t085_small_order_keys_would_accept_anything_and_are_refused() {
 
 #[test]
 fn t085_tampered_stored_keys_verify_nothing() {
-    for algorithm in ["RS256", "ES256", "ES512", "EdDSA"] {
+    for algorithm in ["RS256", "ES256", "ES384", "ES512", "EdDSA"] {
         let vector = library_vector(algorithm);
         let KeyMaterial::PublicJwk(stored) = vector_key(&vector).material else { panic!() };
-        for position in 0..stored.len() {
-            let mut bytes = stored.clone().into_bytes();
-            bytes[position] ^= 1;
-            let material = KeyMaterial::PublicJwk(String::from_utf8(bytes).unwrap());
-            let key = Key { material, ..vector_key(&vector) };
-            let refused = verify_under(text(&vector, "token"), &[key]).err();
-            let is_number = stored[..position].rfind('"').is_some_and(|quote| stored[..quote].ends_with(':'));
-            assert!(
-                refused.is_some()
-                    || !is_number
-                    || position < 20
-                    || refused.is_none() && stored[position..].contains("kid"),
-                "{algorithm} {position}"
-            );
+        let members: Value = serde_json::from_str(&stored).unwrap();
+        for name in ["kty", "crv", "n", "e", "x", "y"].into_iter().filter(|name| members.get(name).is_some())
+        {
+            for position in 0..text(&members, name).len() {
+                let mut value = text(&members, name).to_owned().into_bytes();
+                value[position] ^= 1;
+                let mut tampered = members.clone();
+                tampered[name] = String::from_utf8(value).unwrap().into();
+                let material = KeyMaterial::PublicJwk(tampered.to_string());
+                let key = Key { material, ..vector_key(&vector) };
+                assert!(
+                    verify_under(text(&vector, "token"), &[key]).is_err(),
+                    "{algorithm} {name} {position}"
+                );
+            }
         }
     }
 }
@@ -249,13 +250,13 @@ fn memory_is_bounded_and_forgets_the_oldest() {
         Fingerprint::new(&token, &[0; 32])
     };
     let mut memory = SignatureMemory::new();
-    for number in 0..100_000 {
+    for number in 0..20_000 {
         assert!(!memory.knows(&fingerprint(number)));
         memory.remember(&fingerprint(number));
         memory.remember(&fingerprint(number));
         assert!(memory.knows(&fingerprint(number)), "the newest is known");
     }
-    let known = (0..100_000).filter(|number| memory.knows(&fingerprint(*number))).count();
+    let known = (0..20_000).filter(|number| memory.knows(&fingerprint(*number))).count();
     assert_eq!(known, ENTRIES);
-    assert!((99_900..100_000).filter(|number| memory.knows(&fingerprint(*number))).count() > 95);
+    assert!((19_900..20_000).filter(|number| memory.knows(&fingerprint(*number))).count() > 95);
 }

@@ -75,7 +75,7 @@ fn t088_expiry_counts_to_the_second() {
         let rules = Rules { leeway, ..rules() };
         let text = token(HEADER, PAYLOAD);
         let end = 1_800_000_600 + counted;
-        for now in [0, end - counted - 1, end - counted.min(1), end - 1] {
+        for now in [0, 1_800_000_599, end - 1] {
             let claims = verify_at(&text, &rules, now).unwrap();
             assert_eq!((claims.expires_at(), claims.valid_until()), (1_800_000_600, end));
         }
