@@ -170,15 +170,13 @@ $$;
 create function auth.decode_jwt_secret(secret text, encoding text) returns bytea
     language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 begin
-    case encoding
-        when 'text' then return convert_to(secret, 'UTF8');
-        when 'hex', 'base64' then return decode(secret, encoding);
+    return case encoding
+        when 'text' then convert_to(secret, 'UTF8')
+        when 'hex' then decode(secret, 'hex')
+        when 'base64' then decode(secret, 'base64')
         when 'base64url' then
-            return decode(rpad(translate(secret, '-_', '+/'), (length(secret) + 3) / 4 * 4, '='), 'base64');
-        else
-            raise invalid_parameter_value using
-                message = 'unknown encoding of the secret', hint = 'Use text, base64, base64url or hex.';
-    end case;
+            decode(rpad(translate(secret, '-_', '+/'), (length(secret) + 3) / 4 * 4, '='), 'base64')
+    end;
 exception
     when invalid_parameter_value or null_value_not_allowed then
         raise invalid_parameter_value using
@@ -188,10 +186,11 @@ end
 $$;
 
 -- The algorithm of an RSA key that names none: the only one its issuer may use, else RS256.
+-- This body is bound when it is created, under the installer's search_path: everything is qualified.
 create function auth.rsa_algorithm(allowed text[]) returns text
     language sql immutable set search_path = pg_catalog, pg_temp
-    return (select case count(*) when 1 then min(a) else 'RS256' end
-              from unnest(allowed) a where a like 'RS%' or a like 'PS%');
+    return (select case pg_catalog.count(*) when 1 then pg_catalog.min(a) else 'RS256' end
+              from pg_catalog.unnest(allowed) a where a like 'RS%' or a like 'PS%');
 
 create function auth.load_jwks(issuer text, jwks text, grace interval default '0')
     returns table (key_id uuid, kid text, alg text, state text)
@@ -205,9 +204,13 @@ declare
     touched_id uuid;
 begin
     perform auth.require_administrator();
-    if jwks is null or grace is null or grace < '0' then
+    if jwks is null then
         raise invalid_parameter_value using
-            message = 'the key set must be given, and the grace must not be negative';
+            message = 'the key set must be given', hint = 'Pass the JWK Set (RFC 7517) that the issuer publishes.';
+    end if;
+    if (grace between '0' and '100 years') is not true then
+        raise invalid_parameter_value using
+            message = 'the grace must be from 0 to 100 years', hint = 'It is how long a key that disappeared goes on working.';
     end if;
     the_issuer := auth.lock_issuer(load_jwks.issuer);
     select array_agg(p.thumbprint || p.alg::bytea) into present
@@ -311,8 +314,13 @@ begin
     if not_after <= not_before then
         raise invalid_parameter_value using message = 'not_after must be later than not_before';
     end if;
-    if kid is not null and octet_length(kid) not between 1 and 128 then
-        raise invalid_parameter_value using message = 'kid must have 1 to 128 bytes';
+    if octet_length(kid) not between 1 and 128 or kid ~ '[\u0001-\u001f\u007f-\u009f]' then
+        raise invalid_parameter_value using
+            message = 'kid must be a string of 1 to 128 bytes without control characters';
+    end if;
+    if (encoding in ('text', 'base64', 'base64url', 'hex')) is not true then
+        raise invalid_parameter_value using
+            message = 'unknown encoding of the secret', hint = 'Use text, base64, base64url or hex.';
     end if;
     material := auth.decode_jwt_secret(secret, encoding);
     perform auth.check_jwt_secret(material, alg);

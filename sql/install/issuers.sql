@@ -1,30 +1,41 @@
 -- Who may make tokens for this database, and the keys that prove it.
 -- Row-level security is on without a policy and nobody has a grant: the tables are read and written by
 -- the functions alone, which belong to their owner.
+-- Operators on arrays are qualified: pg_catalog has them for any array only, and an exact one elsewhere in
+-- the installer's path would be preferred.
 
 create table auth.issuers (
     id uuid primary key default pg_catalog.gen_random_uuid(),
     issuer text collate pg_catalog."C" not null unique
         check (pg_catalog.octet_length(issuer) between 1 and 1024),
     audiences text[] not null default '{}'
-        check (pg_catalog.array_position(audiences, null) is null and pg_catalog.array_position(audiences, '') is null),
+        check (('' <> all (audiences)) is true and coalesce(pg_catalog.array_ndims(audiences), 1) = 1),
     algorithms text[] not null default '{}'
-        check (algorithms <@ array['HS256', 'HS384', 'HS512', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384',
+        check (coalesce(pg_catalog.array_ndims(algorithms), 1) = 1 and algorithms operator(pg_catalog.<@)
+                             array['HS256', 'HS384', 'HS512', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384',
                                    'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA']),
     token_types text[] not null default '{}'
-        check (pg_catalog.array_position(token_types, null) is null and pg_catalog.array_position(token_types, '') is null),
+        check (('' <> all (token_types)) is true and coalesce(pg_catalog.array_ndims(token_types), 1) = 1),
     memberships_from_claims boolean not null default false,
     allow_service_role boolean not null default false,
     environment text not null default 'live' check (environment in ('live', 'test')),
     leeway interval not null default '30 seconds' check (leeway between '0' and '300 seconds'),
-    max_lifetime interval not null default '0' check (max_lifetime >= '0'),
-    org_claim text[] not null default '{org_id}',
-    workspace_claim text[] not null default '{workspace_id}',
-    role_claim text[] not null default '{role}',
-    org_role_claim text[] not null default '{org_role}',
-    permissions_claim text[] not null default '{permissions}',
-    scopes_claim text[] not null default '{scope}',
-    email_claim text[] not null default '{email}',
+    max_lifetime interval not null default '0'
+        check (max_lifetime = '0' or max_lifetime between '1 second' and '100 years'),
+    org_claim text[] not null default '{org_id}'
+        check (('' <> all (org_claim)) is true and coalesce(pg_catalog.array_ndims(org_claim), 1) = 1),
+    workspace_claim text[] not null default '{workspace_id}'
+        check (('' <> all (workspace_claim)) is true and coalesce(pg_catalog.array_ndims(workspace_claim), 1) = 1),
+    role_claim text[] not null default '{role}'
+        check (('' <> all (role_claim)) is true and coalesce(pg_catalog.array_ndims(role_claim), 1) = 1),
+    org_role_claim text[] not null default '{org_role}'
+        check (('' <> all (org_role_claim)) is true and coalesce(pg_catalog.array_ndims(org_role_claim), 1) = 1),
+    permissions_claim text[] not null default '{permissions}'
+        check (('' <> all (permissions_claim)) is true and coalesce(pg_catalog.array_ndims(permissions_claim), 1) = 1),
+    scopes_claim text[] not null default '{scope}'
+        check (('' <> all (scopes_claim)) is true and coalesce(pg_catalog.array_ndims(scopes_claim), 1) = 1),
+    email_claim text[] not null default '{email}'
+        check (('' <> all (email_claim)) is true and coalesce(pg_catalog.array_ndims(email_claim), 1) = 1),
     created_at timestamptz not null default pg_catalog.now()
 );
 
@@ -38,7 +49,7 @@ comment on column auth.issuers.memberships_from_claims is 'Organizations, worksp
 comment on column auth.issuers.allow_service_role is 'Its tokens may name the role service_role.';
 comment on column auth.issuers.environment is 'The environment of its tokens: live or test.';
 comment on column auth.issuers.leeway is 'How far its clock may differ from ours, 0 to 300 seconds.';
-comment on column auth.issuers.max_lifetime is 'The longest time from iat to exp; 0 sets no limit.';
+comment on column auth.issuers.max_lifetime is 'The longest time from iat to exp, 1 second to 100 years; 0 sets no limit.';
 comment on column auth.issuers.org_claim is 'Path to the organization, or list of organizations, in the claims.';
 comment on column auth.issuers.workspace_claim is 'Path to the workspace, or list of workspaces.';
 comment on column auth.issuers.role_claim is 'Path to the role.';

@@ -158,21 +158,22 @@ impl fmt::Display for KeyError {
             Self::NoUsableKey => formatter.write_str("the JWK set has no key that can verify signatures"),
             Self::DefaultIsNotRsa => formatter.write_str("the default for RSA keys must be an RSA algorithm"),
             Self::DuplicateKid { index } => {
-                write!(formatter, "key {index} of the set repeats the kid and alg of another key")
+                write!(formatter, "keys[{index}] repeats the kid and alg of another key")
             }
             Self::DuplicateKey { index } => {
-                write!(formatter, "key {index} of the set repeats another key")
+                write!(formatter, "keys[{index}] repeats another key")
             }
-            Self::InSet { index, fault } => write!(formatter, "key {index} of the set: {fault}"),
+            Self::InSet { index, fault } => write!(formatter, "keys[{index}]: {fault}"),
             Self::Key(fault) => fault.fmt(formatter),
             Self::SecretTooShort { bytes, minimum } => write!(
                 formatter,
                 "the secret has {bytes} bytes, at least {minimum} are required for this algorithm"
             ),
             Self::SecretTooLong => formatter.write_str("the secret is longer than 1024 bytes"),
-            Self::SecretIsAKey => {
-                formatter.write_str("this is a PEM or JWK key, not a secret: add it as a public key")
-            }
+            Self::SecretIsAKey => formatter.write_str(
+                "this is a PEM or JSON text, not a secret: add public keys as keys, \
+                     and of an oct JWK only the decoded k",
+            ),
             Self::NotASecretAlgorithm(algorithm) => {
                 write!(formatter, "{} has no secret: HS256, HS384 or HS512 is required", algorithm.name())
             }

@@ -52,7 +52,7 @@ fn every_reader_answers_from_the_token() {
         ("select auth.claim('n')", Some("1.5")),
         ("select auth.claim('n') = auth.jwt()->>'n'", Some("t")),
         ("select auth.claim('b')", Some("true")),
-        ("select auth.claim('act')", Some(r#"{"sub":"support"}"#)),
+        ("select auth.claim('act')", Some(r#"{"sub": "support"}"#)),
         ("select auth.claim('nothing')", None),
         ("select auth.require_authenticated()", Some("t")),
         ("select auth.require_permission('invoices.read')", Some("t")),

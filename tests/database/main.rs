@@ -2,4 +2,10 @@
 //! threat it holds off.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
+mod catalog;
 mod identity;
+mod cursors;
+mod forging;
+mod lifetime;
+mod parallel;
+mod tokens;

@@ -18,7 +18,7 @@ struct Kept {
 }
 
 /// Which value, and how to copy it into memory that lives as long as the expression.
-type Copy = unsafe extern "C-unwind" fn(View<'_>) -> Option<pg_sys::Datum>;
+type Copy = unsafe fn(View<'_>) -> Option<pg_sys::Datum>;
 
 /// Answers with the kept copy while the identity is the one it was made from and has not expired.
 #[inline]
@@ -37,33 +37,37 @@ unsafe fn kept(fcinfo: pg_sys::FunctionCallInfo, copy: Copy) -> pg_sys::Datum {
 }
 
 /// Copies the value anew. Former copies stay until the expression ends: a caller may still look at them.
-#[pg_guard]
-unsafe extern "C-unwind" fn renew(function: *mut pg_sys::FmgrInfo, copy: Copy) -> *mut Kept {
-    // SAFETY: fn_mcxt lives at least as long as fn_extra; the copy is made while it is current.
-    unsafe {
-        let before = pg_sys::MemoryContextSwitchTo((*function).fn_mcxt);
-        let mut fresh = Kept {
-            generation: generation(),
-            valid_until: i64::MIN,
-            is_null: true,
-            value: pg_sys::Datum::null(),
-        };
-        with_identity(|view| {
-            fresh.valid_until = view.valid_until();
-            if let Some(value) = copy(view) {
-                fresh.value = value;
-                fresh.is_null = false;
+#[cold]
+unsafe fn renew(function: *mut pg_sys::FmgrInfo, copy: Copy) -> *mut Kept {
+    let copied = || {
+        // SAFETY: fn_mcxt lives at least as long as fn_extra, and is current while the copy is made.
+        unsafe {
+            let before = pg_sys::MemoryContextSwitchTo((*function).fn_mcxt);
+            let mut fresh = Kept {
+                generation: generation(),
+                valid_until: i64::MIN,
+                is_null: true,
+                value: pg_sys::Datum::null(),
+            };
+            with_identity(|view| {
+                fresh.valid_until = view.valid_until();
+                if let Some(value) = copy(view) {
+                    fresh.value = value;
+                    fresh.is_null = false;
+                }
+            });
+            let mut kept = (*function).fn_extra.cast::<Kept>();
+            if kept.is_null() {
+                kept = pg_sys::palloc(size_of::<Kept>()).cast();
             }
-        });
-        let mut kept = (*function).fn_extra.cast::<Kept>();
-        if kept.is_null() {
-            kept = pg_sys::palloc(size_of::<Kept>()).cast();
+            kept.write(fresh);
+            (*function).fn_extra = kept.cast();
+            pg_sys::MemoryContextSwitchTo(before);
+            kept
         }
-        kept.write(fresh);
-        (*function).fn_extra = kept.cast();
-        pg_sys::MemoryContextSwitchTo(before);
-        kept
-    }
+    };
+    // SAFETY: the readers that call this hold nothing that needs dropping when an error jumps past them.
+    unsafe { pg_sys::panic::pgrx_extern_c_guard(copied) }
 }
 
 unsafe fn copy_id(id: Option<&Uuid>) -> Option<pg_sys::Datum> {

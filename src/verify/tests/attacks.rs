@@ -1,7 +1,11 @@
 //! Attacks on signatures and on what is remembered about them.
 
+use sha2::{Digest, Sha256};
+
 use super::*;
 use crate::verify::memory::{ENTRIES, Fingerprint};
+use crate::verify::signature;
+use crate::verify::token::Jws;
 
 /// A token with this header and raw signature.
 fn with_signature(header: &str, signature: &[u8]) -> String {
@@ -43,13 +47,26 @@ fn t075_a_secret_is_no_public_key() {
         let mut key = vector_key(&vector);
         key.material = match key.material {
             KeyMaterial::Secret(_) => KeyMaterial::PublicJwk(library_vector("RS256")["jwk"].to_string()),
-            _ => KeyMaterial::Secret(Zeroizing::new(vec![1; 64])),
+            KeyMaterial::PublicJwk(_) | KeyMaterial::Missing => {
+                KeyMaterial::Secret(Zeroizing::new(vec![1; 64]))
+            }
         };
         assert_eq!(verify_under(text(&vector, "token"), &[key]).err(), Some(Refusal::KeyUnusable));
         let secret = secret_key(Algorithm::HS512, &[1; 64]);
         let expected =
             if vector["alg"] == "HS512" { Refusal::BadSignature } else { Refusal::AlgorithmMismatch };
         assert_eq!(verify_under(text(&vector, "token_without_kid"), &[secret]).err(), Some(expected));
+    }
+}
+
+#[test]
+fn t075_the_header_must_name_the_algorithm_of_the_key() {
+    for vector in library_vectors() {
+        let jws = Jws::parse(text(&vector, "token").as_bytes()).unwrap();
+        for algorithm in Algorithm::ALL.into_iter().filter(|algorithm| *algorithm != jws.algorithm()) {
+            let key = Key { algorithm, ..vector_key(&vector) };
+            assert_eq!(signature::check(&jws, &key), Err(Refusal::AlgorithmMismatch));
+        }
     }
 }
 
@@ -237,6 +254,20 @@ fn memory_does_not_remember_refusals_and_does_not_help_forgers() {
         assert_eq!(check(&good, &[secret_key(Algorithm::HS256, &[1; 32])]), Some(Refusal::BadSignature));
         let late = token(HEADER, &payload_with("exp", "1"));
         assert_eq!(check(&late, &keys), Some(Refusal::Expired));
+    }
+}
+
+#[test]
+fn memory_learns_good_signatures_only() {
+    let keys = [secret_key(Algorithm::HS256, SECRET)];
+    let mut memory = SignatureMemory::new();
+    let forged = sign(HEADER.as_bytes(), PAYLOAD.as_bytes(), &[1; 32]);
+    for (text, is_good) in [(token(HEADER, PAYLOAD), true), (forged, false)] {
+        let parsed = Token::parse(text.as_bytes()).unwrap();
+        let verdict = jwt::verify(parsed, &rules(), &keys, None, NOW, &mut memory);
+        assert_eq!(verdict.is_ok(), is_good);
+        let fingerprint = Fingerprint::new(&Sha256::digest(&text).into(), &keys[0].digest());
+        assert_eq!(memory.knows(&fingerprint), is_good);
     }
 }
 

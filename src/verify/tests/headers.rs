@@ -112,6 +112,9 @@ fn t082_a_list_of_types_makes_the_type_required() {
     assert_eq!(try_type(access, &listed(&["application/AT+jwt"])), None);
     assert_eq!(try_type(access, &listed(&["JWT"])), Some(Refusal::TokenType));
     assert_eq!(try_type(access, &listed(&[])), Some(Refusal::TokenType));
+    let slash = r#"{"alg":"HS256","typ":"application/a/b"}"#;
+    assert_eq!(try_type(slash, &listed(&["a/b"])), Some(Refusal::TokenType));
+    assert_eq!(try_type(slash, &listed(&["application/A/B"])), None);
     assert_eq!(try_type(HEADER, &listed(&["at+jwt"])), Some(Refusal::TokenType));
 }
 

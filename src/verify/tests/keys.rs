@@ -35,9 +35,11 @@ fn fault(key: &Value) -> Option<KeyFault> {
 fn changed(key: &Value, members: &[(&str, Value)]) -> Value {
     let mut key = key.clone();
     for (name, value) in members {
-        match value {
-            Value::Null => drop(key.as_object_mut().unwrap().remove(*name)),
-            value => key[*name] = value.clone(),
+        let object = key.as_object_mut().unwrap();
+        if value.is_null() {
+            object.remove(*name);
+        } else {
+            object.insert((*name).to_owned(), value.clone());
         }
     }
     key
@@ -58,7 +60,7 @@ fn t085_weak_rsa_keys_are_refused() {
         assert_eq!(fault(&keys[name]["jwk"]), Some(expected));
         assert_eq!(parse_key(text(&keys[name], "pem"), None, None), Err(KeyError::Key(expected)), "{name}");
     }
-    for exponent in ["AQ", "Aw", "AQAC", "AQAAAAE", "", "AA", "__8"] {
+    for exponent in ["AQ", "Aw", "AQAC", "AQAAAAE", "AQABAAE", "", "AA", "__8"] {
         assert_eq!(fault(&changed(good, &[("e", json!(exponent))])), Some(KeyFault::Exponent), "{exponent}");
     }
     let mut modulus = base64url::decode(text(good, "n").as_bytes()).unwrap();

@@ -86,7 +86,11 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_keys_never_panic(kind in "RSA|EC|OKP|oct|x", members in json_object(), x in "[A-Za-z0-9_-]{0,90}") {
+    fn arbitrary_keys_never_panic(
+        kind in "RSA|EC|OKP|oct|x",
+        members in json_object(),
+        x in "[A-Za-z0-9_-]{0,90}",
+    ) {
         let mut key = members;
         key.insert("kty".to_owned(), json!(kind));
         for (name, value) in [("crv", "P-256"), ("n", &x), ("e", "AQAB"), ("x", &x), ("y", &x)] {
@@ -145,7 +149,11 @@ proptest! {
     }
 
     #[test]
-    fn a_repeated_member_is_always_found(object in json_object(), name in "[^\u{0}]{0,6}", value in json_value()) {
+    fn a_repeated_member_is_always_found(
+        object in json_object(),
+        name in "[^\u{0}]{0,6}",
+        value in json_value(),
+    ) {
         let mut members: Vec<String> = object
             .iter()
             .map(|(name, value)| format!("{}:{value}", Value::from(name.as_str())))

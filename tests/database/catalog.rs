@@ -1,0 +1,353 @@
+//! What the install script made: every declaration, owner and grant against a list that is kept here.
+
+use pg_bearer_tests::Database;
+use pg_bearer_tests::database::{Session, installation};
+use postgres::Client;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Who may execute it besides its owner, and how it is declared: arguments, result, volatility, parallel
+/// safety, language. For a raw reader a difference to `src/pg/ffi/readers.rs` would be memory-unsafe.
+const FUNCTIONS: &[(&str, &str)] = &[
+    ("bearer_admin", "add_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[]) uuid: volatile unsafe definer plpgsql"),
+    ("bearer_admin", "add_jwt_key(text, text, text, text, timestamp with time zone, timestamp with time zone) uuid: volatile unsafe definer plpgsql"),
+    ("bearer_admin", "add_jwt_secret(text, text, text, text, text, timestamp with time zone, timestamp with time zone) uuid: volatile unsafe definer plpgsql"),
+    ("bearer_admin", "check_jwt(text) TABLE(valid boolean, reason text, header jsonb, claims jsonb): stable unsafe definer c"),
+    ("bearer_admin", "list_issuers() SETOF auth.issuers: stable unsafe definer plpgsql"),
+    ("bearer_admin", "list_jwt_keys(text) TABLE(key_id uuid, issuer_name text, kid text, alg text, state text, usable boolean, not_before timestamp with time zone, not_after timestamp with time zone, created_at timestamp with time zone, revoked_at timestamp with time zone): stable unsafe definer plpgsql"),
+    ("bearer_admin", "load_jwks(text, text, interval) TABLE(key_id uuid, kid text, alg text, state text): volatile unsafe definer plpgsql"),
+    ("bearer_admin", "remove_issuer(text) void: volatile unsafe definer plpgsql"),
+    ("bearer_admin", "revoke_jwt_key(uuid) void: volatile unsafe definer plpgsql"),
+    ("bearer_admin", "update_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[]) void: volatile unsafe definer plpgsql"),
+    ("bearer_owner", "check_jwt_secret(bytea, text) void: stable unsafe strict c"),
+    ("bearer_owner", "decode_jwt_secret(text, text) bytea: immutable unsafe plpgsql"),
+    ("bearer_owner", "lock_issuer(text) auth.issuers: volatile unsafe plpgsql"),
+    ("bearer_owner", "parse_jwks(text, text) TABLE(kid text, alg text, public_jwk text, thumbprint bytea): stable unsafe strict c"),
+    ("bearer_owner", "parse_jwt_key(text, text, text) TABLE(kid text, alg text, public_jwk text, thumbprint bytea): stable unsafe c"),
+    ("bearer_owner", "refuse_issuer_setting(text) void: volatile unsafe plpgsql"),
+    ("bearer_owner", "require_administrator() void: stable unsafe strict c"),
+    ("bearer_owner", "rsa_algorithm(text[]) text: immutable unsafe sql"),
+    ("public", "authenticate(text) jsonb: volatile unsafe definer c"),
+    ("public", "claim(text) text: stable safe strict c"),
+    ("public", "current_org() uuid: stable safe c pg_bearer_current_org"),
+    ("public", "current_workspace() uuid: stable safe c pg_bearer_current_workspace"),
+    ("public", "email() text: stable safe strict c"),
+    ("public", "environment() text: stable safe strict c"),
+    ("public", "has_permission(text) boolean: stable safe strict c"),
+    ("public", "has_permission_in(text, uuid) boolean: stable safe strict c"),
+    ("public", "has_scope(text) boolean: stable safe strict c"),
+    ("public", "identity() jsonb: stable safe strict c"),
+    ("public", "in_org(uuid) boolean: stable safe strict leakproof c pg_bearer_in_org"),
+    ("public", "is_authenticated() boolean: stable safe strict c"),
+    ("public", "is_member(uuid) boolean: stable safe strict leakproof c pg_bearer_is_member"),
+    ("public", "is_service_role() boolean: stable safe strict c"),
+    ("public", "is_workspace_member(uuid) boolean: stable safe strict leakproof c pg_bearer_is_workspace_member"),
+    ("public", "jwt() jsonb: stable safe strict c"),
+    ("public", "org_ids() uuid[]: stable safe c pg_bearer_org_ids"),
+    ("public", "org_ids_with(text) uuid[]: stable safe strict c"),
+    ("public", "org_role() text: stable safe strict c"),
+    ("public", "require_authenticated() boolean: stable safe strict c"),
+    ("public", "require_org(uuid) boolean: stable safe c"),
+    ("public", "require_permission(text) boolean: stable safe c"),
+    ("public", "role() text: stable safe strict c"),
+    ("public", "sign_out() void: volatile unsafe strict definer c"),
+    ("public", "uid() uuid: stable safe c pg_bearer_uid"),
+    ("public", "user_id() text: stable safe strict c"),
+    ("public", "verify_jwt(text, text, text) jsonb: stable unsafe definer c"),
+    ("public", "workspace_ids() uuid[]: stable safe c pg_bearer_workspace_ids"),
+];
+
+const TABLES: [&str; 3] = ["auth.issuers", "auth.jwt_keys", "auth.jwt_secrets"];
+
+/// The first column of every row.
+fn rows(session: &mut Client, sql: &str) -> Vec<String> {
+    session.query(sql, &[]).unwrap().iter().map(|row| row.get::<_, String>(0)).collect()
+}
+
+/// Asserts that a query for offenders finds none, and that without its condition it finds something.
+fn assert_none(session: &mut Client, from: &str, offence: &str) {
+    assert!(!rows(session, from).is_empty(), "nothing to check: {from}");
+    assert_eq!(rows(session, &format!("{from} and ({offence})")), [] as [String; 0]);
+}
+
+const DECLARATIONS: &str = "
+select p.proname || '(' || pg_catalog.oidvectortypes(p.proargtypes) || ') ' || pg_catalog.pg_get_function_result(p.oid) || ':'
+       || case p.provolatile when 'i' then ' immutable' when 's' then ' stable' else ' volatile' end
+       || case p.proparallel when 's' then ' safe' when 'r' then ' restricted' else ' unsafe' end
+       || case when p.proisstrict then ' strict' else '' end
+       || case when p.proleakproof then ' leakproof' else '' end
+       || case when p.prosecdef then ' definer' else '' end
+       || ' ' || l.lanname
+       || case when p.prosrc like 'pg_bearer%' then ' ' || p.prosrc else '' end
+  from pg_proc p join pg_language l on l.oid = p.prolang
+ where p.pronamespace = 'auth'::regnamespace order by p.proname, 1";
+
+#[test]
+fn t022_every_function_is_declared_as_the_library_expects() {
+    let db = Database::new();
+    let mut found = rows(&mut db.superuser(), DECLARATIONS);
+    let mut expected: Vec<_> = FUNCTIONS.iter().map(|(_, declaration)| (*declaration).to_owned()).collect();
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn t036_nothing_is_executable_that_is_not_listed() {
+    let db = Database::new();
+    let mut found = rows(
+        &mut db.superuser(),
+        "select case a.grantee when 0 then 'public' else a.grantee::regrole::text end || ' ' || p.proname
+                || case when a.is_grantable then ' with grant option' else '' end
+           from pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+          where p.pronamespace = 'auth'::regnamespace and a.grantee <> p.proowner",
+    );
+    let name = |declaration: &'static str| declaration.split_once('(').unwrap().0;
+    let mut expected: Vec<_> =
+        FUNCTIONS.iter().map(|(who, declaration)| format!("{who} {}", name(declaration))).collect();
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn t009_no_function_has_a_second_form_that_could_be_bettered() {
+    let db = Database::new();
+    let mut session = db.superuser();
+    let all = "select p.proname::text from pg_proc p where p.pronamespace = 'auth'::regnamespace";
+    assert_none(&mut session, all, "p.provariadic <> 0 or p.prokind <> 'f'");
+    let doubles = format!("{all} group by 1 having count(*) > 1");
+    assert_eq!(rows(&mut session, &doubles), [] as [String; 0]);
+    // Arguments that have to be coerced would lose against an exact overload elsewhere.
+    assert_none(&mut session, all, "'unknown'::regtype = any (p.proargtypes) or 'varchar'::regtype = any (p.proargtypes)");
+}
+
+#[test]
+fn t009_only_superusers_create_in_the_schema() {
+    let db = Database::new();
+    let mut session = db.superuser();
+    assert_none(
+        &mut session,
+        "select r.rolname::text from pg_roles r where not r.rolsuper",
+        "has_schema_privilege(r.oid, 'auth', 'create')",
+    );
+    let owner = "select n.nspowner::regrole::text from pg_namespace n where n.nspname = 'auth'";
+    assert_none(&mut session, owner, "not (select r.rolsuper from pg_roles r where r.oid = n.nspowner)");
+    let plant = "create function auth.has_scope(scope varchar) returns boolean language sql return true";
+    for role in ["tenant", "administrator", "bearer_owner", "bearer_admin", "bearer_service"] {
+        session.run(&format!("set role {role}"));
+        assert_eq!(session.refused(plant), "42501 permission denied for schema auth", "{role}");
+        session.run("reset role");
+    }
+}
+
+#[test]
+fn t031_definer_functions_belong_to_a_role_that_can_do_nothing_else() {
+    let db = Database::new();
+    let mut session = db.superuser();
+    let definers = "select p.proname::text from pg_proc p where p.pronamespace = 'auth'::regnamespace and p.prosecdef";
+    assert_none(&mut session, definers, "p.proowner <> 'bearer_owner'::regrole");
+    assert_none(
+        &mut session,
+        "select r.rolname::text from pg_roles r where r.rolname like 'bearer\\_%'",
+        "r.rolsuper or r.rolbypassrls or r.rolcanlogin or r.rolcreaterole or r.rolcreatedb or r.rolreplication
+         or exists (select from pg_auth_members m where m.member = r.oid)",
+    );
+    let members = "select m.member::regrole::text from pg_auth_members m where m.roleid = 'bearer_owner'::regrole";
+    assert_eq!(rows(&mut session, members), [] as [String; 0]);
+    assert_eq!(db.tenant().refused("set role bearer_owner"), "42501 permission denied to set role \"bearer_owner\"");
+}
+
+#[test]
+fn t032_t033_functions_with_a_body_pin_their_search_path() {
+    let db = Database::new();
+    assert_none(
+        &mut db.superuser(),
+        "select p.proname::text from pg_proc p join pg_language l on l.oid = p.prolang
+          where p.pronamespace = 'auth'::regnamespace and (p.prosecdef or l.lanname <> 'c')",
+        "p.proconfig is distinct from array['search_path=pg_catalog, pg_temp']",
+    );
+}
+
+#[test]
+fn functions_tables_columns_indexes_and_the_schema_have_comments() {
+    let db = Database::new();
+    let mut session = db.superuser();
+    for (catalog, all, column) in [
+        ("pg_proc", "select o.proname::text from pg_proc o where o.pronamespace = 'auth'::regnamespace", "0"),
+        ("pg_class", "select o.relname::text from pg_class o where o.relnamespace = 'auth'::regnamespace and o.relkind = 'r'", "0"),
+        ("pg_class", "select o.relname || '.' || a.attname from pg_class o join pg_attribute a on a.attrelid = o.oid
+                       where o.relnamespace = 'auth'::regnamespace and o.relkind = 'r' and a.attnum > 0", "a.attnum"),
+        ("pg_class", "select o.relname::text from pg_class o where o.relnamespace = 'auth'::regnamespace and o.relkind = 'i'
+                         and not exists (select from pg_constraint c where c.conindid = o.oid)", "0"),
+        ("pg_namespace", "select o.nspname::text from pg_namespace o where o.nspname = 'auth'", "0"),
+        ("pg_extension", "select o.extname::text from pg_extension o where o.extname = 'pg_bearer'", "0"),
+    ] {
+        let missing = format!(
+            "not exists (select from pg_description d where d.objoid = o.oid and d.objsubid = {column}
+                            and d.classoid = '{catalog}'::regclass and length(d.description) > 10)"
+        );
+        assert_none(&mut session, all, &missing);
+    }
+}
+
+#[test]
+fn everything_in_the_schema_belongs_to_the_extension_and_nothing_is_elsewhere() {
+    let db = Database::new();
+    let mut session = db.superuser();
+    let found = rows(
+        &mut session,
+        "select distinct d.classid::regclass || ' ' || coalesce((pg_identify_object(d.classid, d.objid, 0)).schema, '-')
+           from pg_depend d join pg_extension e on e.oid = d.refobjid and d.refclassid = 'pg_extension'::regclass
+          where e.extname = 'pg_bearer' and d.deptype = 'e' order by 1",
+    );
+    assert_eq!(found, ["pg_class auth", "pg_namespace -", "pg_proc auth"]);
+    for (catalog, all) in [
+        ("pg_proc", "select p.proname::text from pg_proc p where p.pronamespace = 'auth'::regnamespace"),
+        ("pg_class", "select p.relname::text from pg_class p where p.relnamespace = 'auth'::regnamespace and p.relkind not in ('i', 't')"),
+    ] {
+        let stray = format!(
+            "not exists (select from pg_depend d where d.objid = p.oid and d.classid = '{catalog}'::regclass and d.deptype = 'e')"
+        );
+        assert_none(&mut session, all, &stray);
+    }
+}
+
+#[test]
+fn row_security_is_on_for_every_table_and_nobody_but_the_owner_has_a_grant() {
+    let db = Database::new();
+    let mut session = db.superuser();
+    let tables = "select c.oid::regclass::text from pg_class c where c.relnamespace = 'auth'::regnamespace and c.relkind = 'r'";
+    let mut found = rows(&mut session, tables);
+    found.sort();
+    assert_eq!(found, TABLES);
+    assert_none(&mut session, tables, "not c.relrowsecurity or c.relowner <> 'bearer_owner'::regrole");
+    assert_none(
+        &mut session,
+        tables,
+        "exists (select from aclexplode(c.relacl) a where a.grantee <> c.relowner)
+         or exists (select from pg_attribute a where a.attrelid = c.oid and a.attacl is not null)
+         or exists (select from pg_policy p where p.polrelid = c.oid)",
+    );
+    // The row types too: nothing of the schema can be built upon.
+    assert_none(
+        &mut session,
+        "select t.typname::text from pg_type t where t.typnamespace = 'auth'::regnamespace and t.typelem = 0",
+        "has_type_privilege('tenant', t.oid, 'usage')",
+    );
+}
+
+#[test]
+fn t023_tables_have_no_trigger_that_a_restore_would_fire() {
+    let db = Database::new();
+    let mut session = db.superuser();
+    let triggers = "select t.tgname::text from pg_trigger t join pg_class c on c.oid = t.tgrelid
+                     where c.relnamespace = 'auth'::regnamespace";
+    assert_none(&mut session, triggers, "not t.tgisinternal");
+}
+
+#[test]
+fn t047_nobody_but_the_functions_touches_the_tables() {
+    let db = Database::new();
+    for (user, role) in [("tenant", "tenant"), ("administrator", "administrator"), ("administrator", "bearer_admin")] {
+        let mut session = db.connect(user);
+        session.run(&format!("set role {role}"));
+        for table in TABLES {
+            for sql in [
+                format!("select from {table}"),
+                format!("copy {table} to stdout"),
+                format!("insert into {table} default values"),
+                format!("update {table} set {} = null", if table == "auth.jwt_secrets" { "key_id" } else { "id" }),
+                format!("delete from {table}"),
+                format!("truncate {table} cascade"),
+                format!("begin; lock table {table} in access share mode"),
+                format!("begin; lock table {table} in access exclusive mode"),
+            ] {
+                let name = table.trim_start_matches("auth.");
+                assert_eq!(session.refused(&sql), format!("42501 permission denied for table {name}"), "{role}: {sql}");
+                session.run("rollback");
+            }
+            for sql in [
+                format!("alter table {table} disable row level security"),
+                format!("create policy all_of_it on {table} using (true)"),
+                format!("drop table {table}"),
+                format!("create index on {table} (created_at)"),
+            ] {
+                assert!(session.refused(&sql).starts_with("42501 must be owner of table"), "{role}: {sql}");
+            }
+        }
+    }
+}
+
+#[test]
+fn t035_a_role_without_execute_gets_an_error_and_no_rows() {
+    let db = Database::new();
+    db.superuser().run("revoke usage on schema auth from public");
+    let mut session = db.tenant();
+    assert_eq!(session.visible(), 0);
+    assert_eq!(session.refused("select auth.uid()"), "42501 permission denied for schema auth");
+    db.superuser().run("revoke execute on function auth.in_org(uuid) from public");
+    assert_eq!(db.tenant().refused("select * from docs"), "42501 permission denied for function in_org");
+}
+
+#[test]
+fn t064_keys_are_uuids_and_reveal_no_volume() {
+    let db = Database::new();
+    let mut session = db.superuser();
+    let classes = "select c.relname::text from pg_class c where c.relnamespace = 'auth'::regnamespace";
+    assert_none(&mut session, classes, "c.relkind = 'S'");
+    assert_none(
+        &mut session,
+        "select c.conrelid::regclass::text from pg_constraint c where c.connamespace = 'auth'::regnamespace and c.contype = 'p'",
+        "array_length(c.conkey, 1) <> 1
+         or 'uuid'::regtype <> (select a.atttypid from pg_attribute a where a.attrelid = c.conrelid and a.attnum = c.conkey[1])",
+    );
+}
+
+#[test]
+fn t013_the_library_exports_nothing_but_what_sql_declares() {
+    let db = Database::new();
+    let mut session = db.superuser();
+    let symbols = rows(
+        &mut session,
+        "select p.prosrc from pg_proc p where p.pronamespace = 'auth'::regnamespace and p.probin is not null",
+    );
+    let mut expected: Vec<String> = ["Pg_magic_func", "_PG_init"].map(str::to_owned).to_vec();
+    expected.extend(symbols.iter().flat_map(|symbol| [symbol.clone(), format!("pg_finfo_{symbol}")]));
+    let library = directory("--pkglibdir").join("pg_bearer.so");
+    let output = Command::new("nm").args(["-D", "--defined-only"]).arg(&library).output().unwrap();
+    assert!(output.status.success(), "nm: {output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut found: Vec<_> = text.lines().map(|line| line.rsplit(' ').next().unwrap().to_owned()).collect();
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn t041_t050_t061_the_sources_use_no_substitution_advisory_lock_or_notification() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut files = files_below(&root.join("sql"));
+    files.extend(files_below(&root.join("src")));
+    assert!(files.len() > 30, "{files:?}");
+    let script = directory("--sharedir").join("extension/pg_bearer--0.1.0.sql");
+    files.push(script);
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap().to_lowercase();
+        for word in ["@extschema", "@extowner", "advisory", "pg_notify", "notify ", "create or replace", "if not exists"] {
+            assert!(!text.contains(word), "{word:?} in {}", file.display());
+        }
+    }
+}
+
+fn files_below(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+}
+
+/// A directory of the installation that the tests use.
+fn directory(option: &str) -> PathBuf {
+    let output = installation().command(&installation().bin("pg_config")).arg(option).output().unwrap();
+    PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
+}
