@@ -89,10 +89,12 @@ begin
                  where p.pronamespace operator(pg_catalog.=) 'auth'::pg_catalog.regnamespace
                 union all
                 select 'type', t.oid::pg_catalog.regtype::pg_catalog.text, t.typowner,
-                       coalesce(t.typacl, pg_catalog.acldefault('T', t.typowner))
+                       t.typacl
                   from pg_catalog.pg_type t
                  where t.typnamespace operator(pg_catalog.=) 'auth'::pg_catalog.regnamespace
-                   and t.typelem operator(pg_catalog.=) 0::pg_catalog.oid) o
+                   and t.typelem operator(pg_catalog.=) 0::pg_catalog.oid
+                   -- Row types keep what PUBLIC has by default: pg_dump would warn about anything else.
+                   and t.typacl is not null) o
           cross join lateral (
                select distinct case x.grantee when 0::pg_catalog.oid then 'public'
                                     else x.grantee::pg_catalog.regrole::pg_catalog.text end as grantee

@@ -131,10 +131,14 @@ $$;
 
 create function auth.remove_issuer(issuer text) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    old auth.issuers;
 begin
     perform auth.require_administrator();
-    perform auth.lock_issuer(remove_issuer.issuer);
-    delete from auth.issuers i where i.issuer = remove_issuer.issuer;
+    old := auth.lock_issuer(remove_issuer.issuer);
+    delete from auth.jwt_secrets s using auth.jwt_keys k where s.key_id = k.id and k.issuer_id = old.id;
+    delete from auth.jwt_keys k where k.issuer_id = old.id;
+    delete from auth.issuers i where i.id = old.id;
 end
 $$;
 

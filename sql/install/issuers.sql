@@ -3,6 +3,8 @@
 -- the functions alone, which belong to their owner.
 -- Operators on arrays are qualified: pg_catalog has them for any array only, and an exact one elsewhere in
 -- the installer's path would be preferred.
+-- No foreign keys: pg_dump does not tell pg_restore -j that the rows of one of these tables must wait for
+-- those of another, and keys would be missing. The functions keep the tables together.
 
 create table auth.issuers (
     id uuid primary key default pg_catalog.gen_random_uuid(),
@@ -61,7 +63,7 @@ comment on column auth.issuers.created_at is 'When it was added.';
 
 create table auth.jwt_keys (
     id uuid primary key default pg_catalog.gen_random_uuid(),
-    issuer_id uuid not null references auth.issuers on delete cascade,
+    issuer_id uuid not null,
     kid text collate pg_catalog."C" check (pg_catalog.octet_length(kid) between 1 and 128),
     alg text not null
         check (alg in ('HS256', 'HS384', 'HS512', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512',
@@ -80,6 +82,7 @@ create table auth.jwt_keys (
     check (state <> 'retired' or not_after is not null),
     unique (issuer_id, thumbprint, alg)
 );
+create index jwt_keys_issuer on auth.jwt_keys (issuer_id, kid);
 create unique index jwt_keys_kid on auth.jwt_keys (issuer_id, kid, alg) where state in ('next', 'active');
 
 comment on table auth.jwt_keys is 'The keys that verify tokens. A key belongs to one issuer and serves one algorithm.';
@@ -97,13 +100,14 @@ comment on column auth.jwt_keys.created_at is 'When it was added.';
 comment on column auth.jwt_keys.revoked_at is 'When it was revoked.';
 
 create table auth.jwt_secrets (
-    key_id uuid primary key references auth.jwt_keys on delete cascade,
+    key_id uuid primary key,
     material bytea not null
 );
 
 comment on table auth.jwt_secrets is 'The secrets of HS256, HS384 and HS512 keys. Left out of dumps unless pg_bearer.dump_secrets is on.';
 comment on column auth.jwt_secrets.key_id is 'The key it belongs to.';
 comment on column auth.jwt_secrets.material is 'The secret. Whoever reads it can sign tokens.';
+comment on index auth.jwt_keys_issuer is 'Finds the keys that may have signed a token.';
 comment on index auth.jwt_keys_kid is 'Among the keys that an issuer uses, a kid and an algorithm name one.';
 
 alter table auth.issuers enable row level security;

@@ -3,7 +3,7 @@
 use super::ffi::catalog;
 use super::ffi::input::CredentialText;
 use super::sqlstate::{self, Configured, Refused};
-use super::store::{self, IssuerRow};
+use super::store::{self, Issuer};
 use crate::verify::error::Refusal;
 use crate::verify::identity::Identity;
 use crate::verify::jwt::{self, VerifiedClaims};
@@ -11,6 +11,7 @@ use crate::verify::memory::SignatureMemory;
 use crate::verify::token::Token;
 use pgrx::pg_sys::panic::ErrorReport;
 use std::cell::RefCell;
+use std::rc::Rc;
 
 thread_local! {
     /// Signatures this backend has found good. Everything else about a token is checked every time.
@@ -94,12 +95,12 @@ fn verify_token<'a>(
     token: Token<'a>,
     issuer: Option<&str>,
     audience: Option<&str>,
-) -> Result<(VerifiedClaims<'a>, IssuerRow), Failure> {
+) -> Result<(VerifiedClaims<'a>, Rc<Issuer>), Failure> {
     if issuer.is_some_and(|demanded| demanded != token.issuer()) {
         return Err(Refusal::UnknownIssuer.into());
     }
-    let found = store::issuer(token.issuer(), token.kid(), token.algorithm()).map_err(Failure::Error)?;
-    let Some(found) = found else {
+    let found = store::issuer_and_keys(token.issuer(), token.kid(), token.algorithm()).map_err(Failure::Error)?;
+    let Some((found, keys)) = found else {
         return Err(match store::has_issuers().map_err(Failure::Error)? {
             true => Refusal::UnknownIssuer.into(),
             false => Failure::Error(sqlstate::not_configured()),
@@ -107,10 +108,10 @@ fn verify_token<'a>(
     };
     let configured = Configured {
         issuer: token.issuer().to_owned(),
-        kid: token.kid().and(found.keys.first()).and_then(|key| key.kid.clone()),
+        kid: token.kid().and(keys.first()).and_then(|key| key.kid.clone()),
     };
     let verdict = MEMORY.with_borrow_mut(|memory| {
-        jwt::verify(token, &found.rules, &found.keys, audience, catalog::clock(), memory)
+        jwt::verify(token, &found.rules, &keys, audience, catalog::clock(), memory)
     });
     match verdict {
         Ok(claims) => Ok((claims, found)),

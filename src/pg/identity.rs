@@ -3,10 +3,9 @@
 use super::encoding::{Text, View, encode, timestamp};
 use super::ffi::{carrier, catalog, portals, transaction};
 use super::sqlstate;
-use crate::verify::identity::{Identity, uuid_text};
+use crate::verify::identity::{Identity, Uuid, uuid_text};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use serde_json::{Map, Value};
 
 /// Makes `identity` that of the transaction. Everything that can be refused is refused before the one
 /// store, so that a failure leaves the former identity as it was.
@@ -57,29 +56,48 @@ pub(super) fn json() -> Option<String> {
 }
 
 fn to_json(view: View<'_>) -> String {
-    let text = |which| view.text(which).map_or(Value::Null, Value::from);
-    let names = |which| Value::from(view.names(which).collect::<Vec<_>>());
-    let id = |id: Option<&[u8; 16]>| id.map_or(Value::Null, |id| Value::from(uuid_text(id)));
-    let members = [
-        ("kind", Value::from(view.kind().name())),
-        ("user_id", text(Text::UserId)),
-        ("issuer", text(Text::Issuer)),
-        ("role", text(Text::Role)),
-        ("email", text(Text::Email)),
-        ("org_id", id(view.org())),
-        ("org_role", text(Text::OrgRole)),
-        ("workspace_id", id(view.workspace())),
-        ("environment", text(Text::Environment)),
-        ("permissions", names(Text::Permissions)),
-        ("scopes", names(Text::Scopes)),
-        ("key_id", Value::Null),
-        ("session_id", text(Text::SessionId)),
-        ("actor", text(Text::Actor)),
-        ("expires_at", Value::from(catalog::timestamp_text(timestamp(view.expires_at())))),
-    ];
-    let head: Map<String, Value> =
-        members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    let head = Value::Object(head).to_string();
-    let claims = view.text(Text::Payload).unwrap_or("null");
-    format!("{},\"claims\":{claims}}}", head.strip_suffix('}').unwrap_or("{\"kind\":null"))
+    let payload = view.text(Text::Payload).unwrap_or("null");
+    let mut json = Members(String::with_capacity(payload.len() + 640));
+    let id = |id: Option<&Uuid>| id.map(uuid_text);
+    json.text("kind", Some(view.kind().name()));
+    json.text("user_id", view.text(Text::UserId));
+    json.text("issuer", view.text(Text::Issuer));
+    json.text("role", view.text(Text::Role));
+    json.text("email", view.text(Text::Email));
+    json.text("org_id", id(view.org()).as_deref());
+    json.text("org_role", view.text(Text::OrgRole));
+    json.text("workspace_id", id(view.workspace()).as_deref());
+    json.text("environment", view.text(Text::Environment));
+    json.names("permissions", view.names(Text::Permissions));
+    json.names("scopes", view.names(Text::Scopes));
+    json.text("key_id", None);
+    json.text("session_id", view.text(Text::SessionId));
+    json.text("actor", view.text(Text::Actor));
+    json.text("expires_at", Some(&catalog::timestamp_text(timestamp(view.expires_at()))));
+    json.raw("claims", payload);
+    json.0.push('}');
+    json.0
+}
+
+/// The members of a JSON object, written one after the other.
+struct Members(String);
+
+impl Members {
+    fn raw(&mut self, name: &str, json: &str) {
+        self.0.push(if self.0.is_empty() { '{' } else { ',' });
+        self.0.push('"');
+        self.0.push_str(name);
+        self.0.push_str("\":");
+        self.0.push_str(json);
+    }
+
+    fn text(&mut self, name: &str, text: Option<&str>) {
+        let json = text.and_then(|text| serde_json::to_string(text).ok());
+        self.raw(name, json.as_deref().unwrap_or("null"));
+    }
+
+    fn names<'a>(&mut self, name: &str, names: impl Iterator<Item = &'a str>) {
+        let names: Vec<&str> = names.collect();
+        self.raw(name, &serde_json::to_string(&names).unwrap_or_default());
+    }
 }

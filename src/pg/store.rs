@@ -1,166 +1,190 @@
-//! The only place in Rust that reads tables. Constant SQL, bound arguments, kept plans, read only, and a
-//! snapshot taken at the call, so that a revocation counts for every call that starts after its commit.
+//! The only place in Rust that reads tables. Every look-up takes a snapshot of its own, so that a
+//! revocation counts for every call that starts after its commit, whatever the isolation level.
+//!
+//! Columns are numbered as `sql/install/issuers.sql` declares them; `tests/database/catalog.rs` holds the
+//! numbers to the catalog.
 
 use super::ffi::catalog;
+use super::ffi::scan::{Latest, Row, Wanted};
 use super::sqlstate;
 use crate::verify::algorithm::Algorithm;
-use crate::verify::identity::{ClaimPaths, Profile};
-use crate::verify::jwt::Rules;
+use crate::verify::identity::{ClaimPaths, Profile, Uuid};
+use crate::verify::jwt::{MAX_KEYS_WITHOUT_KID, Rules};
 use crate::verify::signature::{Key, KeyMaterial};
-use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::panic::ErrorReport;
-use pgrx::prelude::*;
-use pgrx::spi::{OwnedPreparedStatement, SpiError, SpiResult, SpiTupleTable};
 use std::cell::RefCell;
-use std::thread::LocalKey;
+use std::cmp::Reverse;
+use std::ffi::CStr;
+use std::rc::Rc;
 use zeroize::Zeroizing;
 
-/// One row for each key that may verify the token, or one without a key. `$2` is the token's kid, `$3`
-/// its algorithm: a token without a kid is tried against the keys of its algorithm, the newest first.
-/// The columns of the issuer come first, in the order in which [`issuer_row`] reads them.
-const ISSUER_AND_KEYS: &str = "
-select i.audiences, i.algorithms, i.token_types,
-       pg_catalog.extract('epoch', i.leeway)::pg_catalog.int8,
-       pg_catalog.extract('epoch', i.max_lifetime)::pg_catalog.int8,
-       i.allow_service_role, i.memberships_from_claims, i.environment,
-       i.org_claim, i.workspace_claim, i.role_claim, i.org_role_claim,
-       i.permissions_claim, i.scopes_claim, i.email_claim,
-       k.id, k.kid, k.alg, k.public_jwk, s.material
-  from auth.issuers i
-  left join lateral (
-       select * from auth.jwt_keys
-        where jwt_keys.issuer_id operator(pg_catalog.=) i.id
-          and case when $2 is null then jwt_keys.alg operator(pg_catalog.=) $3
-                   else jwt_keys.kid operator(pg_catalog.=) $2 end
-          and jwt_keys.state in ('active', 'retired')
-          and (jwt_keys.not_before is null or jwt_keys.not_before operator(pg_catalog.<=) pg_catalog.clock_timestamp())
-          and (jwt_keys.not_after is null or jwt_keys.not_after operator(pg_catalog.>) pg_catalog.clock_timestamp())
-        order by jwt_keys.state, jwt_keys.created_at desc
-        limit 8
-       ) k on true
-  left join auth.jwt_secrets s on s.key_id operator(pg_catalog.=) k.id
- where i.issuer operator(pg_catalog.=) $1";
+const ISSUERS: &CStr = c"issuers";
+const ISSUERS_BY_NAME: &CStr = c"issuers_issuer_key";
+const KEYS: &CStr = c"jwt_keys";
+const KEYS_BY_ISSUER: &CStr = c"jwt_keys_issuer";
+const SECRETS: &CStr = c"jwt_secrets";
+const SECRETS_BY_KEY: &CStr = c"jwt_secrets_pkey";
 
-const HAS_ISSUERS: &str = "select exists (select from auth.issuers)";
+/// How many issuers a backend keeps in their parsed form.
+const KEPT_ISSUERS: usize = 16;
 
-type Plan = LocalKey<RefCell<Option<OwnedPreparedStatement>>>;
-
-thread_local! {
-    static ISSUER_PLAN: RefCell<Option<OwnedPreparedStatement>> = const { RefCell::new(None) };
-    static HAS_ISSUERS_PLAN: RefCell<Option<OwnedPreparedStatement>> = const { RefCell::new(None) };
-}
-
-/// An issuer and those of its keys that may verify the token at hand.
-pub(super) struct IssuerRow {
+/// An issuer as its row describes it.
+pub(super) struct Issuer {
+    id: Uuid,
     pub(super) rules: Rules,
     pub(super) profile: Profile,
-    pub(super) keys: Vec<Key>,
 }
 
-/// The issuer called `name`, with its keys for this kid, or for this algorithm when there is no kid.
-pub(super) fn issuer(
+/// The bytes of an issuer's row and what they parse to. The row itself is read every time; the bytes
+/// only spare parsing the same ones again.
+struct Parsed {
+    shape: (u32, u32),
+    image: Vec<u8>,
+    issuer: Rc<Issuer>,
+}
+
+thread_local! {
+    static PARSED: RefCell<Vec<Parsed>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The issuer called `name`, and those of its keys that may verify a token with this kid or, when the
+/// token names none, with this algorithm.
+pub(super) fn issuer_and_keys(
     name: &str,
     kid: Option<&str>,
     algorithm: Algorithm,
-) -> Result<Option<IssuerRow>, ErrorReport> {
-    let arguments = [name.into(), kid.into(), algorithm.name().into()];
-    read(&ISSUER_PLAN, ISSUER_AND_KEYS, &arguments, |rows| {
-        let mut found: Option<IssuerRow> = None;
-        for row in rows {
-            let key = key_row(&row)?;
-            match &mut found {
-                Some(issuer) => issuer.keys.extend(key),
-                None => found = Some(issuer_row(&row, key)?),
-            }
+) -> Result<Option<(Rc<Issuer>, Vec<Key>)>, ErrorReport> {
+    let latest = Latest::new();
+    let mut issuer = None;
+    latest
+        .rows(ISSUERS, ISSUERS_BY_NAME, &[Wanted::Text(2, name)], |row| {
+            issuer = parsed(row);
+            false
+        })
+        .ok_or_else(not_installed)?;
+    let Some(issuer) = issuer else {
+        return Ok(None);
+    };
+    let mut keys = keys(&latest, &issuer, kid, algorithm)?;
+    for key in &mut keys {
+        if key.algorithm.is_symmetric() {
+            key.material = secret(&latest, key.id)?;
         }
-        Ok(found)
-    })
+    }
+    Ok(Some((issuer, keys)))
 }
 
 /// Is any issuer configured?
 pub(super) fn has_issuers() -> Result<bool, ErrorReport> {
-    read(&HAS_ISSUERS_PLAN, HAS_ISSUERS, &[], |rows| Ok(rows.first().get_one()?.unwrap_or(false)))
+    let mut found = false;
+    let first = |_: &Row| {
+        found = true;
+        false
+    };
+    Latest::new().rows(ISSUERS, ISSUERS_BY_NAME, &[], first).ok_or_else(not_installed)?;
+    Ok(found)
 }
 
-fn read<T>(
-    plan: &'static Plan,
-    query: &str,
-    arguments: &[DatumWithOid<'_>],
-    collect: impl FnOnce(SpiTupleTable<'_>) -> SpiResult<T>,
-) -> Result<T, ErrorReport> {
-    catalog::with_latest_snapshot(|| {
-        Spi::connect(|client| {
-            plan.with_borrow_mut(|kept| {
-                if kept.is_none() {
-                    let types: Vec<_> = arguments.iter().map(|_| PgBuiltInOids::TEXTOID.oid()).collect();
-                    *kept = Some(client.prepare(query, &types)?.keep());
-                }
-                let plan = kept.as_ref().ok_or(SpiError::InvalidPosition)?;
-                collect(client.select(plan, None, arguments)?)
-            })
-        })
+fn not_installed() -> ErrorReport {
+    sqlstate::internal("the tables of pg_bearer are missing")
+}
+
+/// Keys that verify now: active ones before retired ones, the newest first.
+fn keys(
+    latest: &Latest,
+    issuer: &Issuer,
+    kid: Option<&str>,
+    algorithm: Algorithm,
+) -> Result<Vec<Key>, ErrorReport> {
+    let now = catalog::now();
+    let mut found: Vec<(bool, Reverse<i64>, Key)> = Vec::new();
+    let wanted = Wanted::Uuid(2, issuer.id);
+    let wanted = match kid {
+        Some(kid) => vec![wanted, Wanted::Text(3, kid)],
+        None => vec![wanted],
+    };
+    let collect = |row: &Row| {
+        let usable = row.timestamp(9).is_none_or(|not_before| not_before <= now)
+            && row.timestamp(10).is_none_or(|not_after| now < not_after);
+        let retired = match row.text(7).as_deref() {
+            Some("active") => false,
+            Some("retired") => true,
+            _ => return true,
+        };
+        if usable && let Some(key) = key(row) && (kid.is_some() || key.algorithm == algorithm) {
+            found.push((retired, Reverse(row.timestamp(11).unwrap_or(0)), key));
+        }
+        true
+    };
+    latest.rows(KEYS, KEYS_BY_ISSUER, &wanted, collect).ok_or_else(not_installed)?;
+    found.sort_by_key(|(retired, created, _)| (*retired, *created));
+    Ok(found.into_iter().map(|(_, _, key)| key).take(MAX_KEYS_WITHOUT_KID).collect())
+}
+
+fn key(row: &Row) -> Option<Key> {
+    let material = row.text(5).map_or(KeyMaterial::Missing, KeyMaterial::PublicJwk);
+    Some(Key { id: row.uuid(1)?, kid: row.text(3), algorithm: Algorithm::from_name(&row.text(4)?)?, material })
+}
+
+fn secret(latest: &Latest, key: Uuid) -> Result<KeyMaterial, ErrorReport> {
+    let mut material = KeyMaterial::Missing;
+    let take = |row: &Row| {
+        if let Some(bytes) = row.bytes(2) {
+            material = KeyMaterial::Secret(Zeroizing::new(bytes));
+        }
+        false
+    };
+    latest.rows(SECRETS, SECRETS_BY_KEY, &[Wanted::Uuid(1, key)], take).ok_or_else(not_installed)?;
+    Ok(material)
+}
+
+/// The issuer of a row, parsed anew only when its bytes are not known.
+fn parsed(row: &Row) -> Option<Rc<Issuer>> {
+    let Some((table, shape, image)) = row.image() else {
+        return parse(row).map(Rc::new);
+    };
+    PARSED.with_borrow_mut(|kept| {
+        let known = kept.iter().find(|parsed| parsed.shape == (table, shape) && parsed.image == image);
+        if let Some(known) = known {
+            return Some(Rc::clone(&known.issuer));
+        }
+        let issuer = Rc::new(parse(row)?);
+        kept.retain(|parsed| parsed.issuer.id != issuer.id);
+        kept.truncate(KEPT_ISSUERS - 1);
+        kept.insert(0, Parsed { shape: (table, shape), image: image.to_vec(), issuer: Rc::clone(&issuer) });
+        Some(issuer)
     })
-    .map_err(|error| sqlstate::internal(format!("the tables of pg_bearer could not be read: {error}")))
 }
 
-type Row<'a> = pgrx::spi::SpiHeapTupleData<'a>;
-
-fn issuer_row(row: &Row<'_>, key: Option<Key>) -> SpiResult<IssuerRow> {
+fn parse(row: &Row) -> Option<Issuer> {
     let algorithms: Vec<Algorithm> =
-        texts(row, 2)?.iter().filter_map(|name| Algorithm::from_name(name)).collect();
-    let token_types = texts(row, 3)?;
-    let max_lifetime = seconds(row, 5)?;
-    let role = texts(row, 11)?;
-    Ok(IssuerRow {
+        row.texts(4).iter().filter_map(|name| Algorithm::from_name(name)).collect();
+    let token_types = row.texts(5);
+    let max_lifetime = row.seconds(10);
+    let role = row.texts(13);
+    Some(Issuer {
+        id: row.uuid(1)?,
         rules: Rules {
-            audiences: texts(row, 1)?,
+            audiences: row.texts(3),
             algorithms: (!algorithms.is_empty()).then_some(algorithms),
             token_types: (!token_types.is_empty()).then_some(token_types),
-            leeway: seconds(row, 4)?,
+            leeway: row.seconds(9),
             max_lifetime: (max_lifetime > 0).then_some(max_lifetime),
-            allow_service_role: flag(row, 6)?,
+            allow_service_role: row.flag(7),
             role_claim: role.clone(),
         },
         profile: Profile {
-            memberships_from_claims: flag(row, 7)?,
-            environment: row.get::<String>(8)?.unwrap_or_default(),
+            memberships_from_claims: row.flag(6),
+            environment: row.text(8)?,
             paths: ClaimPaths {
-                org: texts(row, 9)?,
-                workspace: texts(row, 10)?,
+                org: row.texts(11),
+                workspace: row.texts(12),
                 role,
-                org_role: texts(row, 12)?,
-                permissions: texts(row, 13)?,
-                scopes: texts(row, 14)?,
-                email: texts(row, 15)?,
+                org_role: row.texts(14),
+                permissions: row.texts(15),
+                scopes: row.texts(16),
+                email: row.texts(17),
             },
         },
-        keys: key.into_iter().collect(),
     })
-}
-
-fn key_row(row: &Row<'_>) -> SpiResult<Option<Key>> {
-    let Some(id) = row.get::<pgrx::Uuid>(16)? else {
-        return Ok(None);
-    };
-    let Some(algorithm) = row.get::<&str>(18)?.and_then(Algorithm::from_name) else {
-        return Ok(None);
-    };
-    let material = match (row.get::<String>(19)?, row.get::<Vec<u8>>(20)?) {
-        (Some(jwk), _) => KeyMaterial::PublicJwk(jwk),
-        (None, Some(secret)) => KeyMaterial::Secret(Zeroizing::new(secret)),
-        (None, None) => KeyMaterial::Missing,
-    };
-    Ok(Some(Key { id: *id.as_bytes(), kid: row.get(17)?, algorithm, material }))
-}
-
-fn texts(row: &Row<'_>, column: usize) -> SpiResult<Vec<String>> {
-    Ok(row.get::<Vec<String>>(column)?.unwrap_or_default())
-}
-
-fn flag(row: &Row<'_>, column: usize) -> SpiResult<bool> {
-    Ok(row.get::<bool>(column)?.unwrap_or(false))
-}
-
-fn seconds(row: &Row<'_>, column: usize) -> SpiResult<u64> {
-    Ok(row.get::<i64>(column)?.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0))
 }

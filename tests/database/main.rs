@@ -4,6 +4,8 @@
 
 mod catalog;
 mod identity;
+mod dump;
+mod install;
 mod cursors;
 mod forging;
 mod lifetime;

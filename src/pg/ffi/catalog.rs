@@ -36,24 +36,16 @@ pub(in crate::pg) fn outside_transaction_block() -> bool {
     }
 }
 
-/// Seconds since 1970 by the clock of this moment, not of the transaction or statement.
-pub(in crate::pg) fn clock() -> u64 {
+/// The clock of this moment, not of the transaction or statement, in microseconds since 2000.
+pub(in crate::pg) fn now() -> i64 {
     // SAFETY: gettimeofday.
-    let microseconds = unsafe { pg_sys::GetCurrentTimestamp() };
-    let seconds = microseconds.div_euclid(1_000_000).saturating_add(946_684_800);
-    u64::try_from(seconds).unwrap_or(0)
+    unsafe { pg_sys::GetCurrentTimestamp() }
 }
 
-/// Runs `read` with a snapshot taken now, so that it sees every commit that came before, whatever the
-/// transaction's isolation level.
-pub(in crate::pg) fn with_latest_snapshot<T>(read: impl FnOnce() -> T) -> T {
-    // SAFETY: pushed and popped in pairs; when `read` raises, the abort of the (sub)transaction pops it.
-    unsafe {
-        pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot());
-        let result = read();
-        pg_sys::PopActiveSnapshot();
-        result
-    }
+/// The clock of this moment in seconds since 1970.
+pub(in crate::pg) fn clock() -> u64 {
+    let seconds = now().div_euclid(1_000_000).saturating_add(946_684_800);
+    u64::try_from(seconds).unwrap_or(0)
 }
 
 /// A timestamp as `to_jsonb` writes it.

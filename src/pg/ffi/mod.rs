@@ -8,5 +8,6 @@ pub(super) mod log_hook;
 pub(super) mod output;
 pub(super) mod portals;
 pub(super) mod readers;
+pub(super) mod scan;
 pub(super) mod transaction;
 mod version;

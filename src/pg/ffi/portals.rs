@@ -1,6 +1,7 @@
 //! Cursors that are open beside the running statement.
 
 use pgrx::pg_sys;
+use std::cell::Cell;
 use std::ffi::{CStr, CString};
 
 /// The `createSubid` of a portal that an earlier transaction left: InvalidSubTransactionId of c.h.
@@ -30,6 +31,9 @@ pub(super) fn close(portal: &OpenPortal) {
 
 /// Every open portal with a name, in no particular order.
 pub(super) fn all() -> Vec<OpenPortal> {
+    if only_the_running_portal() {
+        return Vec::new();
+    }
     names().into_iter().filter_map(look_up).collect()
 }
 
@@ -49,9 +53,42 @@ fn look_up(name: CString) -> Option<OpenPortal> {
     }
 }
 
+/// Is there no portal but the one that runs now? Every portal has a memory context, all of them below
+/// one that lives as long as the backend, and looking at those costs next to nothing.
+fn only_the_running_portal() -> bool {
+    thread_local! {
+        static PORTAL_CONTEXTS: Cell<pg_sys::MemoryContext> = const { Cell::new(std::ptr::null_mut()) };
+    }
+    // SAFETY: contexts below TopMemoryContext are valid while they are linked; the one called
+    // TopPortalContext is made when the backend starts and never deleted.
+    unsafe {
+        if PORTAL_CONTEXTS.get().is_null() {
+            PORTAL_CONTEXTS.set(child_named(pg_sys::TopMemoryContext, c"TopPortalContext"));
+        }
+        let Some(contexts) = PORTAL_CONTEXTS.get().as_ref() else {
+            return false;
+        };
+        let Some(only) = contexts.firstchild.as_ref() else {
+            return true;
+        };
+        let running = pg_sys::ActivePortal.as_ref().map(|portal| portal.portalContext);
+        running == Some(contexts.firstchild) && only.nextchild.is_null()
+    }
+}
+
+unsafe fn child_named(parent: pg_sys::MemoryContext, name: &CStr) -> pg_sys::MemoryContext {
+    // SAFETY: the caller's parent is a live context, and so are its children; their names are static.
+    unsafe {
+        let mut child = (*parent).firstchild;
+        while !child.is_null() && ((*child).name.is_null() || CStr::from_ptr((*child).name) != name) {
+            child = (*child).nextchild;
+        }
+        child
+    }
+}
+
 /// The names behind the view pg_cursors. The portal table itself is private to Postgres; calling the
-/// view's function directly spares the executor. (ThereAreNoReadyPortals() would be a cheap first
-/// question, but it leaves a hash scan open whenever the answer is no, and there is room for a hundred.)
+/// view's function directly spares the executor.
 fn names() -> Vec<CString> {
     // SAFETY: the call is set up as execSRF.c does for a function that returns its rows in a tuplestore.
     unsafe {

@@ -1,4 +1,5 @@
-//! Establishing an identity, and checking a token without side effects.
+//! Establishing an identity, and checking a token without side effects. None of these runs SQL, so none
+//! needs the rights of an owner or a search_path.
 
 use crate::pg::ffi::input::CredentialText;
 use crate::pg::ffi::output::JsonbText;
@@ -12,8 +13,7 @@ use pgrx::prelude::*;
 /// (an expired one says so), F0000 when no issuer is configured, 55006 while a cursor is open, 42501
 /// inside a security-restricted operation. After an error that the caller catches, the identity is what
 /// it was before the call.
-#[pg_extern(schema = "auth", volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[pg_extern(schema = "auth", volatile, parallel_unsafe)]
 fn authenticate(credential: Option<CredentialText>) -> Result<Option<JsonbText>, ErrorReport> {
     let verified = credential::identify(credential.as_ref()).map_err(credential::Failure::report)?;
     identity::establish(&verified)?;
@@ -21,8 +21,7 @@ fn authenticate(credential: Option<CredentialText>) -> Result<Option<JsonbText>,
 }
 
 /// Leaves the rest of the transaction without an identity. Raises 55006 while a cursor is open.
-#[pg_extern(schema = "auth", volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[pg_extern(schema = "auth", volatile, parallel_unsafe)]
 fn sign_out() -> Result<(), ErrorReport> {
     identity::clear()
 }
@@ -31,8 +30,7 @@ fn sign_out() -> Result<(), ErrorReport> {
 ///
 /// With `issuer` the token must be from it; with `audience` it must be for it, whatever audiences the
 /// issuer lists.
-#[pg_extern(schema = "auth", stable, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[pg_extern(schema = "auth", stable, parallel_unsafe)]
 fn verify_jwt(
     token: Option<CredentialText>,
     issuer: default!(Option<&str>, "NULL"),
@@ -46,8 +44,7 @@ fn verify_jwt(
 /// The verdict on a JWT with its reason, for administrators: never raises for a bad token.
 ///
 /// `header` and `claims` are what the token says, believed or not; NULL when it cannot be read.
-#[pg_extern(schema = "auth", stable, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[pg_extern(schema = "auth", stable, parallel_unsafe)]
 #[allow(clippy::type_complexity, reason = "the columns of the result")]
 fn check_jwt(
     token: Option<CredentialText>,

@@ -1,0 +1,4 @@
+begin;
+select auth.authenticate(:token);
+select auth.current_org();
+commit;

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# What is claimed about speed, as ratios against a rival in the same run. `make bench` sets PGBIN, PGHOST, …
+set -euo pipefail
+cd "$(dirname "$0")"
+work=$(mktemp -d)
+chmod 755 "$work"
+trap 'rm -rf "$work"' EXIT
+psql() { "$PGBIN/psql" -XqAt -v ON_ERROR_STOP=1 "$@"; }
+
+/usr/bin/python3 tokens.py "$work" > "$work/keys.sql"
+chmod 644 "$work"/*
+psql -c 'create extension pg_bearer'
+psql -f "$work/keys.sql" > /dev/null
+
+for part in transactions first_time rows; do
+    echo
+    . "./$part.sh"
+done

@@ -1,0 +1,4 @@
+begin;
+select 1;
+select 1;
+commit;

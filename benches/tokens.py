@@ -1,0 +1,40 @@
+"""Keys and tokens for the benchmarks, made by PyJWT: psql commands on standard output, tokens in files."""
+import json, pathlib, sys, time, uuid
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+ISSUER = "https://bench.example"
+ORG = "0a000000-0000-4000-8000-000000000007"
+out = pathlib.Path(sys.argv[1])
+secret = "a secret of the benchmarks, 32 bytes or more"
+private = {
+    "HS256": secret,
+    "RS256": rsa.generate_private_key(65537, 2048),
+    "ES256": ec.generate_private_key(ec.SECP256R1()),
+    "EdDSA": ed25519.Ed25519PrivateKey.generate(),
+}
+
+
+def public_jwk(alg):
+    algorithm = jwt.get_algorithm_by_name(alg) if hasattr(jwt, "get_algorithm_by_name") else None
+    algorithm = algorithm or jwt.algorithms.get_default_algorithms()[alg]
+    return {**json.loads(algorithm.to_jwk(private[alg].public_key())), "alg": alg, "kid": alg, "use": "sig"}
+
+
+def token(alg, org=ORG):
+    now = int(time.time())
+    claims = {"iss": ISSUER, "sub": str(uuid.uuid4()), "org_id": org, "role": "authenticated",
+              "email": "someone@customer.example", "iat": now, "exp": now + 36000}
+    return jwt.encode(claims, private[alg], algorithm=alg, headers={"kid": alg})
+
+
+keys = {alg: public_jwk(alg) for alg in private if alg != "HS256"}
+(out / "jwks.json").write_text(json.dumps({"keys": list(keys.values())}))
+for alg in private:
+    (out / f"{alg}.token").write_text(token(alg))
+    (out / f"{alg}.many").write_text("".join(token(alg) + "\n" for _ in range(500)))
+    key = {"secret": secret} if alg == "HS256" else {"jwk": keys[alg]}
+    (out / f"{alg}.key").write_text(json.dumps(key))
+print(f"select auth.add_issuer('{ISSUER}', memberships_from_claims => true);")
+print(f"select auth.add_jwt_secret('{ISSUER}', '{secret}', kid => 'HS256');")
+print(f"select auth.load_jwks('{ISSUER}', pg_read_file('{out}/jwks.json'));")

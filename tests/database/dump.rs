@@ -1,0 +1,194 @@
+//! Backups: what is in them, what is not, and that a restored database works.
+
+use super::install::catalog;
+use pg_bearer_tests::database::{Session, installation, server};
+use pg_bearer_tests::token::*;
+use pg_bearer_tests::{Database, refusal};
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+const TABLES: [&str; 3] = ["issuers", "jwt_keys", "jwt_secrets"];
+
+/// One of the server's programs, connecting as this role.
+fn program(name: &str, role: &str) -> Command {
+    let mut command = installation().command(&installation().bin(name));
+    command.arg("-h").arg(server().socket_dir()).args(["-p", &server().port().to_string(), "-U", role]);
+    command
+}
+
+fn succeed(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+/// A dump of a database in this format, with these options for the server.
+fn dump(db: &Database, format: &str, options: &str) -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let file = server().socket_dir().join(format!("dump_{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+    let output = succeed(program("pg_dump", "postgres").env("PGOPTIONS", options).arg(format).arg("-f").arg(&file).arg(&db.name));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "pg_dump warns");
+    file
+}
+
+/// A new database with what is in a dump.
+fn restore(file: &PathBuf, format: &str, jobs: &str) -> Database {
+    let db = Database::empty();
+    let mut command = match format {
+        "-Fp" => program("psql", "postgres"),
+        _ => program("pg_restore", "postgres"),
+    };
+    match format {
+        "-Fp" => command.args(["-X", "-v", "ON_ERROR_STOP=1", "-q", "-f"]).arg(file).args(["-d", &db.name]),
+        _ => command.args(["--exit-on-error", jobs, "-d", &db.name]).arg(file),
+    };
+    succeed(&mut command);
+    db
+}
+
+/// The dump as text, unpacked.
+fn text(file: &PathBuf, format: &str) -> String {
+    match format {
+        "-Fp" => fs::read_to_string(file).unwrap(),
+        _ => String::from_utf8(succeed(program("pg_restore", "postgres").args(["-f", "-"]).arg(file)).stdout).unwrap(),
+    }
+}
+
+/// A database with keys of every kind, and the one that signs.
+fn source() -> (Database, Pair) {
+    let db = Database::new();
+    let pair = Pair::es256();
+    let mut session = db.superuser();
+    let keys = jwks(&[pair.jwk("es"), Pair::ed25519().jwk("ed"), Pair::rs256().jwk("rs")]);
+    session.execute("select auth.load_jwks($1, $2)", &[&ISSUER, &keys]).unwrap();
+    let revoked = session.query_one("select auth.add_jwt_key($1, $2)::text", &[&ISSUER, &Pair::es256().jwk("old").to_string()]);
+    session.run(&format!("select auth.revoke_jwt_key('{}')", revoked.unwrap().get::<_, String>(0)));
+    session.run(&format!(
+        "select auth.update_issuer('{STRICT_ISSUER}', audiences => '{{a, \"b, \\\"c\\\"\"}}', leeway => '1 second', org_claim => '{{a.b,c}}')"
+    ));
+    (db, pair)
+}
+
+/// What is in a table of ours, order aside.
+fn content(db: &Database, table: &str) -> Option<String> {
+    db.superuser().value(&format!("select string_agg(t::text, E'\\n' order by t::text) from auth.{table} t"))
+}
+
+/// The secret as it could be written in a dump.
+fn spellings() -> [String; 3] {
+    use base64::Engine;
+    [SECRET.into(), hex::encode(SECRET), base64::engine::general_purpose::STANDARD_NO_PAD.encode(SECRET)]
+}
+
+/// Asserts that a restored database is what its source was, with or without secrets.
+fn assert_same(found: &Database, source: &Database, pair: &Pair, with_secrets: bool) {
+    for table in &TABLES[..if with_secrets { 3 } else { 2 }] {
+        assert!(content(source, table).is_some());
+        assert_eq!(content(found, table), content(source, table), "{table}");
+    }
+    assert_eq!(catalog(&mut found.superuser()), catalog(&mut source.superuser()));
+    let mut session = found.tenant();
+    session.run("begin");
+    session.authenticate(&pair.sign("es", &claims_a())).unwrap();
+    assert_eq!(session.visible(), 500);
+    session.run("rollback");
+    let usable = "select distinct usable from auth.list_jwt_keys() where alg = 'HS256'";
+    if with_secrets {
+        session.authenticate(&token_a()).unwrap();
+        assert_eq!(found.superuser().value(usable).as_deref(), Some("t"));
+    } else {
+        assert_eq!(content(found, "jwt_secrets"), None);
+        assert_eq!(refusal(session.authenticate(&token_a())), "28000 the credential was refused");
+        assert_eq!(found.superuser().value(usable).as_deref(), Some("f"));
+    }
+}
+
+#[test]
+fn t071_a_dump_has_no_secrets_and_restores_everything_else() {
+    let (source, pair) = source();
+    for (format, jobs) in [("-Fp", ""), ("-Fc", "-j1"), ("-Fc", "-j4"), ("-Fc", "--single-transaction")] {
+        let file = dump(&source, format, "");
+        let text = text(&file, format);
+        assert!(text.contains(ISSUER) && text.contains("COPY auth.jwt_secrets"), "{format}");
+        for spelling in spellings() {
+            assert!(!text.contains(&spelling), "{format} {spelling}");
+        }
+        assert_same(&restore(&file, format, jobs), &source, &pair, false);
+    }
+}
+
+#[test]
+fn t071_a_dump_with_dump_secrets_on_restores_all() {
+    let (source, pair) = source();
+    for (format, jobs) in [("-Fp", ""), ("-Fc", "-j1"), ("-Fc", "-j4")] {
+        let file = dump(&source, format, "-c pg_bearer.dump_secrets=on");
+        assert!(text(&file, format).contains(&hex::encode(SECRET)), "{format}");
+        assert_same(&restore(&file, format, jobs), &source, &pair, true);
+    }
+}
+
+#[test]
+fn t071_the_setting_works_from_the_database_and_whether_or_not_the_library_is_loaded() {
+    let (source, _) = source();
+    let name = &source.name;
+    for loaded in [false, true] {
+        let mut session = source.superuser();
+        if loaded {
+            session.run(&format!("alter database {name} set session_preload_libraries = pg_bearer"));
+        }
+        for (settings, options, expected) in [
+            ("", "", false),
+            ("", "-c pg_bearer.dump_secrets=on", true),
+            ("", "-c pg_bearer.dump_secrets=off", false),
+            ("on", "", true),
+            ("on", "-c pg_bearer.dump_secrets=off", false),
+            ("off", "", false),
+        ] {
+            session.run(&match settings {
+                "" => format!("alter database {name} reset pg_bearer.dump_secrets"),
+                value => format!("alter database {name} set pg_bearer.dump_secrets = {value}"),
+            });
+            let found = text(&dump(&source, "-Fp", options), "-Fp").contains(&hex::encode(SECRET));
+            assert_eq!(found, expected, "loaded: {loaded}, database: {settings:?}, options: {options:?}");
+        }
+    }
+}
+
+#[test]
+fn t071_only_a_superuser_can_dump_the_tables() {
+    let (source, _) = source();
+    source.superuser().run(
+        "do $$ begin create role backup login in role pg_read_all_data; exception when duplicate_object then null; end $$",
+    );
+    for role in ["backup", "tenant", "administrator"] {
+        let output = program("pg_dump", role).env("PGOPTIONS", "-c pg_bearer.dump_secrets=on").arg(&source.name).output().unwrap();
+        assert!(!output.status.success(), "{role}");
+        let everything = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(everything.contains("row-level security") || everything.contains("permission denied"), "{everything}");
+        for spelling in spellings() {
+            assert!(!everything.contains(&spelling), "{role}");
+        }
+    }
+    // Who reads all data still sees no row of these tables, because row security has no policy for it.
+    let mut session = source.connect("backup");
+    for table in TABLES {
+        session.run("grant usage on schema auth to public");
+        assert_eq!(session.value(&format!("select count(*) from auth.{table}")).as_deref(), Some("0"));
+    }
+}
+
+#[test]
+fn a_dump_of_the_schema_alone_restores_an_extension_that_refuses_everything() {
+    let (source, pair) = source();
+    let file = dump(&source, "-Fp", "");
+    assert!(fs::metadata(&file).unwrap().len() > 1000);
+    let schema_only = server().socket_dir().join("schema_only");
+    succeed(program("pg_dump", "postgres").args(["-s", "-f"]).arg(&schema_only).arg(&source.name));
+    assert!(!fs::read_to_string(&schema_only).unwrap().contains("COPY auth."));
+    let restored = restore(&schema_only, "-Fp", "");
+    let mut session = restored.tenant();
+    assert_eq!(refusal(session.authenticate(&pair.sign("es", &claims_a()))), "F0000 no issuer of tokens is configured");
+    assert_eq!(session.visible(), 0);
+}
