@@ -141,6 +141,11 @@ impl<'a> View<'a> {
         (at == bytes.len()).then_some(view)
     }
 
+    /// The bytes themselves.
+    pub(super) fn as_bytes(self) -> &'a [u8] {
+        self.0
+    }
+
     fn u32_at(self, at: usize) -> Option<u32> {
         Some(u32::from_le_bytes(*self.0.get(at..)?.first_chunk()?))
     }

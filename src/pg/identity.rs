@@ -1,11 +1,14 @@
 //! Establishing the identity of a transaction, and showing it.
 
 use super::encoding::{Text, View, encode, timestamp};
+use super::ffi::output::{JsonbText, JsonbValue};
 use super::ffi::{carrier, catalog, portals, transaction};
 use super::sqlstate;
 use crate::verify::identity::{Identity, Uuid, uuid_text};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
+use std::cell::RefCell;
+use std::collections::VecDeque;
 
 /// Makes `identity` that of the transaction. Everything that can be refused is refused before the one
 /// store, so that a failure leaves the former identity as it was.
@@ -50,9 +53,37 @@ fn warn_that_it_ends() {
     );
 }
 
-/// The identity as JSON text, in the shape that `auth.identity()` documents; `None` without one.
-pub(super) fn json() -> Option<String> {
-    carrier::with_identity(to_json)
+/// How many identities a backend keeps as finished jsonb, and how long their encoding may be.
+const SHOWN: usize = 32;
+const SHOWN_BYTES: usize = 4096;
+
+thread_local! {
+    /// What encoded identities look like as jsonb. It says nothing about whether one is good: it only
+    /// spares building the same value again, which takes longer than verifying a token that was seen.
+    static SHOWN_BEFORE: RefCell<VecDeque<(Box<[u8]>, JsonbValue)>> = const { RefCell::new(VecDeque::new()) };
+}
+
+/// The identity as jsonb, in the shape that `auth.identity()` documents; `None` without one.
+pub(super) fn show() -> Option<JsonbValue> {
+    if let Some(known) = carrier::with_identity(shown_before)? {
+        return Some(known);
+    }
+    let (encoded, json) = carrier::with_identity(|view| (view.as_bytes().to_vec(), to_json(view)))?;
+    let value = JsonbValue::new(JsonbText(json))?;
+    if encoded.len() <= SHOWN_BYTES {
+        SHOWN_BEFORE.with_borrow_mut(|shown| {
+            shown.truncate(SHOWN - 1);
+            shown.push_front((encoded.into(), value.clone()));
+        });
+    }
+    Some(value)
+}
+
+fn shown_before(view: View<'_>) -> Option<JsonbValue> {
+    SHOWN_BEFORE.with_borrow(|shown| {
+        let known = shown.iter().find(|(encoded, _)| **encoded == *view.as_bytes());
+        known.map(|(_, value)| value.clone())
+    })
 }
 
 fn to_json(view: View<'_>) -> String {

@@ -2,10 +2,12 @@
 //! threat it holds off.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
+mod admin;
 mod catalog;
 mod identity;
 mod dump;
 mod install;
+mod secrets;
 mod cursors;
 mod forging;
 mod lifetime;

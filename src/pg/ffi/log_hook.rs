@@ -1,11 +1,11 @@
 //! Keeps credentials that a client wrote into its SQL out of the server log.
 //!
-//! When a statement fails, Postgres logs its text. A client should pass credentials as bind parameters;
-//! for the one that does not, the text is left out of the log.
+//! When a statement fails, Postgres logs its text, and when it is told to, parameters. A client should pass
+//! credentials as bind parameters; for the one that does not, the text is left out of the log.
 
 use pgrx::{pg_guard, pg_sys};
 use std::cell::Cell;
-use std::ffi::CStr;
+use std::ffi::{CStr, c_char};
 
 /// Calls with a credential or a secret among their arguments, in lower case.
 const CALLS: [&[u8]; 5] =
@@ -29,11 +29,21 @@ pub(in crate::pg) fn install() {
 
 #[pg_guard]
 unsafe extern "C-unwind" fn hide_credentials(edata: *mut pg_sys::ErrorData) {
-    // SAFETY: Postgres passes the error it is about to log; debug_query_string is null or nul-terminated.
+    // SAFETY: Postgres passes the error it is about to log; its texts and debug_query_string are null or
+    // nul-terminated.
     unsafe {
-        if !(*edata).hide_stmt && !pg_sys::debug_query_string.is_null() {
-            let statement = CStr::from_ptr(pg_sys::debug_query_string).to_bytes();
-            (*edata).hide_stmt = holds_credential(statement);
+        let bytes = |text: *const c_char| if text.is_null() { &[] } else { CStr::from_ptr(text).to_bytes() };
+        let edata = &mut *edata;
+        let secret = holds_credential(bytes(pg_sys::debug_query_string));
+        edata.hide_stmt |= secret;
+        // Statements of functions are quoted here, parameters too if log_parameter_max_length_on_error says so.
+        edata.hide_ctx |= secret || holds_credential(bytes(edata.context));
+        if holds_credential(bytes(edata.internalquery)) {
+            edata.internalquery = std::ptr::null_mut();
+        }
+        // What log_min_duration_statement adds.
+        if secret && bytes(edata.detail).to_ascii_lowercase().starts_with(b"parameters:") {
+            edata.detail = std::ptr::null_mut();
         }
         if let Some(previous) = PREVIOUS.0.get() {
             previous(edata);

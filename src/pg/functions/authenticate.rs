@@ -2,7 +2,7 @@
 //! needs the rights of an owner or a search_path.
 
 use crate::pg::ffi::input::CredentialText;
-use crate::pg::ffi::output::JsonbText;
+use crate::pg::ffi::output::{JsonbText, JsonbValue};
 use crate::pg::{credential, identity};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -14,10 +14,10 @@ use pgrx::prelude::*;
 /// inside a security-restricted operation. After an error that the caller catches, the identity is what
 /// it was before the call.
 #[pg_extern(schema = "auth", volatile, parallel_unsafe)]
-fn authenticate(credential: Option<CredentialText>) -> Result<Option<JsonbText>, ErrorReport> {
+fn authenticate(credential: Option<CredentialText>) -> Result<Option<JsonbValue>, ErrorReport> {
     let verified = credential::identify(credential.as_ref()).map_err(credential::Failure::report)?;
     identity::establish(&verified)?;
-    Ok(identity::json().map(JsonbText))
+    Ok(identity::show())
 }
 
 /// Leaves the rest of the transaction without an identity. Raises 55006 while a cursor is open.

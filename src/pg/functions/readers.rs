@@ -2,7 +2,7 @@
 
 use crate::pg::encoding::Text;
 use crate::pg::ffi::carrier::with_identity;
-use crate::pg::ffi::output::{JsonbText, member_text};
+use crate::pg::ffi::output::{JsonbText, JsonbValue, member_text};
 use crate::pg::identity;
 use crate::verify::identity::Kind;
 use crate::verify::permission::covers;
@@ -14,8 +14,8 @@ fn text(which: Text) -> Option<String> {
 
 /// The identity as jsonb, or NULL.
 #[pg_extern(schema = "auth", name = "identity", stable, parallel_safe)]
-fn show_identity() -> Option<JsonbText> {
-    identity::json().map(JsonbText)
+fn show_identity() -> Option<JsonbValue> {
+    identity::show()
 }
 
 /// The subject of the credential, whatever its form.
