@@ -30,7 +30,7 @@ case $1 in
 install) ;;
 demo) packages="$packages python3-jwt python3-cryptography" ;;
 test) packages="$packages python3-jwt python3-cryptography python3-venv pgbouncer" ;;
-bench) packages="$packages valgrind" ;;
+bench) packages="$packages python3-jwt python3-cryptography valgrind" ;;
 *)
     echo "setup.sh: unknown purpose $1" >&2
     exit 2

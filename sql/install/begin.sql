@@ -1,6 +1,9 @@
 -- What has to be true before anything is created, and the roles. The schema comes next, with a plain
 -- CREATE SCHEMA, so that one that somebody else owns is an error and never adopted.
 
+-- Whatever names the script leaves unqualified are Postgres's own, whoever runs it.
+set local search_path = pg_catalog, pg_temp;
+
 do $$
 declare
     existing record;

@@ -13,7 +13,7 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_admin", "add_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[]) uuid: volatile unsafe definer plpgsql"),
     ("bearer_admin", "add_jwt_key(text, text, text, text, timestamp with time zone, timestamp with time zone) uuid: volatile unsafe definer plpgsql"),
     ("bearer_admin", "add_jwt_secret(text, text, text, text, text, timestamp with time zone, timestamp with time zone) uuid: volatile unsafe definer plpgsql"),
-    ("bearer_admin", "check_jwt(text) TABLE(valid boolean, reason text, header jsonb, claims jsonb): stable unsafe definer c"),
+    ("bearer_admin", "check_jwt(text) TABLE(valid boolean, reason text, header jsonb, claims jsonb): stable unsafe c"),
     ("bearer_admin", "list_issuers() SETOF auth.issuers: stable unsafe definer plpgsql"),
     ("bearer_admin", "list_jwt_keys(text) TABLE(key_id uuid, issuer_name text, kid text, alg text, state text, usable boolean, not_before timestamp with time zone, not_after timestamp with time zone, created_at timestamp with time zone, revoked_at timestamp with time zone): stable unsafe definer plpgsql"),
     ("bearer_admin", "load_jwks(text, text, interval) TABLE(key_id uuid, kid text, alg text, state text): volatile unsafe definer plpgsql"),
@@ -28,7 +28,7 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_owner", "refuse_issuer_setting(text) void: volatile unsafe plpgsql"),
     ("bearer_owner", "require_administrator() void: stable unsafe strict c"),
     ("bearer_owner", "rsa_algorithm(text[]) text: immutable unsafe sql"),
-    ("public", "authenticate(text) jsonb: volatile unsafe definer c"),
+    ("public", "authenticate(text) jsonb: volatile unsafe c"),
     ("public", "claim(text) text: stable safe strict c"),
     ("public", "current_org() uuid: stable safe c pg_bearer_current_org"),
     ("public", "current_workspace() uuid: stable safe c pg_bearer_current_workspace"),
@@ -51,10 +51,10 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("public", "require_org(uuid) boolean: stable safe c"),
     ("public", "require_permission(text) boolean: stable safe c"),
     ("public", "role() text: stable safe strict c"),
-    ("public", "sign_out() void: volatile unsafe strict definer c"),
+    ("public", "sign_out() void: volatile unsafe strict c"),
     ("public", "uid() uuid: stable safe c pg_bearer_uid"),
     ("public", "user_id() text: stable safe strict c"),
-    ("public", "verify_jwt(text, text, text) jsonb: stable unsafe definer c"),
+    ("public", "verify_jwt(text, text, text) jsonb: stable unsafe c"),
     ("public", "workspace_ids() uuid[]: stable safe c pg_bearer_workspace_ids"),
 ];
 
@@ -243,7 +243,57 @@ fn t023_tables_have_no_trigger_that_a_restore_would_fire() {
     let mut session = db.superuser();
     let triggers = "select t.tgname::text from pg_trigger t join pg_class c on c.oid = t.tgrelid
                      where c.relnamespace = 'auth'::regnamespace";
-    assert_none(&mut session, triggers, "not t.tgisinternal");
+    assert_eq!(rows(&mut session, triggers), [] as [String; 0]);
+}
+
+/// The columns as `src/pg/store.rs` numbers them: a difference would be memory-unsafe.
+const COLUMNS: &[(&str, &[&str])] = &[
+    ("issuers", &[
+        "id uuid", "issuer text \"C\"", "audiences text[]", "algorithms text[]", "token_types text[]",
+        "memberships_from_claims boolean", "allow_service_role boolean", "environment text", "leeway interval",
+        "max_lifetime interval", "org_claim text[]", "workspace_claim text[]", "role_claim text[]",
+        "org_role_claim text[]", "permissions_claim text[]", "scopes_claim text[]", "email_claim text[]",
+        "created_at timestamp with time zone",
+    ]),
+    ("jwt_keys", &[
+        "id uuid", "issuer_id uuid", "kid text \"C\" null", "alg text", "public_jwk text null", "thumbprint bytea null",
+        "state text", "disappeared boolean", "not_before timestamp with time zone null",
+        "not_after timestamp with time zone null", "created_at timestamp with time zone",
+        "revoked_at timestamp with time zone null",
+    ]),
+    ("jwt_secrets", &["key_id uuid", "material bytea"]),
+];
+
+/// The indexes that it names, and the columns it looks for in them.
+const INDEXES: [&str; 3] = [
+    "CREATE INDEX jwt_keys_issuer ON auth.jwt_keys USING btree (issuer_id, kid)",
+    "CREATE UNIQUE INDEX issuers_issuer_key ON auth.issuers USING btree (issuer)",
+    "CREATE UNIQUE INDEX jwt_secrets_pkey ON auth.jwt_secrets USING btree (key_id)",
+];
+
+#[test]
+fn tables_and_indexes_are_laid_out_as_the_library_reads_them() {
+    let db = Database::new();
+    let mut session = db.superuser();
+    let found = rows(
+        &mut session,
+        "select c.relname || ' ' || a.attnum || ' ' || a.attname || ' ' || format_type(a.atttypid, -1)
+                || case when a.attcollation = '\"C\"'::regcollation then ' \"C\"' else '' end || case when a.attnotnull then '' else ' null' end
+           from pg_attribute a join pg_class c on c.oid = a.attrelid
+          where c.relnamespace = 'auth'::regnamespace and c.relkind = 'r' and a.attnum > 0 order by c.relname, a.attnum",
+    );
+    let expected: Vec<_> = COLUMNS
+        .iter()
+        .flat_map(|(table, columns)| columns.iter().enumerate().map(move |(at, column)| format!("{table} {} {column}", at + 1)))
+        .collect();
+    assert_eq!(found, expected);
+    let found = rows(
+        &mut session,
+        "select pg_get_indexdef(i.indexrelid) from pg_index i
+          where i.indexrelid::regclass::text in ('auth.issuers_issuer_key', 'auth.jwt_keys_issuer', 'auth.jwt_secrets_pkey')
+            and i.indisvalid and i.indpred is null order by 1",
+    );
+    assert_eq!(found, INDEXES);
 }
 
 #[test]

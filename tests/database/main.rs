@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod admin;
+mod admin_keys;
 mod catalog;
 mod identity;
 mod dump;
 mod install;
+mod revocation;
 mod secrets;
 mod cursors;
 mod forging;

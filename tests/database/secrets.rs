@@ -146,7 +146,7 @@ fn t067_bound_credentials_are_neither_logged_nor_repeated_even_if_postgres_logs_
         "", "set log_min_duration_statement = 0", "set log_parameter_max_length_on_error = -1",
         "set log_error_verbosity = verbose", "set log_min_messages = debug5", "set log_min_error_statement = debug5",
     ] {
-        session.run(&format!("{settings}; select 1"));
+        session.run(&format!("reset all; {settings}"));
         let mut canaries = Vec::new();
         for credential in credentials() {
             for function in ["authenticate", "verify_jwt", "check_jwt"] {
