@@ -3,10 +3,13 @@
 
 create extension pg_bearer;
 
--- Who may sign tokens. Each sign-in service says in `org_id` which organization a user works for.
-select auth.add_issuer('https://acme.example', audiences => '{api}', memberships_from_claims => true);
+-- Who may sign tokens. Each sign-in service says in `org_id` which organization a user works for, and may
+-- name its own only.
+select auth.add_issuer('https://acme.example', audiences => '{api}', memberships_from_claims => true,
+    org_ids => '{aaaaaaaa-0000-4000-8000-000000000000}');
 select auth.load_jwks('https://acme.example', :'acme_keys');
-select auth.add_issuer('https://beta.example', audiences => '{api}', memberships_from_claims => true);
+select auth.add_issuer('https://beta.example', audiences => '{api}', memberships_from_claims => true,
+    org_ids => '{bbbbbbbb-0000-4000-8000-000000000000}');
 select auth.add_jwt_secret('https://beta.example', :'beta_secret');
 
 -- The tables belong to a role that nobody logs in as; the application logs in as another.

@@ -120,8 +120,8 @@ to public;
 
 grant execute on function
     auth.check_jwt(text), auth.list_issuers(), auth.list_jwt_keys(text),
-    auth.add_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[]),
-    auth.update_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[]),
+    auth.add_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[], uuid[]),
+    auth.update_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[], uuid[]),
     auth.remove_issuer(text), auth.load_jwks(text, text, interval),
     auth.add_jwt_key(text, text, text, text, timestamptz, timestamptz),
     auth.add_jwt_secret(text, text, text, text, text, timestamptz, timestamptz),

@@ -48,7 +48,8 @@ create function auth.add_issuer(
     org_role_claim text[] default '{org_role}',
     permissions_claim text[] default '{permissions}',
     scopes_claim text[] default '{scope}',
-    email_claim text[] default '{email}'
+    email_claim text[] default '{email}',
+    org_ids uuid[] default '{}'
 ) returns uuid
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_variable
@@ -60,10 +61,10 @@ begin
     insert into auth.issuers (issuer, audiences, algorithms, token_types, memberships_from_claims,
                               allow_service_role, environment, leeway, max_lifetime, org_claim,
                               workspace_claim, role_claim, org_role_claim, permissions_claim, scopes_claim,
-                              email_claim)
+                              email_claim, org_ids)
     values (issuer, audiences, algorithms, token_types, memberships_from_claims, allow_service_role,
             environment, leeway, max_lifetime, org_claim, workspace_claim, role_claim, org_role_claim,
-            permissions_claim, scopes_claim, email_claim)
+            permissions_claim, scopes_claim, email_claim, org_ids)
     returning issuers.id into new_id;
     return new_id;
 exception
@@ -95,7 +96,8 @@ create function auth.update_issuer(
     org_role_claim text[] default null,
     permissions_claim text[] default null,
     scopes_claim text[] default null,
-    email_claim text[] default null
+    email_claim text[] default null,
+    org_ids uuid[] default null
 ) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_variable
@@ -120,7 +122,8 @@ begin
         org_role_claim = coalesce(org_role_claim, old.org_role_claim),
         permissions_claim = coalesce(permissions_claim, old.permissions_claim),
         scopes_claim = coalesce(scopes_claim, old.scopes_claim),
-        email_claim = coalesce(email_claim, old.email_claim)
+        email_claim = coalesce(email_claim, old.email_claim),
+        org_ids = coalesce(org_ids, old.org_ids)
      where i.id = old.id;
 exception
     when check_violation then
@@ -358,9 +361,9 @@ $$;
 comment on function auth.refuse_issuer_setting(text) is 'Internal: the error for a violated constraint of auth.issuers.';
 comment on function auth.lock_issuer(text) is 'Internal: the row of an issuer, locked; 22023 when there is none.';
 comment on function auth.rsa_algorithm(text[]) is 'Internal: the algorithm of an RSA key that names none.';
-comment on function auth.add_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[]) is
+comment on function auth.add_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[], uuid[]) is
     'Administrators: accepts tokens of an issuer from now on, once it has keys; returns its id. The columns of auth.issuers explain the arguments. 22023 for a value that is not allowed, 23505 when it exists.';
-comment on function auth.update_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[]) is
+comment on function auth.update_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[], uuid[]) is
     'Administrators: changes what is given and leaves the rest. Counts for every authenticate that starts after the commit.';
 comment on function auth.remove_issuer(text) is
     'Administrators: forgets an issuer and its keys. Its tokens are refused from the commit on.';

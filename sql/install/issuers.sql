@@ -38,7 +38,8 @@ create table auth.issuers (
         check (('' <> all (scopes_claim)) is true and coalesce(pg_catalog.array_ndims(scopes_claim), 1) = 1),
     email_claim text[] not null default '{email}'
         check (('' <> all (email_claim)) is true and coalesce(pg_catalog.array_ndims(email_claim), 1) = 1),
-    created_at timestamptz not null default pg_catalog.now()
+    created_at timestamptz not null default pg_catalog.now(),
+    org_ids uuid[] not null default '{}' check (pg_catalog.array_position(org_ids, null) is null)
 );
 
 comment on table auth.issuers is 'The issuers whose tokens are accepted. Tokens of any other issuer are refused.';
@@ -59,6 +60,7 @@ comment on column auth.issuers.org_role_claim is 'Path to the role in the organi
 comment on column auth.issuers.permissions_claim is 'Path to the permissions: an array, or a line with spaces between them.';
 comment on column auth.issuers.scopes_claim is 'Path to the scopes: an array, or a line with spaces between them (RFC 8693 section 4.2).';
 comment on column auth.issuers.email_claim is 'Path to the e-mail address.';
+comment on column auth.issuers.org_ids is 'The only organizations its claims may name, for a tenant''s own sign-in service; its workspace claims then count for nothing. Empty: any.';
 comment on column auth.issuers.created_at is 'When it was added.';
 
 create table auth.jwt_keys (

@@ -99,7 +99,8 @@ fn verify_token<'a>(
     if issuer.is_some_and(|demanded| demanded != token.issuer()) {
         return Err(Refusal::UnknownIssuer.into());
     }
-    let found = store::issuer_and_keys(token.issuer(), token.kid(), token.algorithm()).map_err(Failure::Error)?;
+    let found =
+        store::issuer_and_keys(token.issuer(), token.kid(), token.algorithm()).map_err(Failure::Error)?;
     let Some((found, keys)) = found else {
         return Err(match store::has_issuers().map_err(Failure::Error)? {
             true => Refusal::UnknownIssuer.into(),
@@ -131,13 +132,19 @@ mod tests {
     #[test]
     fn a_bearer_scheme_and_white_space_are_tolerated() {
         for text in ["a.b.c", "Bearer a.b.c", "bearer   a.b.c", " BEARER a.b.c\r\n"] {
-            assert!(matches!(Credential::classify(text.as_bytes()), Ok(Credential::Jwt(b"a.b.c"))), "{text:?}");
+            assert!(
+                matches!(Credential::classify(text.as_bytes()), Ok(Credential::Jwt(b"a.b.c"))),
+                "{text:?}"
+            );
         }
         for text in ["", "  ", "Bearer", "bearer ", "Bearer \n"] {
             assert!(matches!(Credential::classify(text.as_bytes()), Err(Refusal::NoCredential)), "{text:?}");
         }
         for text in ["Basic a.b.c", "Bearer Bearer a.b.c", "Bearera.b.c"] {
-            assert!(!matches!(Credential::classify(text.as_bytes()), Ok(Credential::Jwt(b"a.b.c"))), "{text:?}");
+            assert!(
+                !matches!(Credential::classify(text.as_bytes()), Ok(Credential::Jwt(b"a.b.c"))),
+                "{text:?}"
+            );
         }
     }
 }

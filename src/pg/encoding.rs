@@ -157,7 +157,10 @@ impl<'a> View<'a> {
     /// Microseconds since 2000; in the distant past when the bytes are damaged.
     #[inline]
     pub(super) fn valid_until(self) -> i64 {
-        self.0.get(8..).and_then(|rest| rest.first_chunk()).map_or(i64::MIN, |bytes| i64::from_le_bytes(*bytes))
+        self.0
+            .get(8..)
+            .and_then(|rest| rest.first_chunk())
+            .map_or(i64::MIN, |bytes| i64::from_le_bytes(*bytes))
     }
 
     #[inline]

@@ -130,8 +130,14 @@ pub(super) fn bad_key(error: KeyError) -> ErrorReport {
 
 /// There is no issuer at all (F0000).
 pub(super) fn not_configured() -> ErrorReport {
-    ErrorReport::new(PgSqlErrorCode::ERRCODE_CONFIG_FILE_ERROR, "no issuer of tokens is configured", "authenticate")
-        .set_hint("Add one with auth.add_issuer() and give it keys with auth.load_jwks() or auth.add_jwt_secret().")
+    ErrorReport::new(
+        PgSqlErrorCode::ERRCODE_CONFIG_FILE_ERROR,
+        "no issuer of tokens is configured",
+        "authenticate",
+    )
+    .set_hint(
+        "Add one with auth.add_issuer() and give it keys with auth.load_jwks() or auth.add_jwt_secret().",
+    )
 }
 
 /// Something of this transaction is in the way (55006).

@@ -111,7 +111,10 @@ fn keys(
             Some("retired") => true,
             _ => return true,
         };
-        if usable && let Some(key) = key(row) && (kid.is_some() || key.algorithm == algorithm) {
+        if usable
+            && let Some(key) = key(row)
+            && (kid.is_some() || key.algorithm == algorithm)
+        {
             found.push((retired, Reverse(row.timestamp(11).unwrap_or(0)), key));
         }
         true
@@ -123,7 +126,12 @@ fn keys(
 
 fn key(row: &Row) -> Option<Key> {
     let material = row.text(5).map_or(KeyMaterial::Missing, KeyMaterial::PublicJwk);
-    Some(Key { id: row.uuid(1)?, kid: row.text(3), algorithm: Algorithm::from_name(&row.text(4)?)?, material })
+    Some(Key {
+        id: row.uuid(1)?,
+        kid: row.text(3),
+        algorithm: Algorithm::from_name(&row.text(4)?)?,
+        material,
+    })
 }
 
 fn secret(latest: &Latest, key: Uuid) -> Result<KeyMaterial, ErrorReport> {
@@ -176,6 +184,7 @@ fn parse(row: &Row) -> Option<Issuer> {
         profile: Profile {
             memberships_from_claims: row.flag(6),
             environment: row.text(8)?,
+            org_ids: row.uuids(19),
             paths: ClaimPaths {
                 org: row.texts(11),
                 workspace: row.texts(12),

@@ -42,6 +42,8 @@ pub(crate) struct Profile {
     pub(crate) paths: ClaimPaths,
     /// Organizations, workspaces, roles and permissions in the token count without rows of ours.
     pub(crate) memberships_from_claims: bool,
+    /// The only organizations its claims may name; empty means any.
+    pub(crate) org_ids: Vec<Uuid>,
     /// `live` or `test`.
     pub(crate) environment: String,
 }
@@ -79,14 +81,20 @@ impl Identity {
     /// A claim of the wrong type counts as absent: it can only take away. Organizations, workspaces,
     /// organization role and permissions count only when the issuer's memberships are believed; the
     /// role and the permissions then belong to the current organization, so a token that names several
-    /// organizations, or none, has neither.
+    /// organizations, or none, has neither. An organization outside the issuer's `org_ids` is not named.
     pub(crate) fn from_claims(claims: &VerifiedClaims<'_>, profile: &Profile) -> Identity {
         let paths = &profile.paths;
         let role = text(claims.at(&paths.role));
         let believed = |path: &[String]| profile.memberships_from_claims.then(|| claims.at(path)).flatten();
-        let orgs = ids(believed(&paths.org));
-        let workspaces = ids(believed(&paths.workspace));
-        let org = only(&orgs);
+        let mut orgs = ids(believed(&paths.org));
+        let mut workspaces = ids(believed(&paths.workspace));
+        let named = only(&orgs);
+        if !profile.org_ids.is_empty() {
+            orgs.retain(|org| profile.org_ids.contains(org));
+            // Nothing here says whose workspaces they are.
+            workspaces.clear();
+        }
+        let org = named.filter(|org| orgs.contains(org));
         let in_org = |path: &[String]| org.and_then(|_| believed(path));
         let kind = if role.as_deref() == Some("service_role") { Kind::Service } else { Kind::Jwt };
         Identity {

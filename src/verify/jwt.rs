@@ -52,7 +52,6 @@ impl Rules {
 /// Claims whose signature, times and audience were checked. Only [`verify`] makes one.
 pub(crate) struct VerifiedClaims<'a> {
     token: Token<'a>,
-    key_id: [u8; 16],
     expires_at: u64,
     valid_until: u64,
 }
@@ -76,21 +75,6 @@ impl VerifiedClaims<'_> {
     /// Whom it is about (RFC 7519 section 4.1.2).
     pub(crate) fn subject(&self) -> Option<&str> {
         self.text("sub")
-    }
-
-    /// The unique id of the token (RFC 7519 section 4.1.7).
-    pub(crate) fn token_id(&self) -> Option<&str> {
-        self.text("jti")
-    }
-
-    /// The id of the key that verified it.
-    pub(crate) fn key_id(&self) -> [u8; 16] {
-        self.key_id
-    }
-
-    /// The algorithm of that key.
-    pub(crate) fn algorithm(&self) -> Algorithm {
-        self.token.algorithm()
     }
 
     /// Its `exp`, in Unix seconds.
@@ -136,7 +120,7 @@ pub(crate) fn verify<'a>(
     if rules.algorithms.as_ref().is_some_and(|allowed| !allowed.contains(&token.algorithm())) {
         return Err(Refusal::AlgorithmNotAllowed);
     }
-    let key_id = check_signature(&token, keys, memory)?;
+    check_signature(&token, keys, memory)?;
     let claims = token.unverified_claims();
     check_text(claims, "sub", MAX_SUBJECT_BYTES, Refusal::SubjectMalformed)?;
     check_text(claims, "jti", MAX_TOKEN_ID_BYTES, Refusal::TokenIdMalformed)?;
@@ -146,7 +130,7 @@ pub(crate) fn verify<'a>(
         return Err(Refusal::ServiceRoleNotAllowed);
     }
     let (expires_at, valid_until) = check_times(claims, rules, now)?;
-    Ok(VerifiedClaims { token, key_id, expires_at, valid_until })
+    Ok(VerifiedClaims { token, expires_at, valid_until })
 }
 
 /// Compares media types (RFC 7515 section 4.1.9, RFC 9068 section 2.1).
@@ -162,25 +146,21 @@ fn check_type(given: Option<&str>, wanted: Option<&[String]>) -> Result<(), Refu
     if accepted { Ok(()) } else { Err(Refusal::TokenType) }
 }
 
-/// The id of the key under which the signature is good.
-fn check_signature(
-    token: &Token<'_>,
-    keys: &[Key],
-    memory: &mut SignatureMemory,
-) -> Result<[u8; 16], Refusal> {
+/// Whether the signature is good under one of the keys.
+fn check_signature(token: &Token<'_>, keys: &[Key], memory: &mut SignatureMemory) -> Result<(), Refusal> {
     let candidates = candidates(token, keys)?;
     let token_digest = Sha256::digest(token.jws().text()).into();
     let fingerprints = candidates.iter().map(|key| Fingerprint::new(&token_digest, &key.digest()));
     let candidates: Vec<(&Key, Fingerprint)> = candidates.iter().copied().zip(fingerprints).collect();
-    if let Some((key, _)) = candidates.iter().find(|(_, fingerprint)| memory.knows(fingerprint)) {
-        return Ok(key.id);
+    if candidates.iter().any(|(_, fingerprint)| memory.knows(fingerprint)) {
+        return Ok(());
     }
     let mut refusal = Refusal::KeyUnusable;
     for (key, fingerprint) in &candidates {
         match signature::check(token.jws(), key) {
             Ok(()) => {
                 memory.remember(fingerprint);
-                return Ok(key.id);
+                return Ok(());
             }
             Err(Refusal::BadSignature) => refusal = Refusal::BadSignature,
             Err(_) => {}

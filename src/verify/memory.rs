@@ -5,6 +5,7 @@
 use sha2::{Digest, Sha256};
 
 /// How many signatures are remembered; each takes 32 bytes.
+#[cfg(test)]
 pub(crate) const ENTRIES: usize = SETS * WAYS;
 const SETS: usize = 256;
 const WAYS: usize = 4;

@@ -1,5 +1,7 @@
 //! Key sets, keys and secrets: what is taken, what is refused and why, and what becomes of keys that go.
 
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 use pg_bearer_tests::database::{Session, assert_contains};
 use pg_bearer_tests::token::*;
 use pg_bearer_tests::{Database, refusal};
@@ -35,12 +37,21 @@ fn a_key_set_replaces_the_former_one() {
     let db = Database::new();
     let mut session = db.connect("administrator");
     let (a, b, c) = (Pair::es256(), Pair::ed25519(), Pair::es256());
-    assert_eq!(load(&mut session, &[a.jwk("a"), b.jwk("b")], "0").unwrap(), ["a ES256 active", "b EdDSA active"]);
+    assert_eq!(
+        load(&mut session, &[a.jwk("a"), b.jwk("b")], "0").unwrap(),
+        ["a ES256 active", "b EdDSA active"]
+    );
     assert!(works(&db, &a, "a") && works(&db, &b, "b"));
-    assert_eq!(load(&mut session, &[b.jwk("b"), c.jwk("c")], "0").unwrap(), ["b EdDSA active", "c ES256 active", "a ES256 revoked"]);
+    assert_eq!(
+        load(&mut session, &[b.jwk("b"), c.jwk("c")], "0").unwrap(),
+        ["b EdDSA active", "c ES256 active", "a ES256 revoked"]
+    );
     assert!(!works(&db, &a, "a") && works(&db, &b, "b") && works(&db, &c, "c"));
     // The kid of a key that went is free for another.
-    assert_eq!(load(&mut session, &[b.jwk("b"), Pair::es256().jwk("c")], "0").unwrap(), ["b EdDSA active", "c ES256 active", "c ES256 revoked"]);
+    assert_eq!(
+        load(&mut session, &[b.jwk("b"), Pair::es256().jwk("c")], "0").unwrap(),
+        ["b EdDSA active", "c ES256 active", "c ES256 revoked"]
+    );
     assert!(!works(&db, &c, "c"));
     // What disappeared comes back; the issuer's secret was never touched.
     load(&mut session, &[a.jwk("a")], "0").unwrap();
@@ -58,13 +69,27 @@ fn a_bad_key_set_changes_nothing() {
     let private = with(b.jwk("b"), json!({"d": "AAAA"}));
     let oct = json!({"kty": "oct", "kid": "o", "k": base64url(SECRET.as_bytes())});
     for (set, part) in [
-        (jwks(&[]), "no key that can verify"), (String::new(), "JSON"), ("null".into(), "JSON"), ("[]".into(), "JSON"), ("{}".into(), "\"keys\""),
-        (r#"{"keys":null}"#.into(), "\"keys\""), (r#"{"keys":[1]}"#.into(), "keys[0]"), (jwks(&[b.jwk("b"), private]), "private key"),
-        (jwks(&[b.jwk("b"), oct]), "shared secret"), (jwks(&[b.jwk("x"), a.jwk("x")]), "repeats the kid"), (jwks(&[b.jwk("b"), b.jwk("c")]), "repeats another key"),
-        (jwks(&[with(b.jwk("b"), json!({"x": base64url(&[1; 32])}))]), "not on the curve"), (jwks(&[b.jwk("a\nb")]), "kid must be"),
-        (jwks(&[b.jwk("b")]).replace("\"kid\"", "\"kid\":\"a\",\"kid\""), "two members"), ("x".repeat(1_000_000), "longer than"),
-        (jwks(&vec![b.jwk("b"); 101]), "at most 100"), ("{".repeat(100_000), "nested"), (jwks(&[b.jwk("b")]) + "x", "JSON"), (SECRET.into(), "JSON"),
-        (jwks(&[with(b.jwk("b"), json!({"alg": "RS256"}))]), "algorithm"), (jwks(&[with(b.jwk("b"), json!({"use": "enc"}))]), "no key that can verify"),
+        (jwks(&[]), "no key that can verify"),
+        (String::new(), "JSON"),
+        ("null".into(), "JSON"),
+        ("[]".into(), "JSON"),
+        ("{}".into(), "\"keys\""),
+        (r#"{"keys":null}"#.into(), "\"keys\""),
+        (r#"{"keys":[1]}"#.into(), "keys[0]"),
+        (jwks(&[b.jwk("b"), private]), "private key"),
+        (jwks(&[b.jwk("b"), oct]), "shared secret"),
+        (jwks(&[b.jwk("x"), a.jwk("x")]), "repeats the kid"),
+        (jwks(&[b.jwk("b"), b.jwk("c")]), "repeats another key"),
+        (jwks(&[with(b.jwk("b"), json!({"x": base64url(&[1; 32])}))]), "not on the curve"),
+        (jwks(&[b.jwk("a\nb")]), "kid must be"),
+        (jwks(&[b.jwk("b")]).replace("\"kid\"", "\"kid\":\"a\",\"kid\""), "two members"),
+        ("x".repeat(1_000_000), "longer than"),
+        (jwks(&vec![b.jwk("b"); 101]), "at most 100"),
+        ("{".repeat(100_000), "nested"),
+        (jwks(&[b.jwk("b")]) + "x", "JSON"),
+        (SECRET.into(), "JSON"),
+        (jwks(&[with(b.jwk("b"), json!({"alg": "RS256"}))]), "algorithm"),
+        (jwks(&[with(b.jwk("b"), json!({"use": "enc"}))]), "no key that can verify"),
     ] {
         let refused = refusal(session.execute("select auth.load_jwks($1, $2)", &[&ISSUER, &set]));
         assert!(refused.starts_with("22023 ") && refused.contains(part), "{refused}, not {part:?}");
@@ -77,7 +102,8 @@ fn a_bad_key_set_changes_nothing() {
         (format!("'{ISSUER}', '{{}}', '-1 s'"), "22023 the grace must be from 0 to 100 years"),
         (format!("'{ISSUER}', '{{}}', '101 years'"), "22023 the grace must be from 0 to 100 years"),
         (format!("'{ISSUER}', repeat('x', 100000000)"), "22023 keys are longer than 262144 bytes"),
-        ("'nobody', '{}'".into(), "22023 no such issuer"), ("null, '{}'".into(), "22023 no such issuer"),
+        ("'nobody', '{}'".into(), "22023 no such issuer"),
+        ("null, '{}'".into(), "22023 no such issuer"),
     ] {
         assert_eq!(session.refused(&format!("select auth.load_jwks({arguments})")), message);
     }
@@ -90,7 +116,10 @@ fn a_key_that_disappeared_is_retired_for_the_grace() {
     let mut session = db.connect("administrator");
     let (a, b) = (Pair::es256(), Pair::es256());
     load(&mut session, &[a.jwk("a")], "0").unwrap();
-    assert_eq!(load(&mut session, &[b.jwk("b")], "2 seconds").unwrap(), ["b ES256 active", "a ES256 retired"]);
+    assert_eq!(
+        load(&mut session, &[b.jwk("b")], "2 seconds").unwrap(),
+        ["b ES256 active", "a ES256 retired"]
+    );
     assert!(works(&db, &a, "a") && works(&db, &b, "b"));
     thread::sleep(Duration::from_millis(2100));
     assert!(!works(&db, &a, "a") && works(&db, &b, "b"));
@@ -105,18 +134,27 @@ fn a_key_that_an_administrator_revoked_stays_revoked() {
     let notices = Arc::new(Mutex::new(Vec::new()));
     let heard = Arc::clone(&notices);
     let mut config = db.config("administrator");
-    config.notice_callback(move |notice| heard.lock().unwrap().push(format!("{} {}", notice.severity(), notice.message())));
+    config.notice_callback(move |notice| {
+        heard.lock().unwrap().push(format!("{} {}", notice.severity(), notice.message()))
+    });
     let mut session = config.connect(NoTls).unwrap();
     let pair = Pair::es256();
     load(&mut session, &[pair.jwk("a")], "0").unwrap();
-    let revoke = format!("select auth.revoke_jwt_key(key_id) from auth.list_jwt_keys('{ISSUER}') where kid = 'a'");
+    let revoke =
+        format!("select auth.revoke_jwt_key(key_id) from auth.list_jwt_keys('{ISSUER}') where kid = 'a'");
     session.run(&revoke);
     let at = session.value(&format!("select revoked_at from auth.list_jwt_keys('{ISSUER}') where kid = 'a'"));
     session.run(&revoke);
-    assert_eq!(session.value(&format!("select revoked_at from auth.list_jwt_keys('{ISSUER}') where kid = 'a'")), at);
+    assert_eq!(
+        session.value(&format!("select revoked_at from auth.list_jwt_keys('{ISSUER}') where kid = 'a'")),
+        at
+    );
     assert_eq!(*notices.lock().unwrap(), [] as [String; 0]);
     assert_eq!(load(&mut session, &[pair.jwk("renamed")], "0").unwrap(), ["renamed ES256 revoked"]);
-    assert_eq!(*notices.lock().unwrap(), ["WARNING the key set has a key that an administrator revoked; it stays revoked"]);
+    assert_eq!(
+        *notices.lock().unwrap(),
+        ["WARNING the key set has a key that an administrator revoked; it stays revoked"]
+    );
     assert!(!works(&db, &pair, "renamed") && !works(&db, &pair, "a"));
     // Nor after it disappeared and came back, nor one by one.
     load(&mut session, &[Pair::es256().jwk("b")], "1 hour").unwrap();
@@ -127,7 +165,10 @@ fn a_key_that_an_administrator_revoked_stays_revoked() {
     for id in ["null", "'00000000-0000-4000-8000-000000000000'"] {
         assert_eq!(session.refused(&format!("select auth.revoke_jwt_key({id})")), "22023 no such key");
     }
-    assert_contains(session.refused("select auth.revoke_jwt_key('x')"), "22P02 invalid input syntax for type uuid");
+    assert_contains(
+        session.refused("select auth.revoke_jwt_key('x')"),
+        "22P02 invalid input syntax for type uuid",
+    );
 }
 
 #[test]
@@ -145,7 +186,12 @@ fn kids_may_change_places() {
 #[test]
 fn an_rsa_key_without_an_algorithm_takes_the_only_one_its_issuer_may_use() {
     for (allowed, expected) in [
-        ("{}", "RS256"), ("{PS384}", "PS384"), ("{ES256,PS512,HS256}", "PS512"), ("{RS256,PS256}", "RS256"), ("{ES256}", "RS256"), ("{RS512}", "RS512"),
+        ("{}", "RS256"),
+        ("{PS384}", "PS384"),
+        ("{ES256,PS512,HS256}", "PS512"),
+        ("{RS256,PS256}", "RS256"),
+        ("{ES256}", "RS256"),
+        ("{RS512}", "RS512"),
     ] {
         let db = Database::new();
         let mut session = db.connect("administrator");
@@ -158,7 +204,8 @@ fn an_rsa_key_without_an_algorithm_takes_the_only_one_its_issuer_may_use() {
 #[test]
 fn one_of_two_sets_that_are_loaded_at_once_wins_and_the_other_waits() {
     let db = Database::new();
-    let sets: Vec<Vec<Value>> = (0..2).map(|_| (0..5).map(|kid| Pair::es256().jwk(&kid.to_string())).collect()).collect();
+    let sets: Vec<Vec<Value>> =
+        (0..2).map(|_| (0..5).map(|kid| Pair::es256().jwk(&kid.to_string())).collect()).collect();
     for round in 0..20 {
         let mut first = db.connect("administrator");
         first.run("begin");
@@ -189,20 +236,42 @@ fn public_keys_come_as_jwk_or_pem() {
     let pem = session.value(&sql).unwrap();
     session.execute("select auth.add_jwt_key($1, $2, kid => 'pem')", &[&ISSUER, &pem]).unwrap();
     assert!(works(&db, &pair, "pem"));
-    let add = |session: &mut Client, key: &str, rest: &str| refusal(session.execute(&format!("select auth.add_jwt_key($1, $2 {rest})"), &[&ISSUER, &key]));
-    assert_eq!(add(&mut session, &pair.jwk("jwk").to_string(), ""), "23505 the issuer has this key, or another one with this kid");
-    assert_eq!(add(&mut session, &Pair::ed25519().jwk("pem").to_string(), ""), "23505 the issuer has this key, or another one with this kid");
+    let add = |session: &mut Client, key: &str, rest: &str| {
+        refusal(session.execute(&format!("select auth.add_jwt_key($1, $2 {rest})"), &[&ISSUER, &key]))
+    };
+    assert_eq!(
+        add(&mut session, &pair.jwk("jwk").to_string(), ""),
+        "23505 the issuer has this key, or another one with this kid"
+    );
+    assert_eq!(
+        add(&mut session, &Pair::ed25519().jwk("pem").to_string(), ""),
+        "23505 the issuer has this key, or another one with this kid"
+    );
     let other = Pair::es256().jwk("k");
     for (key, rest, part) in [
-        ("", "", ""), ("x", "", ""), (&pem.replace("PUBLIC", "PRIVATE"), "", "private"), (&pem.replace("BEGIN PUBLIC KEY", "BEGIN CERTIFICATE"), "", ""),
-        (&"x".repeat(1_000_000), "", "longer than"), (&other.to_string(), ", alg => 'HS256'", "algorithm"), (&other.to_string(), ", alg => 'none'", "supported algorithm"),
-        (&other.to_string(), ", kid => 'l'", "another kid"), (&other.to_string(), ", alg => ''", "supported algorithm"), (SECRET, "", ""),
-        (&other.to_string(), ", not_before => '2026-01-01', not_after => '2026-01-01'", "later than"), (&other.to_string(), ", alg => repeat('x', 1000000)", "supported algorithm"),
+        ("", "", ""),
+        ("x", "", ""),
+        (&pem.replace("PUBLIC", "PRIVATE"), "", "private"),
+        (&pem.replace("BEGIN PUBLIC KEY", "BEGIN CERTIFICATE"), "", ""),
+        (&"x".repeat(1_000_000), "", "longer than"),
+        (&other.to_string(), ", alg => 'HS256'", "algorithm"),
+        (&other.to_string(), ", alg => 'none'", "supported algorithm"),
+        (&other.to_string(), ", kid => 'l'", "another kid"),
+        (&other.to_string(), ", alg => ''", "supported algorithm"),
+        (SECRET, "", ""),
+        (&other.to_string(), ", not_before => '2026-01-01', not_after => '2026-01-01'", "later than"),
+        (&other.to_string(), ", alg => repeat('x', 1000000)", "supported algorithm"),
     ] {
         let refused = add(&mut session, key, rest);
-        assert!(refused.starts_with("22023 ") && refused.contains(part) && !refused.contains(SECRET), "{rest}: {refused}");
+        assert!(
+            refused.starts_with("22023 ") && refused.contains(part) && !refused.contains(SECRET),
+            "{rest}: {refused}"
+        );
     }
-    assert_eq!(session.refused(&format!("select auth.add_jwt_key('{ISSUER}', null)")), "22023 the key must be given");
+    assert_eq!(
+        session.refused(&format!("select auth.add_jwt_key('{ISSUER}', null)")),
+        "22023 the key must be given"
+    );
     assert_eq!(session.refused("select auth.add_jwt_key('nobody', '{}')"), "22023 no such issuer");
 }
 
@@ -210,39 +279,74 @@ fn public_keys_come_as_jwk_or_pem() {
 fn secrets_have_their_length_and_encoding() {
     let db = Database::new();
     let mut session = db.connect("administrator");
-    let mut add = |secret: &str, rest: &str| session.execute(&format!("select auth.add_jwt_secret($1, $2 {rest})"), &[&STRICT_ISSUER, &secret]);
+    let mut add = |secret: &str, rest: &str| {
+        session.execute(&format!("select auth.add_jwt_secret($1, $2 {rest})"), &[&STRICT_ISSUER, &secret])
+    };
     for (alg, minimum) in [("HS256", 32), ("HS384", 48), ("HS512", 64)] {
-        let message = format!("22023 the secret has {} bytes, at least {minimum} are required for this algorithm", minimum - 1);
+        let message = format!(
+            "22023 the secret has {} bytes, at least {minimum} are required for this algorithm",
+            minimum - 1
+        );
         assert_eq!(refusal(add(&"s".repeat(minimum - 1), &format!(", '{alg}'"))), message);
         add(&"s".repeat(minimum), &format!(", '{alg}', kid => '{alg}'")).unwrap();
-        assert_eq!(refusal(add(&"s".repeat(minimum), &format!(", '{alg}', kid => '{alg}'"))), "23505 the issuer has another key with this kid");
+        assert_eq!(
+            refusal(add(&"s".repeat(minimum), &format!(", '{alg}', kid => '{alg}'"))),
+            "23505 the issuer has another key with this kid"
+        );
     }
     let secret = "\u{0}\u{1}ÿ 32 bytes that are no text at all?>";
-    for (encoding, text) in [("hex", hex::encode(secret)), ("hex", hex::encode(secret).to_uppercase()), ("base64url", base64url(secret.as_bytes())),
-                             ("base64url", base64url(secret.as_bytes()) + "="), ("base64", base64url(secret.as_bytes()).replace('-', "+").replace('_', "/") + "=")] {
-        let kid = format!("{encoding}{}{}", text.len(), text.ends_with('D'));
-        add(&text, &format!(", encoding => '{encoding}', kid => '{kid}{}'", text.chars().next().unwrap().is_uppercase())).unwrap_or_else(|error| {
-            assert_contains(refusal(Err::<(), _>(error)), "23505");
-            0
-        });
-        let header = json!({"alg": "HS256", "kid": format!("{kid}{}", text.chars().next().unwrap().is_uppercase())}).to_string();
-        let token = hs256_with(secret.as_bytes(), &header, &with(claims_a(), json!({"iss": STRICT_ISSUER})).to_string());
+    let spellings = [
+        ("hex", hex::encode(secret)),
+        ("hex", hex::encode(secret).to_uppercase()),
+        ("base64url", URL_SAFE_NO_PAD.encode(secret)),
+        ("base64url", URL_SAFE.encode(secret)),
+        ("base64", STANDARD.encode(secret)),
+        ("base64", STANDARD.encode(secret) + "\n"),
+    ];
+    for (at, (encoding, text)) in spellings.iter().enumerate() {
+        add(text, &format!(", encoding => '{encoding}', kid => 'k{at}'")).unwrap();
+        let claims = with(claims_a(), json!({"iss": STRICT_ISSUER})).to_string();
+        let token = hs256_with(
+            secret.as_bytes(),
+            &json!({"alg": "HS256", "kid": format!("k{at}")}).to_string(),
+            &claims,
+        );
         db.tenant().authenticate(&token).unwrap();
     }
     let pem = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----";
     for (secret, rest, part) in [
-        (pem, "", "PEM or JSON text"), (&Pair::es256().jwk("k").to_string(), "", "PEM or JSON text"), (&format!(" \n{pem}"), "", "PEM or JSON text"),
-        ("", "", "0 bytes"), (&"s".repeat(1025), "", "longer than 1024"), (&"s".repeat(1_000_000), "", "longer than 1024"),
-        (SECRET, ", 'ES256'", "has no secret"), (SECRET, ", 'hs256'", "supported algorithm"), (SECRET, ", null", "must be given"),
-        (SECRET, ", encoding => 'rot13'", "unknown encoding"), (SECRET, ", encoding => null", "unknown encoding"), (SECRET, ", encoding => 'escape'", "unknown encoding"),
-        (SECRET, ", encoding => 'hex'", "not in the encoding"), (SECRET, ", encoding => 'base64'", "not in the encoding"), ("abc", ", encoding => 'hex'", "not in the encoding"),
-        (&"A".repeat(45), ", encoding => 'base64url'", "not in the encoding"), (SECRET, ", not_after => '2020-01-01', not_before => '2020-01-02'", "later than"),
+        (pem, "", "PEM or JSON text"),
+        (&Pair::es256().jwk("k").to_string(), "", "PEM or JSON text"),
+        (&format!(" \n{pem}"), "", "PEM or JSON text"),
+        ("", "", "0 bytes"),
+        (&"s".repeat(1025), "", "longer than 1024"),
+        (&"s".repeat(1_000_000), "", "longer than 1024"),
+        (SECRET, ", 'ES256'", "has no secret"),
+        (SECRET, ", 'hs256'", "supported algorithm"),
+        (SECRET, ", null", "must be given"),
+        (SECRET, ", encoding => 'rot13'", "unknown encoding"),
+        (SECRET, ", encoding => null", "unknown encoding"),
+        (SECRET, ", encoding => 'escape'", "unknown encoding"),
+        (SECRET, ", encoding => 'hex'", "not in the encoding"),
+        (SECRET, ", encoding => 'base64'", "not in the encoding"),
+        ("abc", ", encoding => 'hex'", "not in the encoding"),
+        (&"A".repeat(45), ", encoding => 'base64url'", "not in the encoding"),
+        (SECRET, ", not_after => '2020-01-01', not_before => '2020-01-02'", "later than"),
     ] {
         let refused = refusal(add(secret, rest));
         assert!(refused.starts_with("22023 ") && refused.contains(part), "{rest}: {refused}");
         assert!(secret.is_empty() || !refused.contains(secret));
     }
-    assert_contains(session.refused(&format!("select auth.add_jwt_secret('{STRICT_ISSUER}', repeat('s', 100000000))")), "22023 the secret is longer");
-    assert_eq!(session.refused(&format!("select auth.add_jwt_secret('{STRICT_ISSUER}', null)")), "22023 the secret and its algorithm must be given");
-    assert_eq!(session.refused(&format!("select auth.add_jwt_secret('nobody', '{SECRET}')")), "22023 no such issuer");
+    assert_contains(
+        session.refused(&format!("select auth.add_jwt_secret('{STRICT_ISSUER}', repeat('s', 100000000))")),
+        "22023 the secret is longer",
+    );
+    assert_eq!(
+        session.refused(&format!("select auth.add_jwt_secret('{STRICT_ISSUER}', null)")),
+        "22023 the secret and its algorithm must be given"
+    );
+    assert_eq!(
+        session.refused(&format!("select auth.add_jwt_secret('nobody', '{SECRET}')")),
+        "22023 no such issuer"
+    );
 }

@@ -1,30 +1,54 @@
 //! What the install script made: every declaration, owner and grant against a list that is kept here.
 
 use pg_bearer_tests::Database;
-use pg_bearer_tests::database::{Session, installation};
+use pg_bearer_tests::database::Session;
 use postgres::Client;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// Who may execute it besides its owner, and how it is declared: arguments, result, volatility, parallel
 /// safety, language. For a raw reader a difference to `src/pg/ffi/readers.rs` would be memory-unsafe.
 const FUNCTIONS: &[(&str, &str)] = &[
-    ("bearer_admin", "add_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[]) uuid: volatile unsafe definer plpgsql"),
-    ("bearer_admin", "add_jwt_key(text, text, text, text, timestamp with time zone, timestamp with time zone) uuid: volatile unsafe definer plpgsql"),
-    ("bearer_admin", "add_jwt_secret(text, text, text, text, text, timestamp with time zone, timestamp with time zone) uuid: volatile unsafe definer plpgsql"),
-    ("bearer_admin", "check_jwt(text) TABLE(valid boolean, reason text, header jsonb, claims jsonb): stable unsafe c"),
+    (
+        "bearer_admin",
+        "add_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[]) uuid: volatile unsafe definer plpgsql",
+    ),
+    (
+        "bearer_admin",
+        "add_jwt_key(text, text, text, text, timestamp with time zone, timestamp with time zone) uuid: volatile unsafe definer plpgsql",
+    ),
+    (
+        "bearer_admin",
+        "add_jwt_secret(text, text, text, text, text, timestamp with time zone, timestamp with time zone) uuid: volatile unsafe definer plpgsql",
+    ),
+    (
+        "bearer_admin",
+        "check_jwt(text) TABLE(valid boolean, reason text, header jsonb, claims jsonb): stable unsafe c",
+    ),
     ("bearer_admin", "list_issuers() SETOF auth.issuers: stable unsafe definer plpgsql"),
-    ("bearer_admin", "list_jwt_keys(text) TABLE(key_id uuid, issuer_name text, kid text, alg text, state text, usable boolean, not_before timestamp with time zone, not_after timestamp with time zone, created_at timestamp with time zone, revoked_at timestamp with time zone): stable unsafe definer plpgsql"),
-    ("bearer_admin", "load_jwks(text, text, interval) TABLE(key_id uuid, kid text, alg text, state text): volatile unsafe definer plpgsql"),
+    (
+        "bearer_admin",
+        "list_jwt_keys(text) TABLE(key_id uuid, issuer_name text, kid text, alg text, state text, usable boolean, not_before timestamp with time zone, not_after timestamp with time zone, created_at timestamp with time zone, revoked_at timestamp with time zone): stable unsafe definer plpgsql",
+    ),
+    (
+        "bearer_admin",
+        "load_jwks(text, text, interval) TABLE(key_id uuid, kid text, alg text, state text): volatile unsafe definer plpgsql",
+    ),
     ("bearer_admin", "remove_issuer(text) void: volatile unsafe definer plpgsql"),
     ("bearer_admin", "revoke_jwt_key(uuid) void: volatile unsafe definer plpgsql"),
-    ("bearer_admin", "update_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[]) void: volatile unsafe definer plpgsql"),
+    (
+        "bearer_admin",
+        "update_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[]) void: volatile unsafe definer plpgsql",
+    ),
     ("bearer_owner", "check_jwt_secret(bytea, text) void: stable unsafe strict c"),
     ("bearer_owner", "decode_jwt_secret(text, text) bytea: immutable unsafe plpgsql"),
     ("bearer_owner", "lock_issuer(text) auth.issuers: volatile unsafe plpgsql"),
-    ("bearer_owner", "parse_jwks(text, text) TABLE(kid text, alg text, public_jwk text, thumbprint bytea): stable unsafe strict c"),
-    ("bearer_owner", "parse_jwt_key(text, text, text) TABLE(kid text, alg text, public_jwk text, thumbprint bytea): stable unsafe c"),
+    (
+        "bearer_owner",
+        "parse_jwks(text, text) TABLE(kid text, alg text, public_jwk text, thumbprint bytea): stable unsafe strict c",
+    ),
+    (
+        "bearer_owner",
+        "parse_jwt_key(text, text, text) TABLE(kid text, alg text, public_jwk text, thumbprint bytea): stable unsafe c",
+    ),
     ("bearer_owner", "refuse_issuer_setting(text) void: volatile unsafe plpgsql"),
     ("bearer_owner", "require_administrator() void: stable unsafe strict c"),
     ("bearer_owner", "rsa_algorithm(text[]) text: immutable unsafe sql"),
@@ -42,7 +66,10 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("public", "is_authenticated() boolean: stable safe strict c"),
     ("public", "is_member(uuid) boolean: stable safe strict leakproof c pg_bearer_is_member"),
     ("public", "is_service_role() boolean: stable safe strict c"),
-    ("public", "is_workspace_member(uuid) boolean: stable safe strict leakproof c pg_bearer_is_workspace_member"),
+    (
+        "public",
+        "is_workspace_member(uuid) boolean: stable safe strict leakproof c pg_bearer_is_workspace_member",
+    ),
     ("public", "jwt() jsonb: stable safe strict c"),
     ("public", "org_ids() uuid[]: stable safe c pg_bearer_org_ids"),
     ("public", "org_ids_with(text) uuid[]: stable safe strict c"),
@@ -61,7 +88,7 @@ const FUNCTIONS: &[(&str, &str)] = &[
 const TABLES: [&str; 3] = ["auth.issuers", "auth.jwt_keys", "auth.jwt_secrets"];
 
 /// The first column of every row.
-fn rows(session: &mut Client, sql: &str) -> Vec<String> {
+pub(super) fn rows(session: &mut Client, sql: &str) -> Vec<String> {
     session.query(sql, &[]).unwrap().iter().map(|row| row.get::<_, String>(0)).collect()
 }
 
@@ -120,7 +147,11 @@ fn t009_no_function_has_a_second_form_that_could_be_bettered() {
     let doubles = format!("{all} group by 1 having count(*) > 1");
     assert_eq!(rows(&mut session, &doubles), [] as [String; 0]);
     // Arguments that have to be coerced would lose against an exact overload elsewhere.
-    assert_none(&mut session, all, "'unknown'::regtype = any (p.proargtypes) or 'varchar'::regtype = any (p.proargtypes)");
+    assert_none(
+        &mut session,
+        all,
+        "'unknown'::regtype = any (p.proargtypes) or 'varchar'::regtype = any (p.proargtypes)",
+    );
 }
 
 #[test]
@@ -146,7 +177,8 @@ fn t009_only_superusers_create_in_the_schema() {
 fn t031_definer_functions_belong_to_a_role_that_can_do_nothing_else() {
     let db = Database::new();
     let mut session = db.superuser();
-    let definers = "select p.proname::text from pg_proc p where p.pronamespace = 'auth'::regnamespace and p.prosecdef";
+    let definers =
+        "select p.proname::text from pg_proc p where p.pronamespace = 'auth'::regnamespace and p.prosecdef";
     assert_none(&mut session, definers, "p.proowner <> 'bearer_owner'::regrole");
     assert_none(
         &mut session,
@@ -154,9 +186,13 @@ fn t031_definer_functions_belong_to_a_role_that_can_do_nothing_else() {
         "r.rolsuper or r.rolbypassrls or r.rolcanlogin or r.rolcreaterole or r.rolcreatedb or r.rolreplication
          or exists (select from pg_auth_members m where m.member = r.oid)",
     );
-    let members = "select m.member::regrole::text from pg_auth_members m where m.roleid = 'bearer_owner'::regrole";
+    let members =
+        "select m.member::regrole::text from pg_auth_members m where m.roleid = 'bearer_owner'::regrole";
     assert_eq!(rows(&mut session, members), [] as [String; 0]);
-    assert_eq!(db.tenant().refused("set role bearer_owner"), "42501 permission denied to set role \"bearer_owner\"");
+    assert_eq!(
+        db.tenant().refused("set role bearer_owner"),
+        "42501 permission denied to set role \"bearer_owner\""
+    );
 }
 
 #[test]
@@ -205,7 +241,10 @@ fn everything_in_the_schema_belongs_to_the_extension_and_nothing_is_elsewhere() 
     assert_eq!(found, ["pg_class auth", "pg_namespace -", "pg_proc auth"]);
     for (catalog, all) in [
         ("pg_proc", "select p.proname::text from pg_proc p where p.pronamespace = 'auth'::regnamespace"),
-        ("pg_class", "select p.relname::text from pg_class p where p.relnamespace = 'auth'::regnamespace and p.relkind not in ('i', 't')"),
+        (
+            "pg_class",
+            "select p.relname::text from pg_class p where p.relnamespace = 'auth'::regnamespace and p.relkind not in ('i', 't')",
+        ),
     ] {
         let stray = format!(
             "not exists (select from pg_depend d where d.objid = p.oid and d.classid = '{catalog}'::regclass and d.deptype = 'e')"
@@ -246,60 +285,12 @@ fn t023_tables_have_no_trigger_that_a_restore_would_fire() {
     assert_eq!(rows(&mut session, triggers), [] as [String; 0]);
 }
 
-/// The columns as `src/pg/store.rs` numbers them: a difference would be memory-unsafe.
-const COLUMNS: &[(&str, &[&str])] = &[
-    ("issuers", &[
-        "id uuid", "issuer text \"C\"", "audiences text[]", "algorithms text[]", "token_types text[]",
-        "memberships_from_claims boolean", "allow_service_role boolean", "environment text", "leeway interval",
-        "max_lifetime interval", "org_claim text[]", "workspace_claim text[]", "role_claim text[]",
-        "org_role_claim text[]", "permissions_claim text[]", "scopes_claim text[]", "email_claim text[]",
-        "created_at timestamp with time zone",
-    ]),
-    ("jwt_keys", &[
-        "id uuid", "issuer_id uuid", "kid text \"C\" null", "alg text", "public_jwk text null", "thumbprint bytea null",
-        "state text", "disappeared boolean", "not_before timestamp with time zone null",
-        "not_after timestamp with time zone null", "created_at timestamp with time zone",
-        "revoked_at timestamp with time zone null",
-    ]),
-    ("jwt_secrets", &["key_id uuid", "material bytea"]),
-];
-
-/// The indexes that it names, and the columns it looks for in them.
-const INDEXES: [&str; 3] = [
-    "CREATE INDEX jwt_keys_issuer ON auth.jwt_keys USING btree (issuer_id, kid)",
-    "CREATE UNIQUE INDEX issuers_issuer_key ON auth.issuers USING btree (issuer)",
-    "CREATE UNIQUE INDEX jwt_secrets_pkey ON auth.jwt_secrets USING btree (key_id)",
-];
-
-#[test]
-fn tables_and_indexes_are_laid_out_as_the_library_reads_them() {
-    let db = Database::new();
-    let mut session = db.superuser();
-    let found = rows(
-        &mut session,
-        "select c.relname || ' ' || a.attnum || ' ' || a.attname || ' ' || format_type(a.atttypid, -1)
-                || case when a.attcollation = '\"C\"'::regcollation then ' \"C\"' else '' end || case when a.attnotnull then '' else ' null' end
-           from pg_attribute a join pg_class c on c.oid = a.attrelid
-          where c.relnamespace = 'auth'::regnamespace and c.relkind = 'r' and a.attnum > 0 order by c.relname, a.attnum",
-    );
-    let expected: Vec<_> = COLUMNS
-        .iter()
-        .flat_map(|(table, columns)| columns.iter().enumerate().map(move |(at, column)| format!("{table} {} {column}", at + 1)))
-        .collect();
-    assert_eq!(found, expected);
-    let found = rows(
-        &mut session,
-        "select pg_get_indexdef(i.indexrelid) from pg_index i
-          where i.indexrelid::regclass::text in ('auth.issuers_issuer_key', 'auth.jwt_keys_issuer', 'auth.jwt_secrets_pkey')
-            and i.indisvalid and i.indpred is null order by 1",
-    );
-    assert_eq!(found, INDEXES);
-}
-
 #[test]
 fn t047_nobody_but_the_functions_touches_the_tables() {
     let db = Database::new();
-    for (user, role) in [("tenant", "tenant"), ("administrator", "administrator"), ("administrator", "bearer_admin")] {
+    for (user, role) in
+        [("tenant", "tenant"), ("administrator", "administrator"), ("administrator", "bearer_admin")]
+    {
         let mut session = db.connect(user);
         session.run(&format!("set role {role}"));
         for table in TABLES {
@@ -307,14 +298,21 @@ fn t047_nobody_but_the_functions_touches_the_tables() {
                 format!("select from {table}"),
                 format!("copy {table} to stdout"),
                 format!("insert into {table} default values"),
-                format!("update {table} set {} = null", if table == "auth.jwt_secrets" { "key_id" } else { "id" }),
+                format!(
+                    "update {table} set {} = null",
+                    if table == "auth.jwt_secrets" { "key_id" } else { "id" }
+                ),
                 format!("delete from {table}"),
                 format!("truncate {table} cascade"),
                 format!("begin; lock table {table} in access share mode"),
                 format!("begin; lock table {table} in access exclusive mode"),
             ] {
                 let name = table.trim_start_matches("auth.");
-                assert_eq!(session.refused(&sql), format!("42501 permission denied for table {name}"), "{role}: {sql}");
+                assert_eq!(
+                    session.refused(&sql),
+                    format!("42501 permission denied for table {name}"),
+                    "{role}: {sql}"
+                );
                 session.run("rollback");
             }
             for sql in [
@@ -352,51 +350,4 @@ fn t064_keys_are_uuids_and_reveal_no_volume() {
         "array_length(c.conkey, 1) <> 1
          or 'uuid'::regtype <> (select a.atttypid from pg_attribute a where a.attrelid = c.conrelid and a.attnum = c.conkey[1])",
     );
-}
-
-#[test]
-fn t013_the_library_exports_nothing_but_what_sql_declares() {
-    let db = Database::new();
-    let mut session = db.superuser();
-    let symbols = rows(
-        &mut session,
-        "select p.prosrc from pg_proc p where p.pronamespace = 'auth'::regnamespace and p.probin is not null",
-    );
-    let mut expected: Vec<String> = ["Pg_magic_func", "_PG_init"].map(str::to_owned).to_vec();
-    expected.extend(symbols.iter().flat_map(|symbol| [symbol.clone(), format!("pg_finfo_{symbol}")]));
-    let library = directory("--pkglibdir").join("pg_bearer.so");
-    let output = Command::new("nm").args(["-D", "--defined-only"]).arg(&library).output().unwrap();
-    assert!(output.status.success(), "nm: {output:?}");
-    let text = String::from_utf8(output.stdout).unwrap();
-    let mut found: Vec<_> = text.lines().map(|line| line.rsplit(' ').next().unwrap().to_owned()).collect();
-    found.sort();
-    expected.sort();
-    assert_eq!(found, expected);
-}
-
-#[test]
-fn t041_t050_t061_the_sources_use_no_substitution_advisory_lock_or_notification() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let mut files = files_below(&root.join("sql"));
-    files.extend(files_below(&root.join("src")));
-    assert!(files.len() > 30, "{files:?}");
-    let script = directory("--sharedir").join("extension/pg_bearer--0.1.0.sql");
-    files.push(script);
-    for file in files {
-        let text = fs::read_to_string(&file).unwrap().to_lowercase();
-        for word in ["@extschema", "@extowner", "advisory", "pg_notify", "notify ", "create or replace", "if not exists"] {
-            assert!(!text.contains(word), "{word:?} in {}", file.display());
-        }
-    }
-}
-
-fn files_below(dir: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
-}
-
-/// A directory of the installation that the tests use.
-fn directory(option: &str) -> PathBuf {
-    let output = installation().command(&installation().bin("pg_config")).arg(option).output().unwrap();
-    PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
 }

@@ -106,7 +106,9 @@ fn t019_an_identity_that_was_rolled_back_still_counts() {
 #[test]
 fn t019_authenticating_with_a_cursor_open_is_refused() {
     let db = Database::new();
-    for declare in ["declare c cursor with hold for select * from docs", "declare c cursor for select * from docs"] {
+    for declare in
+        ["declare c cursor with hold for select * from docs", "declare c cursor for select * from docs"]
+    {
         let mut session = db.tenant();
         session.run("begin");
         session.run(declare);
@@ -134,7 +136,13 @@ fn t019_do_blocks_with_commit_leave_no_cursor() {
          end $$",
         token_a()
     ));
-    assert!(refusal.starts_with("55006") || refusal.starts_with("0A000") || refusal.starts_with("34000") || refusal.starts_with("42601"), "{refusal}");
+    assert!(
+        refusal.starts_with("55006")
+            || refusal.starts_with("0A000")
+            || refusal.starts_with("34000")
+            || refusal.starts_with("42601"),
+        "{refusal}"
+    );
     session.run("rollback; close all");
     assert_no_cursor(&mut session, "DO with COMMIT");
 }

@@ -28,7 +28,14 @@ fn succeed(command: &mut Command) -> Output {
 fn dump(db: &Database, format: &str, options: &str) -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let file = server().socket_dir().join(format!("dump_{}", COUNT.fetch_add(1, Ordering::Relaxed)));
-    let output = succeed(program("pg_dump", "postgres").env("PGOPTIONS", options).arg(format).arg("-f").arg(&file).arg(&db.name));
+    let output = succeed(
+        program("pg_dump", "postgres")
+            .env("PGOPTIONS", options)
+            .arg(format)
+            .arg("-f")
+            .arg(&file)
+            .arg(&db.name),
+    );
     assert_eq!(String::from_utf8_lossy(&output.stderr), "", "pg_dump warns");
     file
 }
@@ -52,7 +59,8 @@ fn restore(file: &PathBuf, format: &str, jobs: &str) -> Database {
 fn text(file: &PathBuf, format: &str) -> String {
     match format {
         "-Fp" => fs::read_to_string(file).unwrap(),
-        _ => String::from_utf8(succeed(program("pg_restore", "postgres").args(["-f", "-"]).arg(file)).stdout).unwrap(),
+        _ => String::from_utf8(succeed(program("pg_restore", "postgres").args(["-f", "-"]).arg(file)).stdout)
+            .unwrap(),
     }
 }
 
@@ -63,7 +71,10 @@ fn source() -> (Database, Pair) {
     let mut session = db.superuser();
     let keys = jwks(&[pair.jwk("es"), Pair::ed25519().jwk("ed"), Pair::rs256().jwk("rs")]);
     session.execute("select auth.load_jwks($1, $2)", &[&ISSUER, &keys]).unwrap();
-    let revoked = session.query_one("select auth.add_jwt_key($1, $2)::text", &[&ISSUER, &Pair::es256().jwk("old").to_string()]);
+    let revoked = session.query_one(
+        "select auth.add_jwt_key($1, $2)::text",
+        &[&ISSUER, &Pair::es256().jwk("old").to_string()],
+    );
     session.run(&format!("select auth.revoke_jwt_key('{}')", revoked.unwrap().get::<_, String>(0)));
     session.run(&format!(
         "select auth.update_issuer('{STRICT_ISSUER}', audiences => '{{a, \"b, \\\"c\\\"\"}}', leeway => '1 second', org_claim => '{{a.b,c}}')"
@@ -163,10 +174,17 @@ fn t071_only_a_superuser_can_dump_the_tables() {
         "do $$ begin create role backup login in role pg_read_all_data; exception when duplicate_object then null; end $$",
     );
     for role in ["backup", "tenant", "administrator"] {
-        let output = program("pg_dump", role).env("PGOPTIONS", "-c pg_bearer.dump_secrets=on").arg(&source.name).output().unwrap();
+        let output = program("pg_dump", role)
+            .env("PGOPTIONS", "-c pg_bearer.dump_secrets=on")
+            .arg(&source.name)
+            .output()
+            .unwrap();
         assert!(!output.status.success(), "{role}");
         let everything = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-        assert!(everything.contains("row-level security") || everything.contains("permission denied"), "{everything}");
+        assert!(
+            everything.contains("row-level security") || everything.contains("permission denied"),
+            "{everything}"
+        );
         for spelling in spellings() {
             assert!(!everything.contains(&spelling), "{role}");
         }
@@ -189,6 +207,9 @@ fn a_dump_of_the_schema_alone_restores_an_extension_that_refuses_everything() {
     assert!(!fs::read_to_string(&schema_only).unwrap().contains("COPY auth."));
     let restored = restore(&schema_only, "-Fp", "");
     let mut session = restored.tenant();
-    assert_eq!(refusal(session.authenticate(&pair.sign("es", &claims_a()))), "F0000 no issuer of tokens is configured");
+    assert_eq!(
+        refusal(session.authenticate(&pair.sign("es", &claims_a()))),
+        "F0000 no issuer of tokens is configured"
+    );
     assert_eq!(session.visible(), 0);
 }

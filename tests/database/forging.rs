@@ -55,13 +55,18 @@ fn t001_set_is_refused_to_tenant_owner_and_superuser() {
             format!("select set_config('pg_bearer.identity', '{value}', false)"),
             format!("select set_config('pg_bearer.identity', '{value}', true)"),
             format!("set session \"pg_bearer.identity\" to '{value}'"),
-            format!("create function f() returns int language sql set pg_bearer.identity = '{value}' as 'select 1'"),
+            format!(
+                "create function f() returns int language sql set pg_bearer.identity = '{value}' as 'select 1'"
+            ),
             format!("alter role {user} set pg_bearer.identity = '{value}'"),
             format!("alter database {} set pg_bearer.identity = '{value}'", db.name),
             format!("alter system set pg_bearer.identity = '{value}'"),
         ] {
             let refusal = session.refused(&statement);
-            assert!(refusal.starts_with("42501") || refusal.starts_with("55P02") || refusal.starts_with("22023"), "{user}: {statement}: {refusal}");
+            assert!(
+                refusal.starts_with("42501") || refusal.starts_with("55P02") || refusal.starts_with("22023"),
+                "{user}: {statement}: {refusal}"
+            );
             assert!(!refusal.contains(&value), "the refused value is printed: {refusal}");
             session.run("rollback");
             assert_nobody(&mut session);
@@ -70,14 +75,24 @@ fn t001_set_is_refused_to_tenant_owner_and_superuser() {
     let mut superuser = db.superuser();
     load_library(&mut superuser);
     assert_eq!(superuser.refused(&format!("set pg_bearer.identity = '{value}'")), REFUSED);
-    db.superuser().run(&format!("alter database {0} owner to postgres; drop owned by owner_of_{0}; drop role owner_of_{0}", db.name));
+    db.superuser().run(&format!(
+        "alter database {0} owner to postgres; drop owned by owner_of_{0}; drop role owner_of_{0}",
+        db.name
+    ));
 }
 
 #[test]
 fn t001_no_other_setting_is_an_identity() {
     let db = Database::new();
     let mut session = db.tenant();
-    for name in ["request.jwt.claims", "request.jwt.claim.sub", "app.org", "app.current_org", "request.headers", "role.claims"] {
+    for name in [
+        "request.jwt.claims",
+        "request.jwt.claim.sub",
+        "app.org",
+        "app.current_org",
+        "request.headers",
+        "role.claims",
+    ] {
         session.run(&format!(
             "select set_config('{name}', '{{\"sub\":\"{USER_A}\",\"org_id\":\"{ORG_A}\",\"role\":\"service_role\"}}', false)"
         ));
@@ -141,9 +156,13 @@ fn t004_no_trust_anchor_is_a_setting() {
     let mut session = db.superuser();
     load_library(&mut session);
     let names = session
-        .query("select name, context, vartype from pg_settings where name like 'pg\\_bearer.%' order by 1", &[])
+        .query(
+            "select name, context, vartype from pg_settings where name like 'pg\\_bearer.%' order by 1",
+            &[],
+        )
         .unwrap();
-    let names: Vec<(String, String, String)> = names.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
+    let names: Vec<(String, String, String)> =
+        names.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
     assert_eq!(names, [("pg_bearer.dump_secrets".into(), "superuser".into(), "bool".into())]);
 }
 
@@ -155,7 +174,9 @@ fn t005_a_placeholder_set_before_the_library_loads_is_dropped() {
         format!("set pg_bearer.identity = '{value}'"),
         format!("begin; set local pg_bearer.identity = '{value}'"),
         format!("begin; savepoint s; set local pg_bearer.identity = '{value}'; release s"),
-        format!("begin; set pg_bearer.identity = '{value}'; savepoint s; set local pg_bearer.identity = '{value}'; savepoint t; set pg_bearer.identity = '{value}'"),
+        format!(
+            "begin; set pg_bearer.identity = '{value}'; savepoint s; set local pg_bearer.identity = '{value}'; savepoint t; set pg_bearer.identity = '{value}'"
+        ),
         format!("select set_config('pg_bearer.identity', '{value}', false)"),
     ] {
         for user in ["tenant", "postgres"] {
@@ -185,7 +206,8 @@ fn t006_a_value_stored_for_a_role_or_a_database_is_refused() {
     let mut session = db.connect(&role);
     load_library(&mut session);
     assert_nobody(&mut session);
-    db.superuser().run(&format!("alter database {} reset all; drop owned by {role}; drop role {role}", db.name));
+    db.superuser()
+        .run(&format!("alter database {} reset all; drop owned by {role}; drop role {role}", db.name));
 }
 
 #[test]
@@ -222,7 +244,10 @@ fn t006_from_current_carries_nothing() {
     session.run("create function f() returns uuid language sql set pg_bearer.identity from current as 'select auth.current_org()'");
     session.run("alter role tenant set pg_bearer.identity from current");
     let stored = session.value("select coalesce(string_agg(c, ','), '') from pg_proc, unnest(proconfig) c where proname = 'f' and c like 'pg_bearer.%'");
-    assert!(matches!(stored.as_deref(), Some("" | "pg_bearer.identity=" | "pg_bearer.identity=\"\"")), "{stored:?}");
+    assert!(
+        matches!(stored.as_deref(), Some("" | "pg_bearer.identity=" | "pg_bearer.identity=\"\"")),
+        "{stored:?}"
+    );
     session.run("commit");
     assert_eq!(session.value("select f()"), None);
     session.run("alter role tenant reset pg_bearer.identity");
@@ -249,7 +274,11 @@ fn t008_without_issuers_everything_is_refused() {
     db.superuser().run("select auth.remove_issuer(issuer) from auth.list_issuers()");
     let mut session = db.tenant();
     session.run(&format!("select set_config('request.jwt.claims', '{}', false)", claims_a()));
-    for token in [token_a(), hs256_raw(r#"{"alg":"none"}"#, &claims_a().to_string()), hs256_with(b"", r#"{"alg":"HS256"}"#, &claims_a().to_string())] {
+    for token in [
+        token_a(),
+        hs256_raw(r#"{"alg":"none"}"#, &claims_a().to_string()),
+        hs256_with(b"", r#"{"alg":"HS256"}"#, &claims_a().to_string()),
+    ] {
         let refused = refusal(session.authenticate(&token));
         assert!(refused.starts_with("F0000 no issuer") || refused.starts_with("28000"), "{refused}");
         assert_nobody(&mut session);
@@ -261,7 +290,8 @@ fn t008_without_issuers_everything_is_refused() {
 fn t009_an_overload_or_a_shadowing_function_is_not_ours() {
     let db = Database::new();
     let mut session = db.tenant();
-    let refusal = session.refused("create function auth.has_scope(varchar) returns bool language sql as 'select true'");
+    let refusal =
+        session.refused("create function auth.has_scope(varchar) returns bool language sql as 'select true'");
     assert!(refusal.starts_with("42501"), "{refusal}");
     let refusal = session.refused("create table auth.x ()");
     assert!(refusal.starts_with("42501"), "{refusal}");

@@ -13,7 +13,10 @@ fn a_token_opens_its_own_organization_until_the_transaction_ends() {
     session.run("begin");
     session.authenticate(&token_a()).unwrap();
     assert_eq!(session.visible(), 500);
-    assert_eq!(session.value("select bool_and(org_id = auth.current_org())::text from docs").as_deref(), Some("true"));
+    assert_eq!(
+        session.value("select bool_and(org_id = auth.current_org())::text from docs").as_deref(),
+        Some("true")
+    );
     session.run("commit");
     assert_eq!(session.visible(), 0);
 }

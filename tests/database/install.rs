@@ -85,7 +85,11 @@ fn t040_a_schema_auth_that_exists_is_never_adopted() {
     let db = Database::empty();
     let mut session = db.superuser();
     session.run("create schema auth authorization other; create table auth.users (id int)");
-    for sql in ["create extension pg_bearer", "create extension pg_bearer schema auth", "create extension pg_bearer cascade"] {
+    for sql in [
+        "create extension pg_bearer",
+        "create extension pg_bearer schema auth",
+        "create extension pg_bearer cascade",
+    ] {
         let error = session.batch_execute(sql).unwrap_err();
         let error = error.as_db_error().unwrap();
         assert_eq!((error.code().code(), error.message()), ("42P06", "schema \"auth\" already exists"));
@@ -95,7 +99,10 @@ fn t040_a_schema_auth_that_exists_is_never_adopted() {
                      + (select count(*) from pg_class where relnamespace = 'auth'::regnamespace and relname <> 'users')
                      + (select count(*) from pg_extension where extname = 'pg_bearer')";
     assert_eq!(session.value(left).as_deref(), Some("0"));
-    assert_eq!(session.value("select nspowner::regrole from pg_namespace where nspname = 'auth'").as_deref(), Some("other"));
+    assert_eq!(
+        session.value("select nspowner::regrole from pg_namespace where nspname = 'auth'").as_deref(),
+        Some("other")
+    );
 }
 
 #[test]
@@ -215,10 +222,18 @@ fn t032_t033_functions_do_what_they_say_under_a_hostile_search_path() {
         session.run("set search_path = pg_temp, evil, pg_catalog");
         assert_works(&mut session);
         session.run("select auth.update_issuer('https://new.example', audiences => '{a}')");
-        assert_eq!(session.value("select audiences from auth.list_issuers() where issuer operator(pg_catalog.~) 'new'").as_deref(), Some("{a}"));
+        assert_eq!(
+            session
+                .value("select audiences from auth.list_issuers() where issuer operator(pg_catalog.~) 'new'")
+                .as_deref(),
+            Some("{a}")
+        );
         session.run("select auth.add_jwt_secret('https://new.example', 'YSBzZWNyZXQgb2YgdGhlIHRlc3RzLCAzMiBieXRlcyBvciBtb3Jl', encoding => 'base64')");
         session.run("select auth.revoke_jwt_key(k.key_id) from auth.list_jwt_keys('https://new.example') k");
-        assert_contains(session.refused("select auth.add_issuer('x', leeway => '-1 s')"), "22023 leeway has a value that is not allowed");
+        assert_contains(
+            session.refused("select auth.add_issuer('x', leeway => '-1 s')"),
+            "22023 leeway has a value that is not allowed",
+        );
         session.run("select auth.remove_issuer('https://new.example')");
     }
 }
@@ -228,7 +243,9 @@ fn t041_the_schema_of_the_create_extension_command_does_not_matter() {
     for schema in ["\"we\"\"ird $$ 'schema'\"", "public", "\"@extschema@\""] {
         let db = Database::empty();
         let mut session = db.superuser();
-        session.run(&format!("create schema if not exists {schema}; create extension pg_bearer schema {schema}"));
+        session.run(&format!(
+            "create schema if not exists {schema}; create extension pg_bearer schema {schema}"
+        ));
         assert_clean(&mut session, schema);
     }
 }
@@ -238,11 +255,23 @@ fn strange_settings_of_the_session_make_no_difference() {
     let db = Database::empty();
     let mut session = db.superuser();
     for setting in [
-        "standard_conforming_strings = off", "escape_string_warning = off", "check_function_bodies = off",
-        "datestyle = 'SQL, DMY'", "intervalstyle = sql_standard", "client_encoding = latin1", "array_nulls = off",
-        "transform_null_equals = on", "quote_all_identifiers = on", "bytea_output = escape", "row_security = off",
-        "session_replication_role = replica", "timezone = 'Asia/Kathmandu'", "default_transaction_isolation = serializable",
-        "plpgsql.variable_conflict = use_column", "plpgsql.extra_errors = 'all'", "role = postgres",
+        "standard_conforming_strings = off",
+        "escape_string_warning = off",
+        "check_function_bodies = off",
+        "datestyle = 'SQL, DMY'",
+        "intervalstyle = sql_standard",
+        "client_encoding = latin1",
+        "array_nulls = off",
+        "transform_null_equals = on",
+        "quote_all_identifiers = on",
+        "bytea_output = escape",
+        "row_security = off",
+        "session_replication_role = replica",
+        "timezone = 'Asia/Kathmandu'",
+        "default_transaction_isolation = serializable",
+        "plpgsql.variable_conflict = use_column",
+        "plpgsql.extra_errors = 'all'",
+        "role = postgres",
     ] {
         session.run("load 'plpgsql'");
         session.run(&format!("set {setting}"));
@@ -257,13 +286,23 @@ fn strange_settings_of_the_session_make_no_difference() {
 #[test]
 fn t042_the_owner_of_the_database_cannot_install_it() {
     let db = Database::empty();
-    db.superuser().run(&format!("alter database {} owner to other; grant create on schema public to other", db.name));
+    db.superuser()
+        .run(&format!("alter database {} owner to other; grant create on schema public to other", db.name));
     let refusal = db.connect("other").refused("create extension pg_bearer");
     assert_eq!(refusal, "42501 permission denied to create extension \"pg_bearer\"");
     db.superuser().run("create extension pg_bearer");
-    assert_eq!(db.connect("other").refused("drop extension pg_bearer"), "42501 must be owner of extension pg_bearer");
-    assert_eq!(db.connect("other").refused("alter schema auth rename to mine"), "42501 must be owner of schema auth");
-    assert_contains(db.connect("other").refused("drop schema auth cascade"), "42501 must be owner of schema auth");
+    assert_eq!(
+        db.connect("other").refused("drop extension pg_bearer"),
+        "42501 must be owner of extension pg_bearer"
+    );
+    assert_eq!(
+        db.connect("other").refused("alter schema auth rename to mine"),
+        "42501 must be owner of schema auth"
+    );
+    assert_contains(
+        db.connect("other").refused("drop schema auth cascade"),
+        "42501 must be owner of schema auth",
+    );
 }
 
 #[test]
@@ -271,12 +310,18 @@ fn a_database_without_utf8_is_refused() {
     for encoding in ["SQL_ASCII", "LATIN1"] {
         let name = format!("in_{}", encoding.to_lowercase());
         server()
-            .psql("postgres", &format!("create database {name} template template0 encoding '{encoding}' locale 'C'"))
+            .psql(
+                "postgres",
+                &format!("create database {name} template template0 encoding '{encoding}' locale 'C'"),
+            )
             .unwrap();
         let refusal = server().psql(&name, "create extension pg_bearer").unwrap_err().to_string();
         assert_contains(&refusal, "pg_bearer needs a database with encoding UTF8");
         assert_contains(&refusal, "Create the database with ENCODING 'UTF8'.");
-        assert_eq!(server().psql(&name, "select count(*) from pg_namespace where nspname = 'auth'").unwrap().trim(), "0");
+        assert_eq!(
+            server().psql(&name, "select count(*) from pg_namespace where nspname = 'auth'").unwrap().trim(),
+            "0"
+        );
     }
 }
 

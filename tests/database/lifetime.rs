@@ -215,7 +215,9 @@ fn t025_a_token_that_runs_out_stops_working_at_the_next_message() {
     session.run("select pg_sleep(2.1)");
     assert_eq!(session.value("select pg_temp.signed_in()").as_deref(), Some("false -"));
     assert_eq!(session.visible(), 0);
-    for reader in ["auth.uid()", "auth.jwt()", "auth.identity()", "auth.user_id()", "auth.is_member(gen_random_uuid())"] {
+    for reader in
+        ["auth.uid()", "auth.jwt()", "auth.identity()", "auth.user_id()", "auth.is_member(gen_random_uuid())"]
+    {
         assert_eq!(session.value(&format!("select {reader}")), None, "{reader}");
     }
     assert_eq!(session.value("select auth.org_ids()").as_deref(), Some("{}"));

@@ -17,7 +17,9 @@ fn prepared() -> (Database, Client) {
          grant select on big to tenant; alter table big set (parallel_workers = 4); analyze big"
     ));
     let mut session = db.tenant();
-    session.run("set parallel_setup_cost = 0; set parallel_tuple_cost = 0; set min_parallel_table_scan_size = 0");
+    session.run(
+        "set parallel_setup_cost = 0; set parallel_tuple_cost = 0; set min_parallel_table_scan_size = 0",
+    );
     (db, session)
 }
 
@@ -66,7 +68,8 @@ fn t028_every_reader_counts_the_same_in_parallel_workers() {
             let serial = session.value(&sql);
             assert_ne!(serial.as_deref(), Some(""), "{condition}");
             session.run("set local max_parallel_workers_per_gather = 4");
-            let plan = session.query(&format!("explain (analyze, costs off, timing off) {sql}"), &[]).unwrap();
+            let plan =
+                session.query(&format!("explain (analyze, costs off, timing off) {sql}"), &[]).unwrap();
             let plan: Vec<String> = plan.iter().map(|row| row.get(0)).collect();
             assert!(plan.iter().any(|line| line.contains("Workers Launched")), "{condition}: {plan:?}");
             assert_eq!(session.value(&sql), serial, "{condition}");
@@ -75,8 +78,11 @@ fn t028_every_reader_counts_the_same_in_parallel_workers() {
     session.run("rollback");
     // The same without an identity: nothing that depends on one is true, in workers too.
     for condition in &CONDITIONS[..11] {
-        assert_eq!(session.value(&format!("select count(*) from big where {condition}")).as_deref(),
-                   Some(if condition.contains("is distinct from") { "40000" } else { "0" }), "{condition}");
+        assert_eq!(
+            session.value(&format!("select count(*) from big where {condition}")).as_deref(),
+            Some(if condition.contains("is distinct from") { "40000" } else { "0" }),
+            "{condition}"
+        );
     }
 }
 

@@ -15,9 +15,16 @@ fn end(session: &mut Client, round: usize) {
     let find = format!("from auth.list_jwt_keys('{ISSUER}') where kid = 'k{round}'");
     match round % 4 {
         0 => session.run(&format!("select auth.revoke_jwt_key(key_id) {find}")),
-        1 => drop(session.execute("select auth.load_jwks($1, $2)", &[&ISSUER, &jwks(&[Pair::es256().jwk("other")])]).unwrap()),
-        2 => session.run(&format!("update auth.jwt_keys set not_after = clock_timestamp() where kid = 'k{round}'")),
-        _ => session.run(&format!("select auth.remove_issuer('{ISSUER}'); select auth.add_issuer('{ISSUER}')")),
+        1 => drop(
+            session
+                .execute("select auth.load_jwks($1, $2)", &[&ISSUER, &jwks(&[Pair::es256().jwk("other")])])
+                .unwrap(),
+        ),
+        2 => session
+            .run(&format!("update auth.jwt_keys set not_after = clock_timestamp() where kid = 'k{round}'")),
+        _ => {
+            session.run(&format!("select auth.remove_issuer('{ISSUER}'); select auth.add_issuer('{ISSUER}')"))
+        }
     }
 }
 
@@ -55,7 +62,9 @@ fn t026_t027_a_revoked_key_is_refused_in_every_open_transaction() {
     for round in 0..ROUNDS {
         let pair = Pair::es256();
         let kid = format!("k{round}");
-        administrator.execute("select auth.add_jwt_key($1, $2)", &[&ISSUER, &pair.jwk(&kid).to_string()]).unwrap();
+        administrator
+            .execute("select auth.add_jwt_key($1, $2)", &[&ISSUER, &pair.jwk(&kid).to_string()])
+            .unwrap();
         let token = pair.sign(&kid, &claims_a());
         for (order, ..) in &sessions {
             order.send(Some(token.clone())).unwrap();
@@ -89,7 +98,9 @@ fn t026_a_key_that_is_added_is_accepted_in_every_open_transaction() {
         session.run("savepoint s");
         assert_eq!(refusal(session.authenticate(&token)), "28000 the credential was refused");
         session.run("rollback to s");
-        db.superuser().execute("select auth.add_jwt_key($1, $2)", &[&ISSUER, &pair.jwk("k").to_string()]).unwrap();
+        db.superuser()
+            .execute("select auth.add_jwt_key($1, $2)", &[&ISSUER, &pair.jwk("k").to_string()])
+            .unwrap();
         session.authenticate(&token).unwrap();
         assert_eq!(session.visible(), 500);
         db.superuser().run("delete from auth.jwt_keys where kid = 'k'");
@@ -102,7 +113,9 @@ fn a_revocation_that_is_not_committed_does_not_count_and_blocks_nobody() {
     let pair = Pair::es256();
     let mut administrator = db.connect("administrator");
     administrator.execute("select auth.add_jwt_key($1, $2)", &[&ISSUER, &pair.jwk("k").to_string()]).unwrap();
-    administrator.run(&format!("begin; select auth.revoke_jwt_key(key_id) from auth.list_jwt_keys('{ISSUER}') where kid = 'k'"));
+    administrator.run(&format!(
+        "begin; select auth.revoke_jwt_key(key_id) from auth.list_jwt_keys('{ISSUER}') where kid = 'k'"
+    ));
     let mut session = db.tenant();
     session.run("set statement_timeout = '2 s'");
     let token = pair.sign("k", &claims_a());

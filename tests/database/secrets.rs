@@ -22,7 +22,8 @@ fn unique() -> u32 {
 
 /// A good token, one with another signature, one of nobody, and something else altogether.
 fn credentials() -> [String; 4] {
-    let claims = |iss| with(claims_a(), json!({"iss": iss, "email": format!("canary{}@a.example", unique())}));
+    let claims =
+        |iss| with(claims_a(), json!({"iss": iss, "email": format!("canary{}@a.example", unique())}));
     [
         hs256(&claims(ISSUER)),
         hs256_with(b"another secret, 32 bytes or more", r#"{"alg":"HS256"}"#, &claims(ISSUER).to_string()),
@@ -49,7 +50,10 @@ fn calls() -> Vec<(String, String)> {
         (secret("not base64?"), "encoding => 'base64url'".into()),
         (secret("-----BEGIN PUBLIC KEY-----"), "'HS256'".into()),
     ] {
-        calls.push((format!("auth.add_jwt_secret('{ISSUER}', '{secret}', {rest})"), canary(&secret).to_owned()));
+        calls.push((
+            format!("auth.add_jwt_secret('{ISSUER}', '{secret}', {rest})"),
+            canary(&secret).to_owned(),
+        ));
     }
     calls
 }
@@ -90,8 +94,15 @@ fn told(error: &postgres::Error) -> (String, String) {
     };
     let ours = format!(
         "{} {} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
-        error.code().code(), error.message(), error.detail(), error.hint(), error.schema(), error.table(),
-        error.column(), error.constraint(), error.datatype(),
+        error.code().code(),
+        error.message(),
+        error.detail(),
+        error.hint(),
+        error.schema(),
+        error.table(),
+        error.column(),
+        error.constraint(),
+        error.datatype(),
     );
     (ours, format!("{internal} {:?}", error.where_()))
 }
@@ -143,8 +154,12 @@ fn t067_bound_credentials_are_neither_logged_nor_repeated_even_if_postgres_logs_
     // The settings below are a superuser's.
     let mut session = session_of(&db, "postgres");
     for settings in [
-        "", "set log_min_duration_statement = 0", "set log_parameter_max_length_on_error = -1",
-        "set log_error_verbosity = verbose", "set log_min_messages = debug5", "set log_min_error_statement = debug5",
+        "",
+        "set log_min_duration_statement = 0",
+        "set log_parameter_max_length_on_error = -1",
+        "set log_error_verbosity = verbose",
+        "set log_min_messages = debug5",
+        "set log_min_error_statement = debug5",
     ] {
         session.run(&format!("reset all; {settings}"));
         let mut canaries = Vec::new();
@@ -158,7 +173,9 @@ fn t067_bound_credentials_are_neither_logged_nor_repeated_even_if_postgres_logs_
                     assert!(parameters_asked_for || !quotation.contains(canary(&credential)), "{quotation}");
                 }
             }
-            if let Err(error) = session.execute("select public.sign_in($1) /* authenticate */", &[&credential]) {
+            if let Err(error) =
+                session.execute("select public.sign_in($1) /* authenticate */", &[&credential])
+            {
                 let (ours, _) = told(&error);
                 assert!(!ours.contains(canary(&credential)), "{ours}");
             }
@@ -166,7 +183,10 @@ fn t067_bound_credentials_are_neither_logged_nor_repeated_even_if_postgres_logs_
         }
         let secret = format!("a bound secret that is long enough, number {:>12}", unique());
         for kid in ["k", "k"] {
-            let _ = session.execute("select auth.add_jwt_secret($1, $2, kid => $3)", &[&ISSUER, &secret, &format!("{kid}{}", settings.len())]);
+            let _ = session.execute(
+                "select auth.add_jwt_secret($1, $2, kid => $3)",
+                &[&ISSUER, &secret, &format!("{kid}{}", settings.len())],
+            );
         }
         canaries.push(canary(&secret).to_owned());
         let log = server().log();
@@ -210,7 +230,10 @@ fn t024_the_identity_is_shown_by_no_setting() {
         assert_eq!(session.value("select auth.email()").as_deref(), Some("canary@a.example"));
         assert_eq!(session.value("select current_setting('pg_bearer.identity')").as_deref(), Some(""));
         assert_eq!(session.value("show pg_bearer.identity").as_deref(), Some(""));
-        assert_eq!(session.value("select count(*) from pg_settings where name = 'pg_bearer.identity'").as_deref(), Some("0"));
+        assert_eq!(
+            session.value("select count(*) from pg_settings where name = 'pg_bearer.identity'").as_deref(),
+            Some("0")
+        );
         let shown = session.simple_query("show all").unwrap();
         assert!(shown.len() > 300 && !format!("{shown:?}").contains("pg_bearer.identity"));
         session.run("rollback");
@@ -237,7 +260,11 @@ fn refused_tokens() -> Vec<String> {
         hs256_raw(r#"{"alg":"HS256","crit":["x"]}"#, &claims_a().to_string()),
         hs256_raw(header, "[1]"),
         format!("{}.{}.", base64url(br#"{"alg":"none"}"#), base64url(claims_a().to_string().as_bytes())),
-        "x".into(), "a.b.c".into(), "....".into(), "x".repeat(20_000), token_a() + "=",
+        "x".into(),
+        "a.b.c".into(),
+        "....".into(),
+        "x".repeat(20_000),
+        token_a() + "=",
     ]
 }
 
@@ -275,7 +302,10 @@ fn t092_every_refused_credential_gives_the_same_error_and_no_client_sees_the_rea
 fn reasons(session: &mut Client) -> Vec<String> {
     let pid = format!("[{}]", session.value("select pg_backend_pid()").unwrap());
     let log = server().log();
-    let lines = log.lines().filter(|line| line.contains(&pid)).filter_map(|line| line.split_once("LOG:  pg_bearer refused a credential: "));
+    let lines = log
+        .lines()
+        .filter(|line| line.contains(&pid))
+        .filter_map(|line| line.split_once("LOG:  pg_bearer refused a credential: "));
     lines.map(|(_, reason)| reason.to_owned()).collect()
 }
 
@@ -285,8 +315,11 @@ fn t073_the_reason_is_in_the_log_whatever_becomes_of_the_transaction() {
     let mut session = db.tenant();
     let bad = hs256_with(b"another secret, 32 bytes or more", r#"{"alg":"HS256"}"#, &claims_a().to_string());
     for (before, after) in [
-        ("begin", "rollback"), ("begin read only", "rollback"), ("begin; savepoint s", "rollback to s; commit"),
-        ("begin isolation level serializable read only deferrable", "rollback"), ("set log_error_verbosity = terse; begin", "commit"),
+        ("begin", "rollback"),
+        ("begin read only", "rollback"),
+        ("begin; savepoint s", "rollback to s; commit"),
+        ("begin isolation level serializable read only deferrable", "rollback"),
+        ("set log_error_verbosity = terse; begin", "commit"),
         ("set client_min_messages = error; begin", "commit"),
     ] {
         let _ = session.batch_execute(before);
@@ -294,7 +327,8 @@ fn t073_the_reason_is_in_the_log_whatever_becomes_of_the_transaction() {
         session.run(after);
         session.run("rollback");
     }
-    let caught = format!("do $$ begin perform auth.authenticate('{bad}'); exception when others then null; end $$");
+    let caught =
+        format!("do $$ begin perform auth.authenticate('{bad}'); exception when others then null; end $$");
     session.run(&caught);
     session.run("begin read only");
     session.authenticate(&token_a()).unwrap();
@@ -311,7 +345,9 @@ fn t073_the_reason_is_in_the_log_whatever_becomes_of_the_transaction() {
 fn t073_the_log_names_issuers_and_keys_of_ours_and_nothing_of_the_token() {
     let db = Database::new();
     let pair = Pair::es256();
-    db.superuser().execute("select auth.load_jwks($1, $2)", &[&ISSUER, &jwks(&[pair.jwk("our key")])]).unwrap();
+    db.superuser()
+        .execute("select auth.load_jwks($1, $2)", &[&ISSUER, &jwks(&[pair.jwk("our key")])])
+        .unwrap();
     let mut session = db.tenant();
     for (issuer, kid, key) in [
         ("https://evil.example\n[1] FATAL:  forged line", "evil kid\nFATAL:  forged", &Pair::es256()),

@@ -31,10 +31,9 @@ fn keys_of_every_kind_verify() {
 
 #[test]
 fn tokens_of_other_libraries_verify() {
-    for (name, vectors) in [
-        ("PyJWT", include_str!("../vectors/pyjwt.json")),
-        ("jose", include_str!("../vectors/jose.json")),
-    ] {
+    for (name, vectors) in
+        [("PyJWT", include_str!("../vectors/pyjwt.json")), ("jose", include_str!("../vectors/jose.json"))]
+    {
         let db = Database::new();
         let mut superuser = db.superuser();
         let vectors: serde_json::Value = serde_json::from_str(vectors).unwrap();
@@ -66,8 +65,11 @@ fn tokens_of_other_libraries_verify() {
 fn memberships_in_claims_count_only_where_the_issuer_is_believed() {
     let db = Database::new();
     let mut session = db.tenant();
-    let claims = with(claims_a(), json!({"iss": STRICT_ISSUER, "workspace_id": ORG_B, "org_role": "owner",
-                                         "permissions": ["*"], "role": "authenticated", "scope": "read"}));
+    let claims = with(
+        claims_a(),
+        json!({"iss": STRICT_ISSUER, "workspace_id": ORG_B, "org_role": "owner",
+                                         "permissions": ["*"], "role": "authenticated", "scope": "read"}),
+    );
     session.run("begin");
     session.authenticate(&hs256(&claims)).unwrap();
     let cases = [
@@ -92,7 +94,8 @@ fn a_token_of_several_organizations_has_no_current_one() {
     let db = Database::new();
     let mut session = db.tenant();
     session.run("begin");
-    let claims = with(claims_a(), json!({"org_id": [ORG_A, ORG_B], "permissions": ["*"], "org_role": "owner"}));
+    let claims =
+        with(claims_a(), json!({"org_id": [ORG_A, ORG_B], "permissions": ["*"], "org_role": "owner"}));
     session.authenticate(&hs256(&claims)).unwrap();
     let cases = [
         ("select auth.current_org()", None),
@@ -107,6 +110,33 @@ fn a_token_of_several_organizations_has_no_current_one() {
 }
 
 #[test]
+fn an_issuer_with_org_ids_names_no_other_organization() {
+    let db = Database::new();
+    db.superuser().run(&format!("select auth.update_issuer('{ISSUER}', org_ids => '{{{ORG_A}}}')"));
+    let mut session = db.tenant();
+    for (claim, orgs, current) in [
+        (json!(ORG_A), "{0a000000-0000-4000-8000-00000000000a}", Some(ORG_A)),
+        (json!(ORG_B), "{}", None),
+        (json!([ORG_B, ORG_A]), "{0a000000-0000-4000-8000-00000000000a}", None),
+    ] {
+        let claims = with(claims_a(), json!({"org_id": claim, "workspace_id": ORG_B, "permissions": ["*"]}));
+        session.run("begin");
+        session.authenticate(&hs256(&claims)).unwrap();
+        let permitted = if current.is_some() { "t" } else { "f" };
+        assert_values(
+            &mut session,
+            &[
+                ("select auth.org_ids()", Some(orgs)),
+                ("select auth.current_org()", current),
+                ("select auth.workspace_ids()", Some("{}")),
+                ("select auth.has_permission('x')", Some(permitted)),
+            ],
+        );
+        session.run("rollback");
+    }
+}
+
+#[test]
 fn claim_paths_may_lead_anywhere() {
     let db = Database::new();
     db.superuser().run(&format!(
@@ -115,8 +145,11 @@ fn claim_paths_may_lead_anywhere() {
     ));
     let mut session = db.tenant();
     session.run("begin");
-    let claims = with(claims_a(), json!({"org_id": ORG_B, "https://x.example/org.id": {"id": ORG_A}, "realm": {"role": "r"},
-        "o": {"per": "a b"}, "scp": ["one"], "profile": {"e-mail": "x@y.example"}}));
+    let claims = with(
+        claims_a(),
+        json!({"org_id": ORG_B, "https://x.example/org.id": {"id": ORG_A}, "realm": {"role": "r"},
+        "o": {"per": "a b"}, "scp": ["one"], "profile": {"e-mail": "x@y.example"}}),
+    );
     session.authenticate(&hs256(&claims)).unwrap();
     let cases = [
         ("select auth.current_org()", Some(ORG_A)),
@@ -176,30 +209,46 @@ fn t081_t082_audience_type_environment_and_algorithm_are_the_issuers() {
     }
     superuser.run(&format!("{issuer} audiences => '{{}}', token_types => '{{at+jwt}}')"));
     assert_eq!(refusal(session.authenticate(&token_a())), REFUSED);
-    session.authenticate(&hs256_raw(r#"{"alg":"HS256","typ":"application/AT+JWT"}"#, &claims_a().to_string())).unwrap();
+    session
+        .authenticate(&hs256_raw(r#"{"alg":"HS256","typ":"application/AT+JWT"}"#, &claims_a().to_string()))
+        .unwrap();
     superuser.run(&format!("{issuer} token_types => '{{}}', algorithms => '{{ES256}}')"));
     assert_eq!(refusal(session.authenticate(&token_a())), REFUSED);
     superuser.run(&format!("{issuer} algorithms => '{{HS256,ES256}}', max_lifetime => '10 minutes')"));
     session.authenticate(&token_a()).unwrap();
-    assert_eq!(refusal(session.authenticate(&hs256(&with(claims_a(), json!({"exp": now() + 601}))))), REFUSED);
+    assert_eq!(
+        refusal(session.authenticate(&hs256(&with(claims_a(), json!({"exp": now() + 601}))))),
+        REFUSED
+    );
 }
 
 #[test]
 fn verify_jwt_gives_the_claims_and_changes_nothing() {
     let db = Database::new();
     let mut session = db.tenant();
-    let token = hs256_raw(r#"{"alg":"HS256"}"#, &format!(r#"{{"iss":"{ISSUER}","exp":{},"aud":"api","n":1.2300,"big":12345678901234567890123}}"#, now() + 60));
+    let token = hs256_raw(
+        r#"{"alg":"HS256"}"#,
+        &format!(
+            r#"{{"iss":"{ISSUER}","exp":{},"aud":"api","n":1.2300,"big":12345678901234567890123}}"#,
+            now() + 60
+        ),
+    );
     session.run("begin");
     let cases = [
         (format!("select auth.verify_jwt('{token}')->>'n'"), Some("1.2300")),
         (format!("select auth.verify_jwt('Bearer {token}')->>'big'"), Some("12345678901234567890123")),
-        (format!("select auth.verify_jwt('{token}', issuer => '{ISSUER}', audience => 'api')->>'aud'"), Some("api")),
+        (
+            format!("select auth.verify_jwt('{token}', issuer => '{ISSUER}', audience => 'api')->>'aud'"),
+            Some("api"),
+        ),
         ("select auth.identity()".to_owned(), None),
     ];
     for (sql, expected) in &cases {
         assert_eq!(session.value(sql).as_deref(), *expected, "{sql}");
     }
-    for arguments in ["issuer => 'https://strict.example'", "audience => 'web'", "issuer => ''", "audience => ''"] {
+    for arguments in
+        ["issuer => 'https://strict.example'", "audience => 'web'", "issuer => ''", "audience => ''"]
+    {
         session.run("savepoint s");
         assert_eq!(session.refused(&format!("select auth.verify_jwt('{token}', {arguments})")), REFUSED);
         session.run("rollback to s");

@@ -66,7 +66,8 @@ mod tests {
 
     #[test]
     fn statements_with_credentials_are_recognised() {
-        for text in ["select auth.authenticate('x')", "SELECT AUTH.\"authenticate\"($1)", "select f('eyJhbGci')"]
+        for text in
+            ["select auth.authenticate('x')", "SELECT AUTH.\"authenticate\"($1)", "select f('eyJhbGci')"]
         {
             assert!(holds_credential(text.as_bytes()), "{text}");
         }

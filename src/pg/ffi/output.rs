@@ -49,10 +49,7 @@ unsafe impl SqlTranslatable for JsonbText {
 pub(in crate::pg) fn member_text(object: JsonbText, name: &str) -> Option<String> {
     // SAFETY: jsonb_object_field_text takes a jsonb and a text, and gives a text or NULL.
     unsafe {
-        pgrx::direct_function_call(
-            pg_sys::jsonb_object_field_text,
-            &[object.into_datum(), name.into_datum()],
-        )
+        pgrx::direct_function_call(pg_sys::jsonb_object_field_text, &[object.into_datum(), name.into_datum()])
     }
 }
 

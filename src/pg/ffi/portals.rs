@@ -130,4 +130,3 @@ unsafe fn first_column(result: &pg_sys::ReturnSetInfo) -> Vec<CString> {
     }
     texts
 }
-

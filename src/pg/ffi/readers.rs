@@ -93,7 +93,10 @@ unsafe fn copy_ids(ids: &[Uuid]) -> Option<pg_sys::Datum> {
 
 /// Answers whether the id in the first argument passes `test`; NULL when nobody is signed in.
 #[inline]
-unsafe fn tested(fcinfo: pg_sys::FunctionCallInfo, test: impl FnOnce(View<'_>, &Uuid) -> bool) -> pg_sys::Datum {
+unsafe fn tested(
+    fcinfo: pg_sys::FunctionCallInfo,
+    test: impl FnOnce(View<'_>, &Uuid) -> bool,
+) -> pg_sys::Datum {
     // SAFETY: the functions are declared STRICT with one uuid argument.
     unsafe {
         let id = &*(*fcinfo).args.as_ptr().read().value.cast_mut_ptr::<Uuid>();

@@ -49,7 +49,8 @@ impl Latest {
             let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
             let relation = pg_sys::table_open(table, lock);
             let count = keys.len() as i32;
-            let scan = pg_sys::systable_beginscan(relation, index, count > 0, self.0, count, keys.as_mut_ptr());
+            let scan =
+                pg_sys::systable_beginscan(relation, index, count > 0, self.0, count, keys.as_mut_ptr());
             loop {
                 let tuple = pg_sys::systable_getnext(scan);
                 if tuple.is_null() || !each(&Row::of(tuple, relation)) {
@@ -117,7 +118,12 @@ impl Row {
             let description = (*relation).rd_att;
             let columns = usize::try_from((*description).natts).unwrap_or(0);
             if columns <= MAX_COLUMNS {
-                pg_sys::heap_deform_tuple(tuple, description, row.values.as_mut_ptr(), row.nulls.as_mut_ptr());
+                pg_sys::heap_deform_tuple(
+                    tuple,
+                    description,
+                    row.values.as_mut_ptr(),
+                    row.nulls.as_mut_ptr(),
+                );
                 row.columns = columns;
             }
         }
@@ -148,6 +154,11 @@ impl Row {
 
     pub(in crate::pg) fn uuid(&self, column: usize) -> Option<Uuid> {
         self.value::<pgrx::Uuid>(column).map(|id| *id.as_bytes())
+    }
+
+    pub(in crate::pg) fn uuids(&self, column: usize) -> Vec<Uuid> {
+        let ids = self.value::<Vec<pgrx::Uuid>>(column).unwrap_or_default();
+        ids.iter().map(|id| *id.as_bytes()).collect()
     }
 
     /// Microseconds since 2000.

@@ -21,7 +21,9 @@ fn require_permission(permission: Option<&str>) -> Result<bool, ErrorReport> {
     let granted = |wanted| with_identity(|view| covers(view.names(Text::Permissions), wanted));
     match granted(permission.unwrap_or_default()) {
         Some(true) => Ok(true),
-        Some(false) => Err(forbidden("the identity does not have this permission in its current organization")),
+        Some(false) => {
+            Err(forbidden("the identity does not have this permission in its current organization"))
+        }
         None => Err(not_authenticated()),
     }
 }
@@ -30,8 +32,7 @@ fn require_permission(permission: Option<&str>) -> Result<bool, ErrorReport> {
 /// organization that does not exist, one of others and NULL give the same error.
 #[pg_extern(schema = "auth", stable, parallel_safe)]
 fn require_org(org_id: Option<pgrx::Uuid>) -> Result<bool, ErrorReport> {
-    let is_current =
-        with_identity(|view| org_id.is_some_and(|wanted| view.org() == Some(wanted.as_bytes())));
+    let is_current = with_identity(|view| org_id.is_some_and(|wanted| view.org() == Some(wanted.as_bytes())));
     match is_current {
         Some(true) => Ok(true),
         Some(false) => Err(forbidden("this is not the identity's current organization")),

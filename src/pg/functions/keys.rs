@@ -37,7 +37,10 @@ fn algorithm(name: &str) -> Result<Algorithm, ErrorReport> {
 /// no algorithm gets `rsa_algorithm`.
 #[pg_extern(schema = "auth", stable, parallel_unsafe)]
 #[allow(clippy::type_complexity, reason = "the columns of the result")]
-fn parse_jwks(jwks: &str, rsa_algorithm: &str) -> Result<
+fn parse_jwks(
+    jwks: &str,
+    rsa_algorithm: &str,
+) -> Result<
     TableIterator<
         'static,
         (
@@ -56,7 +59,11 @@ fn parse_jwks(jwks: &str, rsa_algorithm: &str) -> Result<
 /// One public key given as JWK or PEM, or 22023 with the reason.
 #[pg_extern(schema = "auth", stable, parallel_unsafe)]
 #[allow(clippy::type_complexity, reason = "the columns of the result")]
-fn parse_jwt_key(key: &str, alg: Option<&str>, kid: Option<&str>) -> Result<
+fn parse_jwt_key(
+    key: &str,
+    alg: Option<&str>,
+    kid: Option<&str>,
+) -> Result<
     TableIterator<
         'static,
         (

@@ -15,8 +15,7 @@ fn tokens_of_other_libraries_are_accepted() {
             let claims = verify_under(text(vector, name), &key).unwrap();
             assert_eq!(claims.issuer(), "https://issuer.example");
             assert_eq!(claims.subject().map(str::len), Some(36));
-            assert_eq!(claims.algorithm(), key[0].algorithm);
-            assert_eq!((claims.key_id(), claims.expires_at()), (key[0].id, 4_102_444_800));
+            assert_eq!(claims.expires_at(), 4_102_444_800);
             assert_eq!(claims.valid_until(), 4_102_444_830);
             let again: Value = serde_json::from_slice(claims.payload()).unwrap();
             assert_eq!(Some(claims.claims()), again.as_object());

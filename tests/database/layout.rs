@@ -1,0 +1,142 @@
+//! What library and SQL must agree on: the tables as it reads them past the executor, and its symbols.
+
+use super::catalog::rows;
+use pg_bearer_tests::Database;
+use pg_bearer_tests::database::installation;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The columns as `src/pg/store.rs` numbers them: a difference would be memory-unsafe.
+const COLUMNS: &[(&str, &[&str])] = &[
+    (
+        "issuers",
+        &[
+            "id uuid",
+            "issuer text \"C\"",
+            "audiences text[]",
+            "algorithms text[]",
+            "token_types text[]",
+            "memberships_from_claims boolean",
+            "allow_service_role boolean",
+            "environment text",
+            "leeway interval",
+            "max_lifetime interval",
+            "org_claim text[]",
+            "workspace_claim text[]",
+            "role_claim text[]",
+            "org_role_claim text[]",
+            "permissions_claim text[]",
+            "scopes_claim text[]",
+            "email_claim text[]",
+            "created_at timestamp with time zone",
+        ],
+    ),
+    (
+        "jwt_keys",
+        &[
+            "id uuid",
+            "issuer_id uuid",
+            "kid text \"C\" null",
+            "alg text",
+            "public_jwk text null",
+            "thumbprint bytea null",
+            "state text",
+            "disappeared boolean",
+            "not_before timestamp with time zone null",
+            "not_after timestamp with time zone null",
+            "created_at timestamp with time zone",
+            "revoked_at timestamp with time zone null",
+        ],
+    ),
+    ("jwt_secrets", &["key_id uuid", "material bytea"]),
+];
+
+/// The indexes that it names, and the columns it looks for in them.
+const INDEXES: [&str; 3] = [
+    "CREATE INDEX jwt_keys_issuer ON auth.jwt_keys USING btree (issuer_id, kid)",
+    "CREATE UNIQUE INDEX issuers_issuer_key ON auth.issuers USING btree (issuer)",
+    "CREATE UNIQUE INDEX jwt_secrets_pkey ON auth.jwt_secrets USING btree (key_id)",
+];
+
+#[test]
+fn tables_and_indexes_are_laid_out_as_the_library_reads_them() {
+    let db = Database::new();
+    let mut session = db.superuser();
+    let found = rows(
+        &mut session,
+        "select c.relname || ' ' || a.attnum || ' ' || a.attname || ' ' || format_type(a.atttypid, -1)
+                || case when a.attcollation = '\"C\"'::regcollation then ' \"C\"' else '' end || case when a.attnotnull then '' else ' null' end
+           from pg_attribute a join pg_class c on c.oid = a.attrelid
+          where c.relnamespace = 'auth'::regnamespace and c.relkind = 'r' and a.attnum > 0 order by c.relname, a.attnum",
+    );
+    let expected: Vec<_> = COLUMNS
+        .iter()
+        .flat_map(|(table, columns)| {
+            columns.iter().enumerate().map(move |(at, column)| format!("{table} {} {column}", at + 1))
+        })
+        .collect();
+    assert_eq!(found, expected);
+    let found = rows(
+        &mut session,
+        "select pg_get_indexdef(i.indexrelid) from pg_index i
+          where i.indexrelid::regclass::text in ('auth.issuers_issuer_key', 'auth.jwt_keys_issuer', 'auth.jwt_secrets_pkey')
+            and i.indisvalid and i.indpred is null order by 1",
+    );
+    assert_eq!(found, INDEXES);
+}
+
+#[test]
+fn t013_the_library_exports_nothing_but_what_sql_declares() {
+    let db = Database::new();
+    let mut session = db.superuser();
+    let symbols = rows(
+        &mut session,
+        "select p.prosrc from pg_proc p where p.pronamespace = 'auth'::regnamespace and p.probin is not null",
+    );
+    let mut expected: Vec<String> = ["Pg_magic_func", "_PG_init"].map(str::to_owned).to_vec();
+    expected.extend(symbols.iter().flat_map(|symbol| [symbol.clone(), format!("pg_finfo_{symbol}")]));
+    let library = directory("--pkglibdir").join("pg_bearer.so");
+    let output = Command::new("nm").args(["-D", "--defined-only"]).arg(&library).output().unwrap();
+    assert!(output.status.success(), "nm: {output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut found: Vec<_> = text.lines().map(|line| line.rsplit(' ').next().unwrap().to_owned()).collect();
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn t041_t050_t061_the_sources_use_no_substitution_advisory_lock_or_notification() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut files = files_below(&root.join("sql"));
+    files.extend(files_below(&root.join("src")));
+    assert!(files.len() > 30, "{files:?}");
+    let script = directory("--sharedir").join("extension/pg_bearer--0.1.0.sql");
+    files.push(script);
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap().to_lowercase();
+        for word in [
+            "@extschema",
+            "@extowner",
+            "advisory",
+            "pg_notify",
+            "notify ",
+            "create or replace",
+            "if not exists",
+        ] {
+            assert!(!text.contains(word), "{word:?} in {}", file.display());
+        }
+    }
+}
+
+fn files_below(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+}
+
+/// A directory of the installation that the tests use.
+fn directory(option: &str) -> PathBuf {
+    let output = installation().command(&installation().bin("pg_config")).arg(option).output().unwrap();
+    PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
+}

@@ -1,0 +1,1 @@
+//! A hot standby, which can write nothing, and a primary on which nothing is written.
