@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # What is claimed about speed, as ratios against a rival in the same run. `make bench` sets PGBIN, PGHOST, …
+# BENCH_PARTS="rows" runs only that part.
 set -euo pipefail
 cd "$(dirname "$0")"
 work=$(mktemp -d)
@@ -12,7 +13,7 @@ chmod 644 "$work"/*
 psql -c 'create extension pg_bearer'
 psql -f "$work/keys.sql" > /dev/null
 
-for part in transactions first_time rows; do
+for part in ${BENCH_PARTS:-transactions first_time rows}; do
     echo
     . "./$part.sh"
 done

@@ -1,5 +1,5 @@
 """Keys and tokens for the benchmarks, made by PyJWT: psql commands on standard output, tokens in files."""
-import json, pathlib, sys, time, uuid
+import hashlib, json, pathlib, sys, time, uuid
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
@@ -35,6 +35,12 @@ for alg in private:
     (out / f"{alg}.many").write_text("".join(token(alg) + "\n" for _ in range(500)))
     key = {"secret": secret} if alg == "HS256" else {"jwk": keys[alg]}
     (out / f"{alg}.key").write_text(json.dumps(key))
+# Tokens of one and of a hundred among the thousand organizations of rows.sh.
+orgs = [str(uuid.UUID(hashlib.md5(f"org{n}".encode()).hexdigest())) for n in range(100)]
+(out / "one_org.token").write_text(token("HS256", orgs[0]))
+(out / "many_orgs.token").write_text(token("HS256", orgs))
+(out / "one_org").write_text(orgs[0])
+(out / "many_orgs").write_text("{" + ",".join(orgs) + "}")
 print(f"select auth.add_issuer('{ISSUER}', memberships_from_claims => true);")
 print(f"select auth.add_jwt_secret('{ISSUER}', '{secret}', kid => 'HS256');")
 print(f"select auth.load_jwks('{ISSUER}', pg_read_file('{out}/jwks.json'));")

@@ -39,7 +39,9 @@ create table auth.issuers (
     email_claim text[] not null default '{email}'
         check (('' <> all (email_claim)) is true and coalesce(pg_catalog.array_ndims(email_claim), 1) = 1),
     created_at timestamptz not null default pg_catalog.now(),
-    org_ids uuid[] not null default '{}' check (pg_catalog.array_position(org_ids, null) is null)
+    org_ids uuid[] not null default '{}'
+        check (case coalesce(pg_catalog.array_ndims(org_ids), 1)
+                   when 1 then pg_catalog.array_position(org_ids, null) is null else false end)
 );
 
 comment on table auth.issuers is 'The issuers whose tokens are accepted. Tokens of any other issuer are refused.';

@@ -157,6 +157,9 @@ fn an_issuer_with_a_bad_setting_is_refused_with_the_setting_and_its_rules() {
         ("'x', permissions_claim => '{null}'", "permissions_claim"),
         ("'x', scopes_claim => '{null}'", "scopes_claim"),
         ("'x', email_claim => '{null}'", "email_claim"),
+        ("'x', org_ids => '{null}'", "org_ids"),
+        ("'x', org_ids => '{{0a000000-0000-4000-8000-00000000000a}}'", "org_ids"),
+        ("'x', org_ids => null", "org_ids"),
     ] {
         let error = session.batch_execute(&format!("select auth.add_issuer({arguments})"));
         let error = error.expect_err(arguments);
@@ -202,6 +205,7 @@ fn update_issuer_changes_what_is_given_and_leaves_the_rest() {
         ("permissions_claim", "{p}"),
         ("scopes_claim", "{s}"),
         ("email_claim", "{e}"),
+        ("org_ids", "{0a000000-0000-4000-8000-00000000000a}"),
     ] {
         let rest =
             format!("select to_jsonb(i) - '{name}' from auth.list_issuers() i where issuer = '{ISSUER}'");

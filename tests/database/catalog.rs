@@ -9,7 +9,7 @@ use postgres::Client;
 const FUNCTIONS: &[(&str, &str)] = &[
     (
         "bearer_admin",
-        "add_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[]) uuid: volatile unsafe definer plpgsql",
+        "add_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[], uuid[]) uuid: volatile unsafe definer plpgsql",
     ),
     (
         "bearer_admin",
@@ -36,7 +36,7 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_admin", "revoke_jwt_key(uuid) void: volatile unsafe definer plpgsql"),
     (
         "bearer_admin",
-        "update_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[]) void: volatile unsafe definer plpgsql",
+        "update_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[], uuid[]) void: volatile unsafe definer plpgsql",
     ),
     ("bearer_owner", "check_jwt_secret(bytea, text) void: stable unsafe strict c"),
     ("bearer_owner", "decode_jwt_secret(text, text) bytea: immutable unsafe plpgsql"),

@@ -204,6 +204,7 @@ fn t033_t039_planted_objects_are_neither_adopted_nor_called() {
             // Nothing can be created in the temporary schema.
             Err(error) => assert!(path.starts_with("pg_temp"), "{path}: {error:?}"),
             Ok(()) => {
+                assert_eq!(session.value("show search_path").as_deref(), Some(path));
                 assert_clean(&mut session, path);
                 session.run(&format!("set search_path = {path}"));
                 assert_works(&mut session);

@@ -30,6 +30,7 @@ const COLUMNS: &[(&str, &[&str])] = &[
             "scopes_claim text[]",
             "email_claim text[]",
             "created_at timestamp with time zone",
+            "org_ids uuid[]",
         ],
     ),
     (

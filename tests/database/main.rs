@@ -10,6 +10,7 @@
 
 mod admin;
 mod admin_keys;
+mod arguments;
 mod catalog;
 mod cursors;
 mod dump;
@@ -20,6 +21,7 @@ mod install;
 mod layout;
 mod lifetime;
 mod parallel;
+mod policies;
 mod pooler;
 mod readme;
 mod revocation;

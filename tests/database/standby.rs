@@ -1,1 +1,172 @@
-//! A hot standby, which can write nothing, and a primary on which nothing is written.
+//! A hot standby, on which nothing can be written, and a primary on which nothing is.
+
+use pg_bearer_tests::database::{Session, assert_values, installation};
+use pg_bearer_tests::refusal;
+use pg_bearer_tests::token::*;
+use postgres::{Client, Config, NoTls};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use xtask::Server;
+
+const REFUSED: &str = "28000 the credential was refused";
+
+const SETUP: &str = "
+create extension pg_bearer;
+create role tenant login;
+create role table_owner nologin;
+create table docs (id int primary key, org_id uuid);
+insert into docs select n, case when n % 2 = 0 then '0a000000-0000-4000-8000-00000000000a'::uuid
+                                else '0b000000-0000-4000-8000-00000000000b' end from generate_series(1, 1000) n;
+alter table docs owner to table_owner;
+alter table docs enable row level security;
+alter table docs force row level security;
+create policy own_organization on docs using (auth.in_org(org_id));
+grant select on docs to tenant;
+";
+
+/// A server of its own with this extension and organizations A and B.
+fn primary(name: &str, settings: &[(&str, &str)]) -> Server {
+    let server = Server::start(installation(), name, settings).unwrap();
+    server.psql("postgres", SETUP).unwrap();
+    let sql = format!(
+        "select auth.add_issuer('{ISSUER}', memberships_from_claims => true);
+         select auth.add_jwt_secret('{ISSUER}', '{SECRET}')"
+    );
+    server.psql("postgres", &sql).unwrap();
+    server
+}
+
+fn connect(dir: &Path, user: &str) -> Client {
+    Config::new().host_path(dir).port(5432).dbname("postgres").user(user).connect(NoTls).unwrap()
+}
+
+/// A standby of a server, below the server's own directory; its socket lies in its data directory.
+struct Standby(PathBuf);
+
+impl Standby {
+    fn of(primary: &Server) -> Standby {
+        let standby = Standby(primary.socket_dir().join("standby"));
+        let mut backup = installation().command(&installation().bin("pg_basebackup"));
+        backup.args(["--checkpoint=fast", "--wal-method=stream", "--write-recovery-conf", "--no-sync"]);
+        backup.arg("--host").arg(primary.socket_dir()).args(["--port", "5432", "--username", "postgres"]);
+        let output = backup.arg("--pgdata").arg(&standby.0).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let options = format!("-c unix_socket_directories={}", standby.0.display());
+        standby.pg_ctl(&["start", "--options", &options, "--log", &standby.0.join("log").to_string_lossy()]);
+        standby
+    }
+
+    fn pg_ctl(&self, arguments: &[&str]) {
+        let mut command = installation().command(&installation().bin("pg_ctl"));
+        let status =
+            command.args(arguments).args(["--wait", "--silent", "--pgdata"]).arg(&self.0).status().unwrap();
+        assert!(status.success(), "{}", std::fs::read_to_string(self.0.join("log")).unwrap_or_default());
+    }
+}
+
+impl Drop for Standby {
+    fn drop(&mut self) {
+        self.pg_ctl(&["stop", "--mode=immediate"]);
+    }
+}
+
+/// Waits until a transaction that begins with this token ends as expected; how long that took.
+fn until(session: &mut Client, token: &str, is_good: bool) -> Duration {
+    let begin = Instant::now();
+    loop {
+        session.run("begin");
+        let found = session.authenticate(token);
+        if found.is_ok() == is_good {
+            assert!(is_good || refusal(found) == REFUSED);
+            session.run("rollback");
+            return begin.elapsed();
+        }
+        session.run("rollback");
+        assert!(begin.elapsed() < Duration::from_secs(30), "still not {is_good} after 30 s");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_standby_verifies_and_hears_of_revocations() {
+    let primary = primary("primary", &[("wal_level", "replica")]);
+    let standby = Standby::of(&primary);
+    let mut session = connect(&standby.0, "tenant");
+    assert_values(&mut session, &[("select pg_is_in_recovery()", Some("t"))]);
+    assert_eq!(session.visible(), 0);
+
+    session.run("begin");
+    session.authenticate(&token_a()).unwrap();
+    assert_eq!(session.visible(), 500);
+    let cases = [
+        ("select auth.current_org()", Some(ORG_A)),
+        ("select auth.uid()", Some(USER_A)),
+        ("select auth.org_ids()", Some("{0a000000-0000-4000-8000-00000000000a}")),
+        ("select auth.in_org('0b000000-0000-4000-8000-00000000000b')", Some("f")),
+        ("select auth.identity() ->> 'kind'", Some("jwt")),
+        ("select count(*) from docs where org_id <> '0a000000-0000-4000-8000-00000000000a'", Some("0")),
+    ];
+    assert_values(&mut session, &cases);
+    session.authenticate(&token_b()).unwrap();
+    assert_values(&mut session, &[("select min(org_id::text) from docs", Some(ORG_B))]);
+    session.run("commit");
+    assert_eq!(session.visible(), 0);
+    assert_eq!(refusal(session.authenticate("a.b.c")), REFUSED);
+
+    let mut verify = |token: &str| {
+        let sql = "select auth.verify_jwt($1) ->> 'sub'";
+        session.query_one(sql, &[&token]).map(|row| row.get::<_, String>(0))
+    };
+    assert_eq!(verify(&token_a()).unwrap(), USER_A);
+    assert_eq!(refusal(verify("a.b.c")), REFUSED);
+
+    let mut administrator = connect(primary.socket_dir(), "postgres");
+    let pair = Pair::es256();
+    let add = "select auth.add_jwt_key($1, $2)::text";
+    let key: String = administrator.query_one(add, &[&ISSUER, &pair.jwk("es").to_string()]).unwrap().get(0);
+    let token = pair.sign("es", &claims_a());
+    let mut other = connect(&standby.0, "tenant");
+    let added = until(&mut session, &token, true);
+    until(&mut other, &token, true);
+    administrator.run(&format!("select auth.revoke_jwt_key('{key}')"));
+    // Also in the sessions that have just found the signature good.
+    let revoked = until(&mut session, &token, false);
+    until(&mut other, &token, false);
+    println!("the standby knew the new key after {added:?} and its revocation after {revoked:?}");
+    session.run("begin");
+    session.authenticate(&token_a()).unwrap();
+    assert_eq!(session.visible(), 500);
+}
+
+#[test]
+fn a_thousand_authentications_write_nothing() {
+    // Without the records that the server writes by itself from time to time.
+    let quiet = [("autovacuum", "off"), ("wal_level", "minimal"), ("max_wal_senders", "0")];
+    let server = primary("quiet", &quiet);
+    server.psql("postgres", "vacuum freeze; checkpoint").unwrap();
+    let mut observer = connect(server.socket_dir(), "postgres");
+    let mut session = connect(server.socket_dir(), "tenant");
+    let position = |observer: &mut Client| {
+        let sql = "select pg_current_wal_insert_lsn() || ' ' || pg_snapshot_xmax(pg_current_snapshot())";
+        observer.value(sql).unwrap()
+    };
+    // More than one, so that not every signature is a known one.
+    let tokens: Vec<String> = (0..50).map(|jti| hs256(&with(claims_a(), json!({"jti": jti})))).collect();
+    let before = position(&mut observer);
+    for round in 0..1000 {
+        session.run(if round % 2 == 0 { "begin read only" } else { "begin" });
+        session.authenticate(&tokens[round % tokens.len()]).unwrap();
+        session.run(&format!("select auth.verify_jwt('{}')", tokens[0]));
+        if round % 10 == 0 {
+            assert_eq!(session.visible(), 500);
+        }
+        assert_eq!(session.value("select pg_current_xact_id_if_assigned()"), None);
+        session.run("commit");
+    }
+    assert_eq!(position(&mut observer), before);
+
+    // The measure itself: an xid and its WAL would be seen.
+    session.run("begin; select pg_current_xact_id(); commit");
+    assert_ne!(position(&mut observer), before);
+}
