@@ -12,6 +12,7 @@ in_backend() { # ALGORITHM, EXPRESSION of `token`
     psql <<SQL
 create temp table tokens (token text);
 \\copy tokens from '$work/$1.many'
+begin;
 -- Loads the library, the catalog and the key with a token that is not counted.
 select count(auth.authenticate('$(cat "$work/$1.token")')) from generate_series(1, 20) \\g /dev/null
 do \$\$

@@ -15,7 +15,7 @@ use std::rc::Rc;
 
 thread_local! {
     /// Signatures this backend has found good. Everything else about a token is checked every time.
-    static MEMORY: RefCell<SignatureMemory> = RefCell::new(SignatureMemory::new());
+    static MEMORY: RefCell<SignatureMemory> = const { RefCell::new(SignatureMemory::new()) };
 }
 
 /// The kinds of credentials, told apart by their looks alone.

@@ -47,13 +47,16 @@ thread_local! {
     static PARSED: RefCell<Vec<Parsed>> = const { RefCell::new(Vec::new()) };
 }
 
+/// An issuer and those of its keys that may verify the token at hand.
+pub(super) type Found = (Rc<Issuer>, Vec<Key>);
+
 /// The issuer called `name`, and those of its keys that may verify a token with this kid or, when the
 /// token names none, with this algorithm.
 pub(super) fn issuer_and_keys(
     name: &str,
     kid: Option<&str>,
     algorithm: Algorithm,
-) -> Result<Option<(Rc<Issuer>, Vec<Key>)>, ErrorReport> {
+) -> Result<Option<Found>, ErrorReport> {
     let latest = Latest::new();
     let mut issuer = None;
     latest

@@ -34,8 +34,9 @@ fn has_word(line: &str, word: &str) -> bool {
     let letter = |c: char| c.is_alphanumeric() || c == '_';
     line.match_indices(word).any(|(start, _)| {
         let (before, after) = (line.get(..start).unwrap(), line.get(start + word.len()..).unwrap());
-        !(word.starts_with(letter) && before.ends_with(letter))
-            && !(word.ends_with(letter) && after.starts_with(letter))
+        let goes_on_before = word.starts_with(letter) && before.ends_with(letter);
+        let goes_on_after = word.ends_with(letter) && after.starts_with(letter);
+        !goes_on_before && !goes_on_after
     })
 }
 
