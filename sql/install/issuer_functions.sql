@@ -195,9 +195,10 @@ $$;
 -- The algorithm of an RSA key that names none: the only one its issuer may use, else RS256.
 -- This body is bound when it is created, under the installer's search_path: everything is qualified.
 create function auth.rsa_algorithm(allowed text[]) returns text
-    language sql immutable set search_path = pg_catalog, pg_temp
-    return (select case pg_catalog.count(*) when 1 then pg_catalog.min(a) else 'RS256' end
-              from pg_catalog.unnest(allowed) a where a like 'RS%' or a like 'PS%');
+    language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select case count(*) when 1 then min(a) else 'RS256' end
+      from unnest(allowed) a where a like 'RS%' or a like 'PS%'
+$$;
 
 create function auth.load_jwks(issuer text, jwks text, grace interval default '0')
     returns table (key_id uuid, kid text, alg text, state text)

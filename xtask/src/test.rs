@@ -61,8 +61,7 @@ fn database_tests(pg_config: &PgConfig) -> Result<(), Error> {
 fn pgspot(pg_config: &PgConfig) -> Result<(), Error> {
     let extension = Extension::build(pg_config)?;
     let python = python_with_pgspot()?;
-    let script = project::root().join("xtask/check_script.py");
-    process::run(Command::new(python).arg(script).arg(&extension.install_script))
+    process::run(Command::new(python).args(["-m", "pgspot"]).arg(&extension.install_script))
 }
 
 /// The interpreter of a virtual environment that has this version of pgspot.
