@@ -1,7 +1,7 @@
 # What a policy costs each row of a sequential scan, relative to a literal in its place. Rows of a thousand
 # organizations, of which the caller has one, or a hundred.
-one=$(cat "$work/one_org")
-many=$(cat "$work/many_orgs")
+one=$(cat "$work/one.orgs")
+hundred=$(cat "$work/hundred.orgs")
 rival="(current_setting('request.jwt.claims')::jsonb ->> 'org_id')::uuid"
 
 # name | organizations of the caller | condition
@@ -12,18 +12,17 @@ one: auth.in_org(org_id)|one|auth.in_org(org_id)
 one: auth.is_member(org_id)|one|auth.is_member(org_id)
 one: org_id = any(auth.org_ids())|one|org_id = any(auth.org_ids())
 one: claims of a setting, as jsonb|one|org_id = $rival
-hundred: literal|many|org_id = any('$many')
-hundred: auth.is_member(org_id)|many|auth.is_member(org_id)
-hundred: org_id = any(auth.org_ids())|many|org_id = any(auth.org_ids())"
+hundred: literal|hundred|org_id = any('{$hundred}')
+hundred: auth.is_member(org_id)|hundred|auth.is_member(org_id)
+hundred: org_id = any(auth.org_ids())|hundred|org_id = any(auth.org_ids())"
 
 rows_of() { # NUMBER
     echo "select g::bigint as id, md5('org' || (g * 7919::bigint % 1000))::uuid as org_id, 'body of document ' || g as body from generate_series(1, $1) g"
 }
 quote() { sed "s/'/''/g"; }
-sign_in() { # one|many
-    echo "select count(auth.authenticate('$(cat "$work/$1_org${2:-}.token")'))"
+authenticate() { # one|hundred
+    echo "select count(auth.authenticate('$(cat "$work/$1.token")'))"
 }
-authenticate() { if [ "$1" = one ]; then sign_in one; else sign_in many s; fi; }
 claims="select set_config('request.jwt.claims', '{\"org_id\": \"$one\", \"role\": \"authenticated\"}', true)"
 
 # Instructions, counted by callgrind in a server of a single process: the difference between 120,000 rows
@@ -37,14 +36,13 @@ else
     mkdir "$work/single"
 fi
 cluster=$work/single/data
-single() { # runs a statement per line; VALGRIND=… goes before
-    # shellcheck disable=SC2086  # words
-    (cd "$work/single" && env -u PGDATABASE LC_ALL=C.UTF-8 "${as_server[@]}" ${1:-} "$PGBIN/postgres" --single -D "$cluster" -F \
+single() { # [TOOL …]: runs the statements on standard input, one per line, under this tool
+    (cd "$work/single" && LC_ALL=C.UTF-8 "${as_server[@]}" "$@" "$PGBIN/postgres" --single -D "$cluster" -F \
         -c jit=off -c max_parallel_workers_per_gather=0 -c shared_buffers=64MB postgres)
 }
-instructions() { # one|many, CONDITION, TABLE
+instructions() { # one|hundred, CONDITION, TABLE
     printf '%s\n' begin "$(authenticate "$1")" "$claims" "select count(*) from $3 where $2" commit |
-        single 'valgrind --tool=callgrind --callgrind-out-file=/dev/null' 2> "$work/callgrind" > "$work/single.out"
+        single valgrind --tool=callgrind --callgrind-out-file=/dev/null 2> "$work/callgrind" > "$work/single.out"
     if grep -q 'ERROR' "$work/callgrind"; then
         cat "$work/callgrind" >&2
         return 1
@@ -52,7 +50,7 @@ instructions() { # one|many, CONDITION, TABLE
     awk '/Collected/ { print $NF }' "$work/callgrind" | tail -1
 }
 
-(cd "$work/single" && env LC_ALL=C.UTF-8 "${as_server[@]}" "$PGBIN/initdb" -D "$cluster" -A trust -U postgres --no-sync > /dev/null)
+(cd "$work/single" && LC_ALL=C.UTF-8 "${as_server[@]}" "$PGBIN/initdb" -D "$cluster" -A trust -U postgres --no-sync > /dev/null)
 {
     echo 'create extension pg_bearer'
     cat "$work/keys.sql"
@@ -87,7 +85,7 @@ begin
             if c.who = 'one' then
                 perform ($(authenticate one));
             else
-                perform ($(authenticate many));
+                perform ($(authenticate hundred));
             end if;
             begins := clock_timestamp();
             execute 'select count(*) from million where ' || c.condition;

@@ -37,10 +37,9 @@ for alg in private:
     (out / f"{alg}.key").write_text(json.dumps(key))
 # Tokens of one and of a hundred among the thousand organizations of rows.sh.
 orgs = [str(uuid.UUID(hashlib.md5(f"org{n}".encode()).hexdigest())) for n in range(100)]
-(out / "one_org.token").write_text(token("HS256", orgs[0]))
-(out / "many_orgs.token").write_text(token("HS256", orgs))
-(out / "one_org").write_text(orgs[0])
-(out / "many_orgs").write_text("{" + ",".join(orgs) + "}")
+for name, some in {"one": orgs[:1], "hundred": orgs}.items():
+    (out / f"{name}.token").write_text(token("HS256", some))
+    (out / f"{name}.orgs").write_text(",".join(some))
 print(f"select auth.add_issuer('{ISSUER}', memberships_from_claims => true);")
 print(f"select auth.add_jwt_secret('{ISSUER}', '{secret}', kid => 'HS256');")
 print(f"select auth.load_jwks('{ISSUER}', pg_read_file('{out}/jwks.json'));")

@@ -29,7 +29,10 @@ esac
 case $1 in
 install) ;;
 demo) packages="$packages python3-jwt python3-cryptography" ;;
-test) packages="$packages python3-jwt python3-cryptography python3-venv pgbouncer" ;;
+test)
+    packages="$packages python3-jwt python3-cryptography python3-venv pgbouncer"
+    [ -z "${major-}" ] || packages="$packages postgresql-plperl-$major"
+    ;;
 bench) packages="$packages python3-jwt python3-cryptography valgrind" ;;
 *)
     echo "setup.sh: unknown purpose $1" >&2

@@ -132,5 +132,5 @@ to bearer_admin;
 grant execute on function
     auth.require_administrator(), auth.parse_jwks(text, text), auth.parse_jwt_key(text, text, text),
     auth.check_jwt_secret(bytea, text), auth.decode_jwt_secret(text, text), auth.lock_issuer(text),
-    auth.refuse_issuer_setting(text), auth.rsa_algorithm(text[])
+    auth.refuse_issuer_setting(text), auth.rsa_algorithm(text[]), auth.revoked_jwt_key(uuid, bytea)
 to bearer_owner;

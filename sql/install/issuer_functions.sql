@@ -162,7 +162,7 @@ begin
     perform auth.require_administrator();
     return query
         select k.id, i.issuer, k.kid, k.alg, k.state,
-               k.state in ('active', 'retired')
+               (k.state = 'active' or k.state = 'retired' and k.retired_until > clock_timestamp())
                    and (k.not_before is null or k.not_before <= clock_timestamp())
                    and (k.not_after is null or k.not_after > clock_timestamp())
                    and (k.public_jwk is not null or exists (select from auth.jwt_secrets s where s.key_id = k.id)),
@@ -200,6 +200,15 @@ create function auth.rsa_algorithm(allowed text[]) returns text
       from unnest(allowed) a where a like 'RS%' or a like 'PS%'
 $$;
 
+-- A key that an administrator revoked stays so under every algorithm.
+create function auth.revoked_jwt_key(issuer_id uuid, thumbprint bytea) returns uuid
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select k.id from auth.jwt_keys k
+     where k.issuer_id = revoked_jwt_key.issuer_id and k.thumbprint = revoked_jwt_key.thumbprint
+       and k.state = 'revoked' and not k.disappeared
+     limit 1
+$$;
+
 create function auth.load_jwks(issuer text, jwks text, grace interval default '0')
     returns table (key_id uuid, kid text, alg text, state text)
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -224,14 +233,16 @@ begin
     select array_agg(p.thumbprint || p.alg::bytea) into present
       from auth.parse_jwks(jwks, auth.rsa_algorithm(the_issuer.algorithms)) p;
 
-    -- What the set no longer has goes first, so that its kid is free for another key.
+    -- What the set no longer has goes first, so that its kid is free for another key. A grace that is
+    -- running may end sooner, but not later.
     with gone as (
         update auth.jwt_keys k
            set state = case when grace > '0' then 'retired' else 'revoked' end,
-               not_after = case when grace > '0' then least(k.not_after, clock_timestamp() + grace) else k.not_after end,
+               retired_until = case when grace > '0' then least(k.retired_until, clock_timestamp() + grace) end,
                revoked_at = case when grace > '0' then null else clock_timestamp() end,
                disappeared = true
-         where k.issuer_id = the_issuer.id and k.public_jwk is not null and k.state in ('next', 'active')
+         where k.issuer_id = the_issuer.id and k.public_jwk is not null
+           and k.state in ('next', 'active', 'retired')
            and k.thumbprint || k.alg::bytea <> all (present)
         returning k.id
     )
@@ -243,14 +254,19 @@ begin
     for new_key in
         select * from auth.parse_jwks(jwks, auth.rsa_algorithm(the_issuer.algorithms))
     loop
+        touched_id := auth.revoked_jwt_key(the_issuer.id, new_key.thumbprint);
+        if touched_id is not null then
+            touched := touched || touched_id;
+            continue;
+        end if;
         insert into auth.jwt_keys as k (issuer_id, kid, alg, public_jwk, thumbprint)
         values (the_issuer.id, new_key.kid, new_key.alg, new_key.public_jwk, new_key.thumbprint)
         on conflict (issuer_id, thumbprint, alg) do update
            set kid = excluded.kid,
                public_jwk = excluded.public_jwk,
                state = case when k.disappeared then 'active' else k.state end,
-               not_after = case when k.disappeared then null else k.not_after end,
-               revoked_at = case when k.disappeared then null else k.revoked_at end,
+               retired_until = null,
+               revoked_at = null,
                disappeared = false
         returning k.id into touched_id;
         touched := touched || touched_id;
@@ -281,6 +297,7 @@ declare
     the_issuer auth.issuers;
     parsed record;
     new_id uuid;
+    violated text;
 begin
     perform auth.require_administrator();
     if key is null then
@@ -292,15 +309,23 @@ begin
     end if;
     the_issuer := auth.lock_issuer(issuer);
     select * into parsed from auth.parse_jwt_key(key, alg, kid);
+    if auth.revoked_jwt_key(the_issuer.id, parsed.thumbprint) is not null then
+        raise unique_violation using
+            message = 'this key was revoked and cannot come back', hint = 'Have the issuer make a new one.';
+    end if;
     insert into auth.jwt_keys (issuer_id, kid, alg, public_jwk, thumbprint, not_before, not_after)
     values (the_issuer.id, parsed.kid, parsed.alg, parsed.public_jwk, parsed.thumbprint, not_before, not_after)
     returning jwt_keys.id into new_id;
     return new_id;
 exception
     when unique_violation then
+        get stacked diagnostics violated = constraint_name;
+        if violated = '' then
+            raise;
+        end if;
         raise unique_violation using
             message = 'the issuer has this key, or another one with this kid',
-            hint = 'auth.list_jwt_keys() shows it. A revoked key cannot come back.';
+            hint = 'auth.list_jwt_keys() shows it.';
 end
 $$;
 
@@ -314,6 +339,7 @@ declare
     the_issuer auth.issuers;
     material bytea;
     new_id uuid;
+    violated text;
 begin
     perform auth.require_administrator();
     if secret is null or alg is null then
@@ -333,6 +359,11 @@ begin
     material := auth.decode_jwt_secret(secret, encoding);
     perform auth.check_jwt_secret(material, alg);
     the_issuer := auth.lock_issuer(issuer);
+    if exists (select from auth.jwt_keys k join auth.jwt_secrets s on s.key_id = k.id
+                where k.issuer_id = the_issuer.id and k.state = 'revoked' and s.material = material) then
+        raise unique_violation using
+            message = 'this secret was revoked and cannot come back', hint = 'Have the issuer make a new one.';
+    end if;
     insert into auth.jwt_keys (issuer_id, kid, alg, not_before, not_after)
     values (the_issuer.id, kid, alg, not_before, not_after)
     returning jwt_keys.id into new_id;
@@ -340,6 +371,10 @@ begin
     return new_id;
 exception
     when unique_violation then
+        get stacked diagnostics violated = constraint_name;
+        if violated = '' then
+            raise;
+        end if;
         raise unique_violation using
             message = 'the issuer has another key with this kid', hint = 'auth.list_jwt_keys() shows it.';
 end
@@ -350,8 +385,11 @@ create function auth.revoke_jwt_key(key_id uuid) returns void
 begin
     perform auth.require_administrator();
     update auth.jwt_keys k
-       set state = 'revoked', revoked_at = coalesce(k.revoked_at, clock_timestamp()), disappeared = false
-     where k.id = revoke_jwt_key.key_id;
+       set state = 'revoked', revoked_at = coalesce(k.revoked_at, clock_timestamp()), retired_until = null,
+           disappeared = false
+      from auth.jwt_keys named
+     where named.id = revoke_jwt_key.key_id and k.issuer_id = named.issuer_id
+       and (k.id = named.id or k.thumbprint = named.thumbprint);
     if not found then
         raise invalid_parameter_value using
             message = 'no such key', hint = 'auth.list_jwt_keys() shows those there are.';
@@ -361,6 +399,7 @@ $$;
 
 comment on function auth.refuse_issuer_setting(text) is 'Internal: the error for a violated constraint of auth.issuers.';
 comment on function auth.lock_issuer(text) is 'Internal: the row of an issuer, locked; 22023 when there is none.';
+comment on function auth.revoked_jwt_key(uuid, bytea) is 'Internal: the key with this thumbprint that an administrator revoked.';
 comment on function auth.rsa_algorithm(text[]) is 'Internal: the algorithm of an RSA key that names none.';
 comment on function auth.add_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[], uuid[]) is
     'Administrators: accepts tokens of an issuer from now on, once it has keys; returns its id. The columns of auth.issuers explain the arguments. 22023 for a value that is not allowed, 23505 when it exists.';
@@ -372,10 +411,10 @@ comment on function auth.list_issuers() is 'Administrators: the issuers.';
 comment on function auth.list_jwt_keys(text) is
     'Administrators: the keys of an issuer, or of all; usable says whether a key verifies tokens now. Shows no secret.';
 comment on function auth.load_jwks(text, text, interval) is
-    'Administrators: makes a JWK Set (RFC 7517) the public keys of an issuer, all or nothing; returns the keys it has and those it lost. A key that disappeared is revoked, or with a grace retired until it ends, and comes back when the set has it again. A key revoked by auth.revoke_jwt_key() stays revoked. 22023 with the reason for a bad set.';
+    'Administrators: makes a JWK Set (RFC 7517) the public keys of an issuer, all or nothing; returns the keys it has and those it lost. A key that disappeared is revoked, or with a grace retired until it ends, and comes back when the set has it again; a running grace may end sooner but not later. A key revoked by auth.revoke_jwt_key() stays revoked. 22023 with the reason for a bad set.';
 comment on function auth.add_jwt_key(text, text, text, text, timestamptz, timestamptz) is
     'Administrators: adds one public key, as JWK or PEM, to an issuer; returns its id. Without alg: what the JWK says, RS256 for RSA, or what the curve asks for. 22023 with the reason for a bad key, 23505 when it is there. auth.load_jwks() replaces it.';
 comment on function auth.add_jwt_secret(text, text, text, text, text, timestamptz, timestamptz) is
     'Administrators: adds a shared secret for HS256 (at least 32 bytes), HS384 (48) or HS512 (64); returns the key''s id. encoding says how the text becomes bytes: text, base64, base64url or hex. Pass it as a bind parameter or psql variable.';
 comment on function auth.revoke_jwt_key(uuid) is
-    'Administrators: revokes a key for good; no token it signed is accepted by an authenticate that starts after the commit. Idempotent; 22023 when there is no such key.';
+    'Administrators: revokes a key for good, under every algorithm; no token it signed is accepted by an authenticate that starts after the commit. Idempotent; 22023 when there is no such key.';

@@ -80,10 +80,11 @@ create table auth.jwt_keys (
     not_after timestamptz,
     created_at timestamptz not null default pg_catalog.now(),
     revoked_at timestamptz,
+    retired_until timestamptz,
     check ((alg in ('HS256', 'HS384', 'HS512')) = (public_jwk is null)),
     check ((public_jwk is null) = (thumbprint is null)),
     check ((state = 'revoked') = (revoked_at is not null)),
-    check (state <> 'retired' or not_after is not null),
+    check ((state = 'retired') = (retired_until is not null)),
     unique (issuer_id, thumbprint, alg)
 );
 create index jwt_keys_issuer on auth.jwt_keys (issuer_id, kid);
@@ -96,12 +97,13 @@ comment on column auth.jwt_keys.kid is 'The key id a token names (RFC 7515 secti
 comment on column auth.jwt_keys.alg is 'The one algorithm it is used with (RFC 7518 section 3.1).';
 comment on column auth.jwt_keys.public_jwk is 'The public key (RFC 7517) without anything else; NULL for a secret.';
 comment on column auth.jwt_keys.thumbprint is 'SHA-256 thumbprint of the public key (RFC 7638).';
-comment on column auth.jwt_keys.state is 'next: not in use yet. active. retired: until not_after. revoked: for good.';
+comment on column auth.jwt_keys.state is 'next: not in use yet. active. retired: verifies until retired_until. revoked: never verifies again.';
 comment on column auth.jwt_keys.disappeared is 'It was revoked or retired because the issuer''s key set no longer had it, and comes back with it.';
 comment on column auth.jwt_keys.not_before is 'It verifies nothing before this time.';
 comment on column auth.jwt_keys.not_after is 'It verifies nothing from this time on.';
 comment on column auth.jwt_keys.created_at is 'When it was added.';
 comment on column auth.jwt_keys.revoked_at is 'When it was revoked.';
+comment on column auth.jwt_keys.retired_until is 'When the grace of a retired key ends.';
 
 create table auth.jwt_secrets (
     key_id uuid primary key,

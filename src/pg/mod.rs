@@ -11,6 +11,7 @@ mod store;
 
 /// Declares settings and installs hooks. Called when a backend loads the library.
 pub(crate) fn init() {
+    ffi::log_hook::disable_backtraces();
     settings::define();
     ffi::transaction::install();
     ffi::log_hook::install();

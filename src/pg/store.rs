@@ -111,7 +111,7 @@ fn keys(
             && row.timestamp(10).is_none_or(|not_after| now < not_after);
         let retired = match row.text(7).as_deref() {
             Some("active") => false,
-            Some("retired") => true,
+            Some("retired") if row.timestamp(13).is_some_and(|until| now < until) => true,
             _ => return true,
         };
         if usable

@@ -150,7 +150,7 @@ fn a_key_that_an_administrator_revoked_stays_revoked() {
         at
     );
     assert_eq!(*notices.lock().unwrap(), [] as [String; 0]);
-    assert_eq!(load(&mut session, &[pair.jwk("renamed")], "0").unwrap(), ["renamed ES256 revoked"]);
+    assert_eq!(load(&mut session, &[pair.jwk("renamed")], "0").unwrap(), ["a ES256 revoked"]);
     assert_eq!(
         *notices.lock().unwrap(),
         ["WARNING the key set has a key that an administrator revoked; it stays revoked"]
@@ -161,7 +161,7 @@ fn a_key_that_an_administrator_revoked_stays_revoked() {
     load(&mut session, &[pair.jwk("a")], "0").unwrap();
     assert!(!works(&db, &pair, "a"));
     let again = session.execute("select auth.add_jwt_key($1, $2)", &[&ISSUER, &pair.jwk("new").to_string()]);
-    assert_eq!(refusal(again), "23505 the issuer has this key, or another one with this kid");
+    assert_eq!(refusal(again), "23505 this key was revoked and cannot come back");
     for id in ["null", "'00000000-0000-4000-8000-000000000000'"] {
         assert_eq!(session.refused(&format!("select auth.revoke_jwt_key({id})")), "22023 no such key");
     }
@@ -169,6 +169,67 @@ fn a_key_that_an_administrator_revoked_stays_revoked() {
         session.refused("select auth.revoke_jwt_key('x')"),
         "22P02 invalid input syntax for type uuid",
     );
+}
+
+#[test]
+fn a_revoked_key_or_secret_does_not_come_back_under_another_algorithm() {
+    let db = Database::new();
+    let mut session = db.superuser();
+    let pair = Pair::rs256();
+    let as_alg = |alg: &str| with(pair.jwk("r"), json!({ "alg": alg }));
+    // Two algorithms of one key, and a third one later: revoking one of them revokes the key.
+    load(&mut session, &[as_alg("RS256"), with(as_alg("RS512"), json!({"kid": "r5"}))], "0").unwrap();
+    session.run(&format!(
+        "select auth.revoke_jwt_key(key_id) from auth.list_jwt_keys('{ISSUER}') where alg = 'RS256' and kid = 'r'"
+    ));
+    for alg in ["RS256", "RS512", "PS256", "PS512"] {
+        load(&mut session, &[as_alg(alg)], "0").unwrap();
+        let added = session.execute("select auth.add_jwt_key($1, $2)", &[&ISSUER, &as_alg(alg).to_string()]);
+        assert_eq!(refusal(added), "23505 this key was revoked and cannot come back", "{alg}");
+    }
+    let usable =
+        format!("select count(*) from auth.list_jwt_keys('{ISSUER}') where usable and alg not like 'HS%'");
+    assert_eq!(session.value(&usable).as_deref(), Some("0"));
+
+    session.run(&format!(
+        "select auth.revoke_jwt_key(key_id) from auth.list_jwt_keys('{ISSUER}') where alg = 'HS256'"
+    ));
+    for arguments in ["", ", kid => 'again'"] {
+        let refused =
+            session.refused(&format!("select auth.add_jwt_secret('{ISSUER}', '{SECRET}'{arguments})"));
+        assert_eq!(refused, "23505 this secret was revoked and cannot come back");
+    }
+    assert!(refusal(session.authenticate(&token_a())).starts_with("28000"));
+}
+
+#[test]
+fn a_running_grace_may_end_sooner_and_an_end_that_was_set_stays() {
+    let db = Database::new();
+    let mut session = db.superuser();
+    let (a, b) = (Pair::es256(), Pair::es256());
+    load(&mut session, &[a.jwk("a"), b.jwk("b")], "0").unwrap();
+    load(&mut session, &[b.jwk("b")], "1 day").unwrap();
+    assert!(works(&db, &a, "a"));
+    load(&mut session, &[b.jwk("b")], "2 days").unwrap();
+    let ends = "select retired_until < now() + interval '25 hours' from auth.jwt_keys where kid = 'a'";
+    assert_eq!(session.value(ends).as_deref(), Some("t"));
+    assert_eq!(load(&mut session, &[b.jwk("b")], "0").unwrap(), ["b ES256 active", "a ES256 revoked"]);
+    assert!(!works(&db, &a, "a"));
+
+    session
+        .execute(
+            "select auth.add_jwt_key($1, $2, not_after => now() + interval '1 day')",
+            &[&ISSUER, &Pair::ed25519().jwk("limited").to_string()],
+        )
+        .unwrap();
+    let limited = session.value("select public_jwk from auth.jwt_keys where kid = 'limited'").unwrap();
+    let limited: serde_json::Value = serde_json::from_str(&limited).unwrap();
+    for grace in ["0", "1 hour"] {
+        load(&mut session, &[b.jwk("b")], grace).unwrap();
+        load(&mut session, &[b.jwk("b"), limited.clone()], "0").unwrap();
+        let kept = "select not_after between now() and now() + interval '1 day' from auth.jwt_keys where kid = 'limited' and state = 'active'";
+        assert_eq!(session.value(kept).as_deref(), Some("t"), "{grace}");
+    }
 }
 
 #[test]

@@ -51,6 +51,7 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ),
     ("bearer_owner", "refuse_issuer_setting(text) void: volatile unsafe plpgsql"),
     ("bearer_owner", "require_administrator() void: stable unsafe strict c"),
+    ("bearer_owner", "revoked_jwt_key(uuid, bytea) uuid: stable unsafe sql"),
     ("bearer_owner", "rsa_algorithm(text[]) text: immutable unsafe sql"),
     ("public", "authenticate(text) jsonb: volatile unsafe c"),
     ("public", "claim(text) text: stable safe strict c"),

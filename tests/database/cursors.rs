@@ -163,6 +163,56 @@ fn t019_a_cursor_that_hides_from_the_hook_is_closed_before_the_commit() {
 }
 
 #[test]
+fn t019_authenticating_while_a_held_cursor_is_planned_is_refused() {
+    let db = Database::new();
+    let mut session = db.tenant();
+    session.run(&format!(
+        "create function pg_temp.become() returns void language plpgsql as $$
+         declare r refcursor := 'c';
+         begin
+           perform auth.authenticate('{}');
+           begin close r; exception when others then null; end;
+         end $$;
+         create function pg_temp.planned() returns boolean language plpgsql immutable as
+           $$ begin perform pg_temp.become(); return true; end $$",
+        token_a()
+    ));
+    for message in [
+        "begin; declare c cursor with hold for select * from docs where pg_temp.planned(); commit",
+        // The name and the time of a cursor that was there before.
+        "declare c cursor with hold for select 1; commit; begin;
+         declare c cursor with hold for select * from docs where pg_temp.planned(); commit",
+    ] {
+        let refused = session.refused(message);
+        assert_eq!(refused, HELD, "{message}");
+        session.run("rollback");
+        assert_no_cursor(&mut session, message);
+    }
+}
+
+#[test]
+fn t019_a_cursor_that_a_procedure_leaves_open_across_its_commit_is_closed() {
+    let db = Database::new();
+    db.superuser().run(
+        "create extension plperl;
+         create procedure keep(token text) language plperl as $perl$
+           my ($token) = @_;
+           my $plan = spi_prepare('select auth.authenticate($1)', 'text');
+           spi_exec_prepared($plan, $token);
+           $main::cursor = spi_query('select * from docs');
+           spi_commit();
+           die 'the cursor did not survive the commit' unless spi_fetchrow($main::cursor);
+         $perl$",
+    );
+    let mut session = db.tenant();
+    session.run(&format!("call keep('{}')", token_a()));
+    assert_eq!(session.value("select count(*) from pg_cursors").as_deref(), Some("0"));
+    assert!(session.refused("begin; fetch all from \"<unnamed portal 1>\"").starts_with("34000"));
+    session.run("rollback");
+    session.run("discard all");
+}
+
+#[test]
 fn t019_cursors_held_from_before_stay_and_show_nobodys_rows() {
     let db = Database::new();
     let mut session = db.tenant();

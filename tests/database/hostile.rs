@@ -1,9 +1,9 @@
 //! What policies are worth when somebody works against them with the means of a table owner, a schema of
 //! their own, or DROP.
 
-use pg_bearer_tests::Database;
 use pg_bearer_tests::database::{Session, assert_contains};
 use pg_bearer_tests::token::*;
+use pg_bearer_tests::{Database, refusal};
 use std::time::{Duration, Instant};
 
 #[test]
@@ -95,4 +95,36 @@ fn t051_dropping_the_extension_closes_a_table_with_a_permissive_policy() {
     superuser.run("create extension pg_bearer");
     assert_eq!(session.value("select auth.uid()"), None);
     assert_eq!(session.visible(), 0);
+}
+
+#[test]
+fn a_look_alike_of_our_schema_is_not_read() {
+    let db = Database::new();
+    let mut superuser = db.superuser();
+    superuser.run("alter schema auth rename to auth_before");
+    let mut session = db.connect("other");
+    let good = "create schema auth;
+         create table auth.issuers (like auth_before.issuers including all);
+         create table auth.jwt_keys (like auth_before.jwt_keys including all);
+         create table auth.jwt_secrets (like auth_before.jwt_secrets including all);";
+    // Of the same shape, and of another one: what is read as a pointer must be one.
+    let strange = "create schema auth;
+         create table auth.issuers (id int8, issuer text collate \"C\" constraint issuers_issuer_key unique,
+                                    audiences int8 default 4096);";
+    for tables in [good, strange] {
+        // Made by a superuser, because LIKE needs a right to read; an attacker writes the columns down.
+        superuser.run(tables);
+        superuser.run(&format!(
+            "insert into auth.issuers (id, issuer) values ({}, '{ISSUER}')",
+            if tables == good { "gen_random_uuid()" } else { "1" }
+        ));
+        session.run("begin");
+        let refused = refusal(session.execute("select auth_before.authenticate($1)", &[&token_a()]));
+        assert_eq!(refused, "XX000 the tables of pg_bearer are missing");
+        session.run("rollback");
+        superuser.run("drop schema auth cascade");
+    }
+    superuser.run("alter schema auth_before rename to auth");
+    session.run("begin");
+    session.authenticate(&token_a()).unwrap();
 }

@@ -41,9 +41,9 @@ select line from (
 /// What a session's database holds of the extension.
 pub(super) fn catalog(session: &mut Client) -> Vec<String> {
     let messages = session.simple_query(CATALOG).unwrap();
-    let lines = messages.iter().filter_map(|message| match message {
-        postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
-        _ => None,
+    let lines = messages.iter().filter_map(|message| {
+        let postgres::SimpleQueryMessage::Row(row) = message else { return None };
+        row.get(0).map(str::to_owned)
     });
     let lines: Vec<_> = lines.collect();
     session.run("drop function pg_temp.acl; reset search_path");

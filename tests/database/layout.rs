@@ -48,6 +48,7 @@ const COLUMNS: &[(&str, &[&str])] = &[
             "not_after timestamp with time zone null",
             "created_at timestamp with time zone",
             "revoked_at timestamp with time zone null",
+            "retired_until timestamp with time zone null",
         ],
     ),
     ("jwt_secrets", &["key_id uuid", "material bytea"]),

@@ -152,7 +152,8 @@ fn a_thousand_authentications_write_nothing() {
         observer.value(sql).unwrap()
     };
     // More than one, so that not every signature is a known one.
-    let tokens: Vec<String> = (0..50).map(|jti| hs256(&with(claims_a(), json!({"jti": jti})))).collect();
+    let tokens: Vec<String> =
+        (0..50).map(|jti: i32| hs256(&with(claims_a(), json!({"jti": jti.to_string()})))).collect();
     let before = position(&mut observer);
     for round in 0..1000 {
         session.run(if round % 2 == 0 { "begin read only" } else { "begin" });

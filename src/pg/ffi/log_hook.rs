@@ -27,6 +27,17 @@ pub(in crate::pg) fn install() {
     }
 }
 
+/// Switches Rust's backtraces off: pgrx would send them to the client, and taking one costs milliseconds.
+/// Called once, from `_PG_init`.
+pub(in crate::pg) fn disable_backtraces() {
+    for variable in ["RUST_BACKTRACE", "RUST_LIB_BACKTRACE"] {
+        if std::env::var_os(variable).is_some() {
+            // SAFETY: a backend has a single thread.
+            unsafe { std::env::set_var(variable, "0") }
+        }
+    }
+}
+
 #[pg_guard]
 unsafe extern "C-unwind" fn hide_credentials(edata: *mut pg_sys::ErrorData) {
     // SAFETY: Postgres passes the error it is about to log; its texts and debug_query_string are null or
@@ -44,6 +55,10 @@ unsafe extern "C-unwind" fn hide_credentials(edata: *mut pg_sys::ErrorData) {
         // What log_min_duration_statement adds.
         if secret && bytes(edata.detail).to_ascii_lowercase().starts_with(b"parameters:") {
             edata.detail = std::ptr::null_mut();
+        }
+        // What a deadlock adds: the statements of every session that took part.
+        if holds_credential(bytes(edata.detail_log)) {
+            edata.detail_log = std::ptr::null_mut();
         }
         if let Some(previous) = PREVIOUS.0.get() {
             previous(edata);

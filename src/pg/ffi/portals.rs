@@ -10,10 +10,13 @@ const NO_SUBTRANSACTION: pg_sys::SubTransactionId = 0;
 /// A portal as this module's callers need it; `held` means that an earlier transaction filled it.
 pub(super) struct OpenPortal {
     portal: pg_sys::Portal,
-    pub(super) name: CString,
-    pub(super) created_at: pg_sys::TimestampTz,
+    rows: *mut pg_sys::Tuplestorestate,
+    name: CString,
+    created_at: pg_sys::TimestampTz,
     pub(super) held: bool,
     pub(super) holdable: bool,
+    /// A procedure commits while it reads from it, so Postgres keeps its rows.
+    pub(super) auto_held: bool,
     /// It is running, or a PL loop is reading from it.
     busy: bool,
 }
@@ -23,10 +26,21 @@ pub(in crate::pg) fn cursor_is_open() -> bool {
     all().iter().any(|portal| !portal.held && !portal.busy)
 }
 
-/// Closes a portal for good.
-pub(super) fn close(portal: &OpenPortal) {
-    // SAFETY: the pointer was looked up in this call of `all`, and nothing ran in between.
-    unsafe { pg_sys::PortalDrop(portal.portal, false) }
+impl OpenPortal {
+    /// Is it the one that was seen before? A name can be given again, and times stand still in a message.
+    pub(super) fn is(&self, before: &OpenPortal) -> bool {
+        (self.portal, self.rows, self.created_at) == (before.portal, before.rows, before.created_at)
+            && self.name == before.name
+    }
+
+    /// Closes it for good, also when a loop was reading from it.
+    pub(super) fn close(&self) {
+        // SAFETY: the pointer was looked up in this call of `all`, and nothing ran in between.
+        unsafe {
+            (*self.portal).portalPinned = false;
+            pg_sys::PortalDrop(self.portal, false);
+        }
+    }
 }
 
 /// Every open portal with a name, in no particular order.
@@ -44,7 +58,9 @@ fn look_up(name: CString) -> Option<OpenPortal> {
         let found = portal.as_ref()?;
         Some(OpenPortal {
             portal,
+            rows: found.holdStore,
             created_at: found.creation_time,
+            auto_held: found.autoHeld,
             held: found.createSubid == NO_SUBTRANSACTION,
             holdable: found.cursorOptions & pg_sys::CURSOR_OPT_HOLD as i32 != 0,
             busy: found.portalPinned || found.status == pg_sys::PortalStatus::PORTAL_ACTIVE,

@@ -8,6 +8,8 @@ use std::ffi::CStr;
 
 /// The schema of all our tables.
 const SCHEMA: &CStr = c"auth";
+/// The role that owns them.
+const OWNER: &CStr = c"bearer_owner";
 /// More columns than any of our tables has.
 const MAX_COLUMNS: usize = 32;
 
@@ -19,16 +21,25 @@ pub(in crate::pg) enum Wanted<'a> {
 
 /// A snapshot taken when it is made: it sees every commit that came before, whatever the isolation level
 /// of the transaction. Dropped on success; after an error, the end of the transaction releases it.
-pub(in crate::pg) struct Latest(pg_sys::Snapshot);
+pub(in crate::pg) struct Latest {
+    snapshot: pg_sys::Snapshot,
+    owner: pg_sys::Oid,
+}
 
 impl Latest {
     pub(in crate::pg) fn new() -> Latest {
         // SAFETY: we are in a transaction; the copy is registered with its resource owner.
-        unsafe { Latest(pg_sys::RegisterSnapshot(pg_sys::GetLatestSnapshot())) }
+        unsafe {
+            Latest {
+                snapshot: pg_sys::RegisterSnapshot(pg_sys::GetLatestSnapshot()),
+                owner: pg_sys::get_role_oid(OWNER.as_ptr(), true),
+            }
+        }
     }
 
     /// Gives `each` every row of `table` in which the wanted values stand, found through `index`, until it
-    /// answers false. `None` when there is no such table or index: the extension is not installed.
+    /// answers false. `None` when there is no such table of ours: a table of the same name that does not
+    /// belong to our owner, whose role nobody can take on, is not looked at.
     pub(in crate::pg) fn rows(
         &self,
         table: &CStr,
@@ -36,31 +47,43 @@ impl Latest {
         wanted: &[Wanted<'_>],
         mut each: impl FnMut(&Row) -> bool,
     ) -> Option<()> {
-        // SAFETY: names are looked up in the catalog; the relation is locked while it is read, and every
-        // row is used before the next one is fetched.
+        let mut keys: Vec<pg_sys::ScanKeyData> = wanted.iter().map(scan_key).collect();
+        let count = i32::try_from(keys.len()).ok()?;
+        let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+        // SAFETY: the relation is locked while it is read, and its index is looked up under that lock, so
+        // that it cannot be replaced in between. Every row is used before the next one is fetched.
         unsafe {
             let schema = pg_sys::get_namespace_oid(SCHEMA.as_ptr(), true);
             let table = pg_sys::get_relname_relid(table.as_ptr(), schema);
-            let index = pg_sys::get_relname_relid(index.as_ptr(), schema);
-            if table == pg_sys::InvalidOid || index == pg_sys::InvalidOid {
+            if table == pg_sys::InvalidOid {
                 return None;
             }
-            let mut keys: Vec<pg_sys::ScanKeyData> = wanted.iter().map(|wanted| scan_key(wanted)).collect();
-            let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
-            let relation = pg_sys::table_open(table, lock);
-            let count = keys.len() as i32;
-            let scan =
-                pg_sys::systable_beginscan(relation, index, count > 0, self.0, count, keys.as_mut_ptr());
-            loop {
-                let tuple = pg_sys::systable_getnext(scan);
-                if tuple.is_null() || !each(&Row::of(tuple, relation)) {
-                    break;
-                }
+            let relation = pg_sys::try_table_open(table, lock);
+            if relation.is_null() {
+                return None;
             }
-            pg_sys::systable_endscan(scan);
+            let index = pg_sys::get_relname_relid(index.as_ptr(), schema);
+            let ours = (*(*relation).rd_rel).relowner == self.owner && index != pg_sys::InvalidOid;
+            if ours {
+                let scan = pg_sys::systable_beginscan(
+                    relation,
+                    index,
+                    count > 0,
+                    self.snapshot,
+                    count,
+                    keys.as_mut_ptr(),
+                );
+                loop {
+                    let tuple = pg_sys::systable_getnext(scan);
+                    if tuple.is_null() || !each(&Row::of(tuple, relation)) {
+                        break;
+                    }
+                }
+                pg_sys::systable_endscan(scan);
+            }
             pg_sys::table_close(relation, lock);
+            ours.then_some(())
         }
-        Some(())
     }
 }
 
@@ -68,7 +91,7 @@ impl Drop for Latest {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             // SAFETY: registered in `new`, in this transaction.
-            unsafe { pg_sys::UnregisterSnapshot(self.0) }
+            unsafe { pg_sys::UnregisterSnapshot(self.snapshot) }
         }
     }
 }
@@ -98,6 +121,7 @@ fn scan_key(wanted: &Wanted<'_>) -> pg_sys::ScanKeyData {
 pub(in crate::pg) struct Row {
     tuple: pg_sys::HeapTuple,
     table: pg_sys::Oid,
+    description: pg_sys::TupleDesc,
     values: [pg_sys::Datum; MAX_COLUMNS],
     nulls: [bool; MAX_COLUMNS],
     columns: usize,
@@ -105,17 +129,18 @@ pub(in crate::pg) struct Row {
 
 impl Row {
     unsafe fn of(tuple: pg_sys::HeapTuple, relation: pg_sys::Relation) -> Row {
+        // SAFETY: the relation is open.
+        let (table, description) = unsafe { ((*relation).rd_id, (*relation).rd_att) };
         let mut row = Row {
             tuple,
-            // SAFETY: the relation is open.
-            table: unsafe { (*relation).rd_id },
+            table,
+            description,
             values: [pg_sys::Datum::null(); MAX_COLUMNS],
             nulls: [true; MAX_COLUMNS],
             columns: 0,
         };
         // SAFETY: the arrays are as long as the descriptor says, or the row reads as empty.
         unsafe {
-            let description = (*relation).rd_att;
             let columns = usize::try_from((*description).natts).unwrap_or(0);
             if columns <= MAX_COLUMNS {
                 pg_sys::heap_deform_tuple(
@@ -130,45 +155,51 @@ impl Row {
         row
     }
 
-    fn value<T: FromDatum>(&self, column: usize) -> Option<T> {
+    /// The value of a column, if it has the type that is asked for.
+    fn value<T: FromDatum>(&self, column: usize, kind: pg_sys::Oid) -> Option<T> {
         let index = column.checked_sub(1).filter(|index| *index < self.columns)?;
-        // SAFETY: the callers in store.rs ask for the type that the column has.
-        unsafe { T::from_datum(*self.values.get(index)?, *self.nulls.get(index)?) }
+        // SAFETY: the descriptor has that many columns, and the value is of the type that T reads.
+        unsafe {
+            if pg_sys::SPI_gettypeid(self.description, i32::try_from(column).ok()?) != kind {
+                return None;
+            }
+            T::from_datum(*self.values.get(index)?, *self.nulls.get(index)?)
+        }
     }
 
     pub(in crate::pg) fn text(&self, column: usize) -> Option<String> {
-        self.value(column)
+        self.value(column, pg_sys::TEXTOID)
     }
 
     pub(in crate::pg) fn texts(&self, column: usize) -> Vec<String> {
-        self.value(column).unwrap_or_default()
+        self.value(column, pg_sys::TEXTARRAYOID).unwrap_or_default()
     }
 
     pub(in crate::pg) fn bytes(&self, column: usize) -> Option<Vec<u8>> {
-        self.value(column)
+        self.value(column, pg_sys::BYTEAOID)
     }
 
     pub(in crate::pg) fn flag(&self, column: usize) -> bool {
-        self.value(column).unwrap_or(false)
+        self.value(column, pg_sys::BOOLOID).unwrap_or(false)
     }
 
     pub(in crate::pg) fn uuid(&self, column: usize) -> Option<Uuid> {
-        self.value::<pgrx::Uuid>(column).map(|id| *id.as_bytes())
+        self.value::<pgrx::Uuid>(column, pg_sys::UUIDOID).map(|id| *id.as_bytes())
     }
 
     pub(in crate::pg) fn uuids(&self, column: usize) -> Vec<Uuid> {
-        let ids = self.value::<Vec<pgrx::Uuid>>(column).unwrap_or_default();
+        let ids = self.value::<Vec<pgrx::Uuid>>(column, pg_sys::UUIDARRAYOID).unwrap_or_default();
         ids.iter().map(|id| *id.as_bytes()).collect()
     }
 
     /// Microseconds since 2000.
     pub(in crate::pg) fn timestamp(&self, column: usize) -> Option<i64> {
-        self.value(column)
+        self.value(column, pg_sys::TIMESTAMPTZOID)
     }
 
     /// An interval in whole seconds, a month having 30 days; 0 when it is negative or NULL.
     pub(in crate::pg) fn seconds(&self, column: usize) -> u64 {
-        let seconds = self.value::<Interval>(column).map(|interval| {
+        let seconds = self.value::<Interval>(column, pg_sys::INTERVALOID).map(|interval| {
             let days = i64::from(interval.months()) * 30 + i64::from(interval.days());
             days * 86_400 + interval.micros() / 1_000_000
         });

@@ -1,19 +1,23 @@
 //! An identity must not outlive its transaction in a cursor WITH HOLD.
 //!
-//! Once a transaction has had an identity, declaring such a cursor is refused. Publishing is refused
-//! while a cursor is open (`identity.rs`). What gets past both is closed before the commit, which fails.
+//! Once a transaction has had an identity, declaring such a cursor is refused, also when it got one while
+//! the cursor was planned. Publishing is refused while a cursor is open (`identity.rs`). What gets past
+//! both is closed before the commit, which fails. Cursors that a procedure reads across its own commits are
+//! left to it, and closed when the command ends that called it.
 
-use super::portals;
+use super::portals::{self, OpenPortal};
 use pgrx::prelude::*;
 use pgrx::{pg_guard, pg_sys};
 use std::cell::{Cell, RefCell};
-use std::ffi::{CString, c_char, c_void};
+use std::ffi::{c_char, c_void};
 
 thread_local! {
     /// This transaction has had an identity, whatever became of it.
     static HAD_IDENTITY: Cell<bool> = const { Cell::new(false) };
     /// The cursors that earlier transactions had left open when it got its first one.
-    static HELD_BEFORE: RefCell<Vec<(CString, pg_sys::TimestampTz)>> = const { RefCell::new(Vec::new()) };
+    static HELD_BEFORE: RefCell<Vec<OpenPortal>> = const { RefCell::new(Vec::new()) };
+    /// A procedure has committed while it was reading rows of an identity.
+    static LEFT_TO_PROCEDURE: Cell<bool> = const { Cell::new(false) };
     static PREVIOUS: Cell<pg_sys::ProcessUtility_hook_type> = const { Cell::new(None) };
 }
 
@@ -30,10 +34,8 @@ pub(in crate::pg) fn install() {
 /// Remembers, until the transaction ends, that it has had an identity.
 pub(in crate::pg) fn note_identity() {
     if !HAD_IDENTITY.replace(true) {
-        let held = portals::all().into_iter().filter(|portal| portal.held);
-        HELD_BEFORE.with_borrow_mut(|before| {
-            *before = held.map(|portal| (portal.name, portal.created_at)).collect();
-        });
+        let held = portals::all().into_iter().filter(|portal| portal.held).collect();
+        HELD_BEFORE.set(held);
     }
 }
 
@@ -41,7 +43,9 @@ pub(in crate::pg) fn note_identity() {
 #[pg_guard]
 unsafe extern "C-unwind" fn at_transaction_event(event: pg_sys::XactEvent::Type, _argument: *mut c_void) {
     match event {
-        pg_sys::XactEvent::XACT_EVENT_PRE_COMMIT if HAD_IDENTITY.get() => close_cursors_of_identity(),
+        pg_sys::XactEvent::XACT_EVENT_PRE_COMMIT if HAD_IDENTITY.get() || LEFT_TO_PROCEDURE.get() => {
+            close_cursors_of_identity();
+        }
         pg_sys::XactEvent::XACT_EVENT_COMMIT
         | pg_sys::XactEvent::XACT_EVENT_ABORT
         | pg_sys::XactEvent::XACT_EVENT_PREPARE => HAD_IDENTITY.set(false),
@@ -51,19 +55,29 @@ unsafe extern "C-unwind" fn at_transaction_event(event: pg_sys::XactEvent::Type,
 
 /// The commit has already filled holdable cursors with rows, and an error alone would leave them open.
 fn close_cursors_of_identity() {
-    let outliving: Vec<_> = portals::all()
-        .into_iter()
-        .filter(|portal| portal.holdable)
-        .filter(|portal| {
-            HELD_BEFORE.with_borrow(|before| {
-                !before.iter().any(|(name, at)| *name == portal.name && *at == portal.created_at)
-            })
-        })
-        .collect();
-    if !outliving.is_empty() {
-        outliving.iter().for_each(portals::close);
+    // SAFETY: asks whether a procedure is committing, rather than the client.
+    let in_procedure = unsafe { pg_sys::SPI_inside_nonatomic_context() };
+    let mut outliving = false;
+    for portal in portals::all() {
+        if portal.auto_held && in_procedure {
+            LEFT_TO_PROCEDURE.set(true);
+        } else if portal.auto_held && LEFT_TO_PROCEDURE.get() {
+            portal.close();
+        } else if portal.holdable && HAD_IDENTITY.get() && !was_held_before(&portal) {
+            portal.close();
+            outliving = true;
+        }
+    }
+    if !in_procedure {
+        LEFT_TO_PROCEDURE.set(false);
+    }
+    if outliving {
         refuse_held_cursor();
     }
+}
+
+fn was_held_before(portal: &OpenPortal) -> bool {
+    HELD_BEFORE.with_borrow(|before| before.iter().any(|held| portal.is(held)))
 }
 
 fn refuse_held_cursor() {
@@ -89,11 +103,16 @@ unsafe extern "C-unwind" fn process_utility(
 ) {
     // SAFETY: the arguments are passed on as they came; the statement is a valid node.
     unsafe {
-        if HAD_IDENTITY.get() && declares_held_cursor(statement) {
+        let holds = declares_held_cursor(statement);
+        if holds && HAD_IDENTITY.get() {
             refuse_held_cursor();
         }
         let next = PREVIOUS.get().unwrap_or(standard_process_utility);
         next(statement, query, read_only_tree, context, params, environment, destination, completion);
+        // Planning the cursor's query may have run a function that authenticates.
+        if holds && HAD_IDENTITY.get() {
+            refuse_held_cursor();
+        }
     }
 }
 

@@ -60,7 +60,7 @@ fn parse_jwks(
 #[pg_extern(schema = "auth", stable, parallel_unsafe)]
 #[allow(clippy::type_complexity, reason = "the columns of the result")]
 fn parse_jwt_key(
-    key: &str,
+    key: Option<&str>,
     alg: Option<&str>,
     kid: Option<&str>,
 ) -> Result<
@@ -75,6 +75,7 @@ fn parse_jwt_key(
     >,
     ErrorReport,
 > {
+    let key = key.ok_or_else(|| bad_argument("the key must be given"))?;
     let key = jwk::parse_key(key, alg.map(algorithm).transpose()?, kid).map_err(bad_key)?;
     Ok(TableIterator::once(row(key)))
 }
