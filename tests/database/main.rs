@@ -14,6 +14,7 @@ mod admin_keys;
 mod arguments;
 mod catalog;
 mod cursors;
+mod deadlock;
 mod dump;
 mod forging;
 mod hostile;
