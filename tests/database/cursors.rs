@@ -191,25 +191,31 @@ fn t019_authenticating_while_a_held_cursor_is_planned_is_refused() {
 }
 
 #[test]
-fn t019_a_cursor_that_a_procedure_leaves_open_across_its_commit_is_closed() {
+fn t019_a_cursor_that_a_procedure_leaves_open_is_closed_when_it_ends() {
     let db = Database::new();
-    db.superuser().run(
-        "create extension plperl;
-         create procedure keep(token text) language plperl as $perl$
-           my ($token) = @_;
-           my $plan = spi_prepare('select auth.authenticate($1)', 'text');
-           spi_exec_prepared($plan, $token);
-           $main::cursor = spi_query('select * from docs');
-           spi_commit();
-           die 'the cursor did not survive the commit' unless spi_fetchrow($main::cursor);
-         $perl$",
-    );
-    let mut session = db.tenant();
-    session.run(&format!("call keep('{}')", token_a()));
-    assert_eq!(session.value("select count(*) from pg_cursors").as_deref(), Some("0"));
-    assert!(session.refused("begin; fetch all from \"<unnamed portal 1>\"").starts_with("34000"));
-    session.run("rollback");
-    session.run("discard all");
+    let mut superuser = db.superuser();
+    superuser.run("create extension plperl");
+    for end in ["commit", "rollback"] {
+        superuser.run(&format!(
+            "create procedure {end}_and_keep(token text) language plperl as $perl$
+               my ($token) = @_;
+               my $plan = spi_prepare('select auth.authenticate($1)', 'text');
+               spi_exec_prepared($plan, $token);
+               $main::cursor = spi_query('select * from docs');
+               spi_{end}();
+               die 'the cursor did not survive' unless spi_fetchrow($main::cursor);
+             $perl$"
+        ));
+        let mut session = db.tenant();
+        session.run(&format!("call {end}_and_keep('{}')", token_a()));
+        assert_eq!(session.value("select count(*) from pg_cursors").as_deref(), Some("0"), "{end}");
+        assert!(
+            session.refused("begin; fetch all from \"<unnamed portal 1>\"").starts_with("34000"),
+            "{end}"
+        );
+        session.run("rollback");
+        session.run("discard all");
+    }
 }
 
 #[test]

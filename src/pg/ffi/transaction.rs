@@ -16,7 +16,7 @@ thread_local! {
     static HAD_IDENTITY: Cell<bool> = const { Cell::new(false) };
     /// The cursors that earlier transactions had left open when it got its first one.
     static HELD_BEFORE: RefCell<Vec<OpenPortal>> = const { RefCell::new(Vec::new()) };
-    /// A procedure has committed while it was reading rows of an identity.
+    /// A procedure may have ended a transaction while it was reading rows of an identity.
     static LEFT_TO_PROCEDURE: Cell<bool> = const { Cell::new(false) };
     static PREVIOUS: Cell<pg_sys::ProcessUtility_hook_type> = const { Cell::new(None) };
 }
@@ -46,9 +46,11 @@ unsafe extern "C-unwind" fn at_transaction_event(event: pg_sys::XactEvent::Type,
         pg_sys::XactEvent::XACT_EVENT_PRE_COMMIT if HAD_IDENTITY.get() || LEFT_TO_PROCEDURE.get() => {
             close_cursors_of_identity();
         }
-        pg_sys::XactEvent::XACT_EVENT_COMMIT
-        | pg_sys::XactEvent::XACT_EVENT_ABORT
-        | pg_sys::XactEvent::XACT_EVENT_PREPARE => HAD_IDENTITY.set(false),
+        pg_sys::XactEvent::XACT_EVENT_COMMIT | pg_sys::XactEvent::XACT_EVENT_PREPARE => {
+            HAD_IDENTITY.set(false);
+        }
+        // A procedure that rolls back keeps the rows it is reading as well.
+        pg_sys::XactEvent::XACT_EVENT_ABORT if HAD_IDENTITY.replace(false) => LEFT_TO_PROCEDURE.set(true),
         _ => {}
     }
 }
