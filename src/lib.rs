@@ -16,6 +16,11 @@ mod auth {}
 extension_sql_file!("../sql/install/raw_readers.sql", name = "raw_readers", requires = [auth]);
 extension_sql_file!("../sql/install/issuers.sql", name = "issuers", requires = ["raw_readers"]);
 extension_sql_file!("../sql/install/issuer_functions.sql", name = "issuer_functions", requires = ["issuers"]);
+extension_sql_file!(
+    "../sql/install/key_functions.sql",
+    name = "key_functions",
+    requires = ["issuer_functions"]
+);
 extension_sql_file!("../sql/install/finish.sql", name = "finish", finalize);
 
 /// Called by Postgres when a backend loads the library.

@@ -4,7 +4,7 @@ comment on schema auth is
     'Bearer credentials verified in the database: identities, issuers and keys (extension pg_bearer).';
 
 comment on function auth.authenticate(text) is
-    'Verifies a JWT ("Bearer " before it is tolerated), makes it the identity of this transaction and returns the identity. 28000 when it is missing, refused or expired; F0000 when no issuer is configured; 55006 while a cursor is open. After an error that is caught, the identity is what it was before the call.';
+    'Verifies a JWT ("Bearer " before it is tolerated), makes it the identity of this transaction and returns the identity. 28000 when it is missing, refused or expired; F0000 when no issuer is configured; 55006 while a cursor is open; 42501 in a security-restricted operation. After an error that is caught, the identity is what it was before the call.';
 comment on function auth.sign_out() is
     'Leaves the rest of the transaction without an identity. 55006 while a cursor is open.';
 comment on function auth.verify_jwt(text, text, text) is
@@ -25,18 +25,18 @@ comment on function auth.is_authenticated() is 'Is somebody signed in?';
 comment on function auth.is_service_role() is
     'Is the identity a verified service credential? The name of the Postgres role plays no part.';
 comment on function auth.has_permission(text) is
-    'Does the identity have this permission in its current organization? "a.*" covers all below "a.", "*" everything. NULL without an identity.';
+    'Does the identity have this permission in its current organization? "a.*" covers all below "a.", "*" everything. NULL without an identity or for NULL.';
 comment on function auth.has_permission_in(text, uuid) is
-    'Does the identity have this permission in this organization? NULL without an identity.';
+    'Does the identity have this permission in this organization? NULL without an identity or for NULL.';
 comment on function auth.org_ids_with(text) is
-    'The organizations in which the identity has this permission; empty without one.';
+    'The organizations in which the identity has this permission; empty without one, NULL for NULL.';
 comment on function auth.has_scope(text) is
-    'Was this scope granted to the credential? NULL without an identity.';
+    'Was this scope granted to the credential? NULL without an identity or for NULL.';
 comment on function auth.require_authenticated() is 'True, or 28000 without an identity.';
 comment on function auth.require_permission(text) is
-    'True, or 42501 without this permission in the current organization; 28000 without an identity.';
+    'True, or 42501 without this permission in the current organization, also for NULL; 28000 without an identity.';
 comment on function auth.require_org(uuid) is
-    'True, or 42501 when this is not the current organization; 28000 without an identity.';
+    'True, or 42501 when this is not the current organization, also for NULL; 28000 without an identity.';
 comment on function auth.require_administrator() is
     'Internal: 42501 unless the outer user is a superuser or a member of bearer_admin.';
 comment on function auth.parse_jwks(text, text) is 'Internal: the usable keys of a JWK Set; 22023 with the reason.';

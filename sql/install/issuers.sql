@@ -46,22 +46,22 @@ create table auth.issuers (
 
 comment on table auth.issuers is 'The issuers whose tokens are accepted. Tokens of any other issuer are refused.';
 comment on column auth.issuers.id is 'Identifies the issuer in other tables.';
-comment on column auth.issuers.issuer is 'The iss claim, compared byte for byte (RFC 7519 section 4.1.1).';
+comment on column auth.issuers.issuer is 'The iss claim, 1 to 1024 bytes, compared byte for byte (RFC 7519 section 4.1.1).';
 comment on column auth.issuers.audiences is 'One of these must be in the aud claim; empty asks for none (RFC 7519 section 4.1.3).';
-comment on column auth.issuers.algorithms is 'The JWS algorithms this issuer may use; empty leaves it to the keys.';
+comment on column auth.issuers.algorithms is 'The JWS algorithms this issuer may use, out of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512 and EdDSA; empty leaves it to the keys.';
 comment on column auth.issuers.token_types is 'The typ headers accepted; empty accepts JWT, at+jwt and none at all.';
 comment on column auth.issuers.memberships_from_claims is 'Organizations, workspaces, organization roles and permissions in its tokens count as they are.';
 comment on column auth.issuers.allow_service_role is 'Its tokens may name the role service_role.';
 comment on column auth.issuers.environment is 'The environment of its tokens: live or test.';
 comment on column auth.issuers.leeway is 'How far its clock may differ from ours, 0 to 300 seconds.';
 comment on column auth.issuers.max_lifetime is 'The longest time from iat to exp, 1 second to 100 years; 0 sets no limit.';
-comment on column auth.issuers.org_claim is 'Path to the organization, or list of organizations, in the claims.';
-comment on column auth.issuers.workspace_claim is 'Path to the workspace, or list of workspaces.';
-comment on column auth.issuers.role_claim is 'Path to the role.';
-comment on column auth.issuers.org_role_claim is 'Path to the role in the organization.';
-comment on column auth.issuers.permissions_claim is 'Path to the permissions: an array, or a line with spaces between them.';
-comment on column auth.issuers.scopes_claim is 'Path to the scopes: an array, or a line with spaces between them (RFC 8693 section 4.2).';
-comment on column auth.issuers.email_claim is 'Path to the e-mail address.';
+comment on column auth.issuers.org_claim is 'Path of member names to the organization, or list of organizations, in the claims.';
+comment on column auth.issuers.workspace_claim is 'Path of member names to the workspace, or list of workspaces.';
+comment on column auth.issuers.role_claim is 'Path of member names to the role.';
+comment on column auth.issuers.org_role_claim is 'Path of member names to the role in the organization.';
+comment on column auth.issuers.permissions_claim is 'Path of member names to the permissions: an array, or a line with spaces between them.';
+comment on column auth.issuers.scopes_claim is 'Path of member names to the scopes: an array, or a line with spaces between them (RFC 8693 section 4.2).';
+comment on column auth.issuers.email_claim is 'Path of member names to the e-mail address.';
 comment on column auth.issuers.org_ids is 'The only organizations its claims may name, for a tenant''s own sign-in service; its workspace claims then count for nothing. Empty: any.';
 comment on column auth.issuers.created_at is 'When it was added.';
 

@@ -31,8 +31,8 @@ comment on function auth.org_ids() is
 comment on function auth.workspace_ids() is
     'The workspaces the user belongs to, sorted; empty without an identity.';
 comment on function auth.in_org(uuid) is
-    'Is this the current organization? NULL without an identity.';
+    'Is this the current organization? NULL without an identity or for NULL.';
 comment on function auth.is_member(uuid) is
-    'Does the user belong to this organization? NULL without an identity.';
+    'Does the user belong to this organization? NULL without an identity or for NULL.';
 comment on function auth.is_workspace_member(uuid) is
-    'Does the user belong to this workspace? NULL without an identity.';
+    'Does the user belong to this workspace? NULL without an identity or for NULL.';

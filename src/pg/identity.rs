@@ -5,6 +5,7 @@ use super::ffi::output::{JsonbText, JsonbValue};
 use super::ffi::{carrier, catalog, portals, transaction};
 use super::sqlstate;
 use crate::verify::identity::{Identity, Uuid, uuid_text};
+use pgrx::pg_sys::elog::PgLogLevel;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use std::cell::RefCell;
@@ -45,12 +46,13 @@ fn may_change() -> Result<(), ErrorReport> {
 }
 
 fn warn_that_it_ends() {
-    ereport!(
-        WARNING,
+    ErrorReport::new(
         PgSqlErrorCode::ERRCODE_NO_ACTIVE_SQL_TRANSACTION,
         "auth.authenticate() outside a transaction block: the identity ends with this statement",
-        "Begin a transaction first."
-    );
+        "authenticate",
+    )
+    .set_hint("Begin a transaction first.")
+    .report(PgLogLevel::WARNING);
 }
 
 /// How many identities a backend keeps as finished jsonb, and how long their encoding may be.

@@ -5,7 +5,7 @@ use std::fmt;
 use super::algorithm::Algorithm;
 use super::json::JsonFault;
 
-/// Why a credential was refused. Callers never learn more than "expired"; the reason is for the
+/// Why a credential was refused. Callers never learn more than "missing" or "expired"; the reason is for the
 /// server log and for administrators, and contains nothing of the credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Refusal {

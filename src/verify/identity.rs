@@ -1,6 +1,6 @@
 //! What a good credential says about its bearer.
 
-use super::jwt::VerifiedClaims;
+use super::jwt::{SERVICE_ROLE, VerifiedClaims};
 use serde_json::Value;
 
 /// 128 bits, in network order, as in the `uuid` type.
@@ -96,7 +96,7 @@ impl Identity {
         }
         let org = named.filter(|org| orgs.contains(org));
         let in_org = |path: &[String]| org.and_then(|_| believed(path));
-        let kind = if role.as_deref() == Some("service_role") { Kind::Service } else { Kind::Jwt };
+        let kind = if role.as_deref() == Some(SERVICE_ROLE) { Kind::Service } else { Kind::Jwt };
         Identity {
             kind,
             user_id: claims.subject().map(str::to_owned),

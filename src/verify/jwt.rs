@@ -21,8 +21,8 @@ pub(crate) const MAX_SUBJECT_BYTES: usize = 1024;
 pub(crate) const MAX_TOKEN_ID_BYTES: usize = 256;
 /// The largest time: beyond it JSON numbers are no longer exact everywhere (RFC 8259 section 6).
 const MAX_SECONDS: u64 = 1 << 53;
-/// The role that row-level security lets pass everywhere.
-const SERVICE_ROLE: &str = "service_role";
+/// The role of service credentials. It opens nothing by itself: policies ask `auth.is_service_role()`.
+pub(crate) const SERVICE_ROLE: &str = "service_role";
 
 /// What an issuer's tokens must satisfy.
 #[derive(Debug, Clone)]

@@ -26,7 +26,7 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_admin", "list_issuers() SETOF auth.issuers: stable unsafe definer plpgsql"),
     (
         "bearer_admin",
-        "list_jwt_keys(text) TABLE(key_id uuid, issuer_name text, kid text, alg text, state text, usable boolean, not_before timestamp with time zone, not_after timestamp with time zone, created_at timestamp with time zone, revoked_at timestamp with time zone): stable unsafe definer plpgsql",
+        "list_jwt_keys(text) TABLE(key_id uuid, issuer_name text, kid text, alg text, state text, usable boolean, not_before timestamp with time zone, not_after timestamp with time zone, retired_until timestamp with time zone, created_at timestamp with time zone, revoked_at timestamp with time zone): stable unsafe definer plpgsql",
     ),
     (
         "bearer_admin",
@@ -278,7 +278,7 @@ fn row_security_is_on_for_every_table_and_nobody_but_the_owner_has_a_grant() {
 }
 
 #[test]
-fn t023_tables_have_no_trigger_that_a_restore_would_fire() {
+fn tables_have_no_trigger_that_a_restore_would_fire() {
     let db = Database::new();
     let mut session = db.superuser();
     let triggers = "select t.tgname::text from pg_trigger t join pg_class c on c.oid = t.tgrelid

@@ -129,25 +129,20 @@ fn t002_set_config_inside_one_statement_is_refused() {
 #[test]
 fn t003_a_start_up_option_is_refused() {
     let db = Database::new();
-    let value = forged_value();
+    let option = format!("-c pg_bearer.identity={}", forged_value());
     for user in ["tenant", "postgres"] {
-        let option = format!("-c pg_bearer.identity={value}");
-        // The library is loaded at the first call, and drops the placeholder; if it is loaded at connect
-        // time, the connection fails.
-        if let Ok(mut session) = db.config(user).options(&option).connect(NoTls) {
-            load_library(&mut session);
-            assert_nobody(&mut session);
-        }
-        let preload = format!("-c session_preload_libraries=pg_bearer {option}");
-        if let Ok(mut session) = db.config("postgres").options(&preload).connect(NoTls) {
-            assert_nobody(&mut session);
-        }
-    }
-    let trusted = db.config("tenant").options("-c pg_bearer.dump_secrets=on").connect(NoTls);
-    if let Ok(mut session) = trusted {
+        // The library is loaded at the first call of ours, and drops what was set before.
+        let mut session = db.config(user).options(&option).connect(NoTls).unwrap();
         load_library(&mut session);
-        assert_eq!(session.value("show pg_bearer.dump_secrets").as_deref(), Some("off"));
+        assert_nobody(&mut session);
     }
+    // Loaded at the start of the session, it drops the setting as well.
+    let preload = format!("-c session_preload_libraries=pg_bearer {option}");
+    let mut session = db.config("postgres").options(&preload).connect(NoTls).unwrap();
+    assert_nobody(&mut session);
+    let mut session = db.config("tenant").options("-c pg_bearer.dump_secrets=on").connect(NoTls).unwrap();
+    load_library(&mut session);
+    assert_eq!(session.value("show pg_bearer.dump_secrets").as_deref(), Some("off"));
 }
 
 #[test]

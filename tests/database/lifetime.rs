@@ -3,8 +3,9 @@
 use pg_bearer_tests::database::{Session, assert_contains};
 use pg_bearer_tests::token::*;
 use pg_bearer_tests::{Database, refusal};
-use postgres::Client;
+use postgres::{Client, NoTls};
 use serde_json::json;
+use std::sync::{Arc, Mutex};
 
 fn org(session: &mut Client) -> Option<String> {
     session.value("select auth.current_org()")
@@ -43,11 +44,15 @@ fn t015_no_identity_survives_the_end_of_a_transaction() {
 #[test]
 fn t015_outside_a_transaction_block_it_ends_with_the_statement() {
     let db = Database::new();
-    let mut session = db.tenant();
+    let warnings = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&warnings);
+    let mut config = db.config("tenant");
+    config.notice_callback(move |notice| heard.lock().unwrap().push(notice.message().to_owned()));
+    let mut session = config.connect(NoTls).unwrap();
     session.authenticate(&token_a()).unwrap();
     assert_eq!(session.visible(), 0);
-    let log = pg_bearer_tests::server().log();
-    assert_contains(log, "the identity ends with this statement");
+    let warned = warnings.lock().unwrap().join("; ");
+    assert_contains(warned, "the identity ends with this statement");
     // In one message, the statements are one transaction.
     let sql = format!("select auth.authenticate('{}'); select count(*) from docs", token_a());
     let rows = session.simple_query(&sql).unwrap();

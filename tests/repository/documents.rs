@@ -1,6 +1,6 @@
-//! What Cargo.toml, CHANGELOG.md, README.md and ARCHITECTURE.md must say.
+//! What Cargo.toml, CHANGELOG.md, README.md, ARCHITECTURE.md and tests/THREATS.md must say.
 
-use crate::sources::{read, root};
+use crate::sources::{all, read, root};
 
 /// The value of a key in one section of a TOML file that is written plainly.
 fn setting<'a>(toml: &'a str, section: &str, key: &str) -> Option<&'a str> {
@@ -72,4 +72,88 @@ fn the_documents_name_files_that_exist() {
     }
     let example = "In src/no.rs: `src/a.rs`, `b`, `tests/x/*.rs` and\n```\ncat sql/c.sql\n``` or `src/d/`.";
     assert_eq!(paths(example), ["src/a.rs", "tests/x", "sql/c.sql", "src/d/"]);
+}
+
+/// The rows of tests/THREATS.md: the number of an attack, and what keeps it off.
+fn threats(document: &str) -> Vec<(u32, &str)> {
+    let rows = document.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix('|')?.strip_suffix('|')?.split('|');
+        let number = cells.next()?.trim().parse().ok()?;
+        Some((number, cells.nth(1)?.trim()))
+    });
+    rows.collect()
+}
+
+/// Whether tests/THREATS.md has a row for this attack.
+fn is_listed(number: u32) -> bool {
+    (1..=42).contains(&number) || (65..=90).contains(&number)
+}
+
+/// The attacks that a test is numbered after: of `t010_t021_a` 10 and 21.
+fn numbers(test: &str) -> Vec<u32> {
+    let number = |part: &str| part.strip_prefix('t').filter(|digits| digits.len() == 3)?.parse().ok();
+    test.split('_').map_while(number).collect()
+}
+
+/// The tests that exist, as the table names them.
+fn tests() -> Vec<String> {
+    let mut tests = Vec::new();
+    for file in all() {
+        let module = match file.path.strip_suffix(".rs").unwrap_or_default() {
+            "tests/repository/main" => "repository".into(),
+            path => match (path.strip_prefix("tests/database/"), path.strip_prefix("src/verify/tests/")) {
+                (Some(module), _) => module.to_owned(),
+                (_, Some(module)) => format!("verify::tests::{module}"),
+                (None, None) => continue,
+            },
+        };
+        let functions =
+            file.text.lines().filter_map(|line| line.trim_start().strip_prefix("fn ")?.split('(').next());
+        tests.extend(functions.map(|function| format!("{module}::{function}")));
+    }
+    tests
+}
+
+/// What is wrong with the table, if these are the tests and this is what SECURITY.md says.
+fn faults(table: &str, tests: &[String], security: &str) -> Vec<String> {
+    let rows = threats(table);
+    let numbered = tests.iter().flat_map(|test| numbers(test.rsplit("::").next().unwrap_or_default()));
+    let mut expected: Vec<u32> = numbered.chain(1..=90).filter(|number| is_listed(*number)).collect();
+    expected.sort_unstable();
+    expected.dedup();
+    let mut faults: Vec<String> = expected
+        .iter()
+        .filter(|number| rows.iter().filter(|(found, _)| found == *number).count() != 1)
+        .map(|number| format!("attack {number} has not exactly one row"))
+        .collect();
+    for (number, defence) in rows {
+        let named = defence.split('`').skip(1).step_by(2).filter(|word| word.contains("::"));
+        let unknown = named.filter(|name| !tests.iter().any(|test| test == name));
+        faults.extend(unknown.map(|name| format!("attack {number}: there is no test {name}")));
+        let heading = defence.split_once("SECURITY.md: ").map(|(_, heading)| heading);
+        if defence.is_empty() || heading.is_some_and(|heading| !security.contains(&format!("**{heading}"))) {
+            faults.push(format!("attack {number}: {defence:?} keeps nothing off"));
+        }
+    }
+    faults
+}
+
+#[test]
+fn every_attack_that_tests_are_numbered_after_is_listed_with_tests_that_exist() {
+    let (table, tests, security) = (read("tests/THREATS.md"), tests(), read("SECURITY.md"));
+    assert!(tests.iter().filter(|test| test.contains("::t0")).count() > 100, "{} tests", tests.len());
+    let found = faults(&table, &tests, &security);
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+
+    assert_eq!(numbers("t010_t021_a_b"), [10, 21]);
+    for (what, changed) in [
+        ("a row is missing", table.replace("\n| 27 |", "\n| x |")),
+        ("a row is there twice", table.replace("\n| 27 |", "\n| 26 |")),
+        ("a test has another name", table.replace("::t001_set_", "::t001_sit_")),
+        ("a test is elsewhere", table.replace("tokens::t089", "identity::t089")),
+        ("a heading has another name", table.replace("SECURITY.md: Replay", "SECURITY.md: Display")),
+        ("nothing keeps it off", table.replace("| SECURITY.md: Replay |", "| |")),
+    ] {
+        assert!(!faults(&changed, &tests, &security).is_empty(), "not noticed: {what}");
+    }
 }

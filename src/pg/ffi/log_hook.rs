@@ -7,7 +7,8 @@ use pgrx::{pg_guard, pg_sys};
 use std::cell::Cell;
 use std::ffi::{CStr, c_char};
 
-/// Calls with a credential or a secret among their arguments, in lower case.
+/// What takes a credential or a secret, in lower case. A longer word that begins like one of them, such as
+/// `authenticated`, is none.
 const CALLS: [&[u8]; 5] =
     [b"authenticate", b"verify_jwt", b"check_jwt", b"add_jwt_secret", b"pg_bearer.identity"];
 /// How every JWT begins: `{"` in base64url.
@@ -52,8 +53,10 @@ unsafe extern "C-unwind" fn hide_credentials(edata: *mut pg_sys::ErrorData) {
         if holds_credential(bytes(edata.internalquery)) {
             edata.internalquery = std::ptr::null_mut();
         }
-        // What log_min_duration_statement adds.
-        if secret && bytes(edata.detail).to_ascii_lowercase().starts_with(b"parameters:") {
+        // What log_min_duration_statement adds, as it reads where messages are in English.
+        let parameters = b"parameters:";
+        let start = bytes(edata.detail).get(..parameters.len());
+        if secret && start.is_some_and(|start| start.eq_ignore_ascii_case(parameters)) {
             edata.detail = std::ptr::null_mut();
         }
         // What a deadlock adds: the statements of every session that took part.
@@ -67,12 +70,15 @@ unsafe extern "C-unwind" fn hide_credentials(edata: *mut pg_sys::ErrorData) {
 }
 
 /// Does this text call one of our functions, or contain something that begins like a JWT?
-fn holds_credential(statement: &[u8]) -> bool {
-    let contains = |needle: &[u8], same: fn(&[u8], &[u8]) -> bool| {
-        statement.windows(needle.len()).any(|window| same(window, needle))
+fn holds_credential(text: &[u8]) -> bool {
+    let word = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    let calls = |call: &[u8]| {
+        let found = |(start, window): (usize, &[u8])| {
+            window.eq_ignore_ascii_case(call) && !word(text.get(start.saturating_add(call.len())))
+        };
+        text.windows(call.len()).enumerate().any(found)
     };
-    contains(JWT_START, |a, b| a == b)
-        || CALLS.iter().any(|call| contains(call, |a, b| a.eq_ignore_ascii_case(b)))
+    text.windows(JWT_START.len()).any(|window| window == JWT_START) || CALLS.iter().any(|call| calls(call))
 }
 
 #[cfg(test)]
@@ -86,7 +92,14 @@ mod tests {
         {
             assert!(holds_credential(text.as_bytes()), "{text}");
         }
-        for text in ["", "e", "select * from invoices", "select 'EYJ'"] {
+        for text in [
+            "",
+            "e",
+            "select * from invoices",
+            "select 'EYJ'",
+            "set role authenticated",
+            "select authenticates(1)",
+        ] {
             assert!(!holds_credential(text.as_bytes()), "{text}");
         }
     }

@@ -7,12 +7,10 @@ use std::ffi::{CStr, CString};
 /// The `createSubid` of a portal that an earlier transaction left: InvalidSubTransactionId of c.h.
 const NO_SUBTRANSACTION: pg_sys::SubTransactionId = 0;
 
-/// A portal as this module's callers need it; `held` means that an earlier transaction filled it.
+/// A portal as this module's callers need it.
 pub(super) struct OpenPortal {
-    portal: pg_sys::Portal,
-    rows: *mut pg_sys::Tuplestorestate,
-    name: CString,
-    created_at: pg_sys::TimestampTz,
+    pub(super) identity: PortalIdentity,
+    /// An earlier transaction filled it.
     pub(super) held: bool,
     pub(super) holdable: bool,
     /// A procedure commits while it reads from it, so Postgres keeps its rows.
@@ -21,26 +19,32 @@ pub(super) struct OpenPortal {
     busy: bool,
 }
 
+/// Tells a portal from every other, also from a later one of the same name: times stand still within a
+/// message, so the addresses of the portal and of its rows count as well. They are compared, never followed.
+#[derive(PartialEq)]
+pub(super) struct PortalIdentity {
+    portal: pg_sys::Portal,
+    rows: *mut pg_sys::Tuplestorestate,
+    name: CString,
+    created_at: pg_sys::TimestampTz,
+}
+
+impl PortalIdentity {
+    /// Closes the portal of this name for good, also when a loop was reading from it.
+    pub(super) fn close(&self) {
+        // SAFETY: looked up afresh, so it is null or a portal of the portal table.
+        unsafe {
+            if let Some(portal) = pg_sys::GetPortalByName(self.name.as_ptr()).as_mut() {
+                portal.portalPinned = false;
+                pg_sys::PortalDrop(portal, false);
+            }
+        }
+    }
+}
+
 /// Is a cursor open that this transaction declared, other than those that run or are being looped over?
 pub(in crate::pg) fn cursor_is_open() -> bool {
     all().iter().any(|portal| !portal.held && !portal.busy)
-}
-
-impl OpenPortal {
-    /// Is it the one that was seen before? A name can be given again, and times stand still in a message.
-    pub(super) fn is(&self, before: &OpenPortal) -> bool {
-        (self.portal, self.rows, self.created_at) == (before.portal, before.rows, before.created_at)
-            && self.name == before.name
-    }
-
-    /// Closes it for good, also when a loop was reading from it.
-    pub(super) fn close(&self) {
-        // SAFETY: the pointer was looked up in this call of `all`, and nothing ran in between.
-        unsafe {
-            (*self.portal).portalPinned = false;
-            pg_sys::PortalDrop(self.portal, false);
-        }
-    }
 }
 
 /// Every open portal with a name, in no particular order.
@@ -57,14 +61,11 @@ fn look_up(name: CString) -> Option<OpenPortal> {
         let portal = pg_sys::GetPortalByName(name.as_ptr());
         let found = portal.as_ref()?;
         Some(OpenPortal {
-            portal,
-            rows: found.holdStore,
-            created_at: found.creation_time,
-            auto_held: found.autoHeld,
             held: found.createSubid == NO_SUBTRANSACTION,
             holdable: found.cursorOptions & pg_sys::CURSOR_OPT_HOLD as i32 != 0,
+            auto_held: found.autoHeld,
             busy: found.portalPinned || found.status == pg_sys::PortalStatus::PORTAL_ACTIVE,
-            name,
+            identity: PortalIdentity { portal, rows: found.holdStore, created_at: found.creation_time, name },
         })
     }
 }

@@ -5,7 +5,9 @@
 //! both is closed before the commit, which fails. Cursors that a procedure reads across its own commits are
 //! left to it, and closed when the command ends that called it.
 
-use super::portals::{self, OpenPortal};
+use super::portals::{self, OpenPortal, PortalIdentity};
+use pgrx::pg_sys::elog::PgLogLevel;
+use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use pgrx::{pg_guard, pg_sys};
 use std::cell::{Cell, RefCell};
@@ -15,7 +17,7 @@ thread_local! {
     /// This transaction has had an identity, whatever became of it.
     static HAD_IDENTITY: Cell<bool> = const { Cell::new(false) };
     /// The cursors that earlier transactions had left open when it got its first one.
-    static HELD_BEFORE: RefCell<Vec<OpenPortal>> = const { RefCell::new(Vec::new()) };
+    static HELD_BEFORE: RefCell<Vec<PortalIdentity>> = const { RefCell::new(Vec::new()) };
     /// A procedure may have ended a transaction while it was reading rows of an identity.
     static LEFT_TO_PROCEDURE: Cell<bool> = const { Cell::new(false) };
     static PREVIOUS: Cell<pg_sys::ProcessUtility_hook_type> = const { Cell::new(None) };
@@ -34,12 +36,12 @@ pub(in crate::pg) fn install() {
 /// Remembers, until the transaction ends, that it has had an identity.
 pub(in crate::pg) fn note_identity() {
     if !HAD_IDENTITY.replace(true) {
-        let held = portals::all().into_iter().filter(|portal| portal.held).collect();
-        HELD_BEFORE.set(held);
+        let held = portals::all().into_iter().filter(|portal| portal.held);
+        HELD_BEFORE.set(held.map(|portal| portal.identity).collect());
     }
 }
 
-/// Commit and abort may neither raise nor call back into Postgres: they only clear a flag.
+/// Commit and abort may neither raise nor call back into Postgres: they only set flags.
 #[pg_guard]
 unsafe extern "C-unwind" fn at_transaction_event(event: pg_sys::XactEvent::Type, _argument: *mut c_void) {
     match event {
@@ -64,9 +66,9 @@ fn close_cursors_of_identity() {
         if portal.auto_held && in_procedure {
             LEFT_TO_PROCEDURE.set(true);
         } else if portal.auto_held && LEFT_TO_PROCEDURE.get() {
-            portal.close();
+            portal.identity.close();
         } else if portal.holdable && HAD_IDENTITY.get() && !was_held_before(&portal) {
-            portal.close();
+            portal.identity.close();
             outliving = true;
         }
     }
@@ -79,16 +81,17 @@ fn close_cursors_of_identity() {
 }
 
 fn was_held_before(portal: &OpenPortal) -> bool {
-    HELD_BEFORE.with_borrow(|before| before.iter().any(|held| portal.is(held)))
+    HELD_BEFORE.with_borrow(|before| before.contains(&portal.identity))
 }
 
 fn refuse_held_cursor() {
-    ereport!(
-        ERROR,
+    ErrorReport::new(
         PgSqlErrorCode::ERRCODE_OBJECT_IN_USE,
         "a cursor WITH HOLD cannot be created in a transaction that has had an identity",
-        "Read the rows before the transaction ends; an identity, and what it may see, ends with it."
-    );
+        "declare",
+    )
+    .set_hint("Read the rows before the transaction ends; an identity, and what it may see, ends with it.")
+    .report(PgLogLevel::ERROR);
 }
 
 #[pg_guard]

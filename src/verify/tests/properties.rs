@@ -116,10 +116,10 @@ proptest! {
     }
 
     #[test]
-    fn another_secret_never_verifies(secret in any::<[u8; 32]>(), payload in json_value()) {
+    fn another_secret_never_verifies(secret in any::<[u8; 32]>()) {
         prop_assume!(&secret != SECRET);
-        let text = sign(HEADER.as_bytes(), payload.to_string().as_bytes(), &secret);
-        prop_assert!(verify_at(&text, &rules(), NOW).is_err());
+        let text = sign(HEADER.as_bytes(), PAYLOAD.as_bytes(), &secret);
+        prop_assert_eq!(verify_at(&text, &rules(), NOW).err(), Some(Refusal::BadSignature));
     }
 
     #[test]
