@@ -1,9 +1,6 @@
 # Each target installs what it needs (with sudo if you are not root), says what it does and can be repeated.
-# PG=16 chooses another of Debian's PostgreSQL versions, PG_CONFIG=/path/to/pg_config any PostgreSQL.
+# PG_CONFIG=/path/to/pg_config chooses the PostgreSQL, which has to be 15 for now.
 
-ifdef PG
-PG_CONFIG = /usr/lib/postgresql/$(PG)/bin/pg_config
-endif
 export PG_CONFIG
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 

@@ -11,6 +11,7 @@
 
 mod admin;
 mod admin_keys;
+mod admin_material;
 mod arguments;
 mod catalog;
 mod cursors;

@@ -16,6 +16,9 @@ pub(crate) struct PgConfig {
     pub(crate) share_dir: PathBuf,
 }
 
+/// The majors there is a feature for in Cargo.toml.
+const SUPPORTED: &[u32] = &[15];
+
 impl PgConfig {
     /// The pg_config named by PG_CONFIG, or else the default in `.cargo/config.toml`, which cargo
     /// passes on to the programs it runs.
@@ -41,6 +44,11 @@ impl PgConfig {
             .nth(1)
             .and_then(|number| number.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok())
             .ok_or_else(|| Error::new(format!("{program} --version says {version:?}")))?;
+        if !SUPPORTED.contains(&major) {
+            return Err(Error::new(format!(
+                "pg_bearer supports PostgreSQL {SUPPORTED:?}, and this is {version}"
+            )));
+        }
         Ok(Self {
             bin_dir: ask(&path, "--bindir")?.into(),
             lib_dir: ask(&path, "--libdir")?.into(),
