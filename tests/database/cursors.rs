@@ -164,9 +164,9 @@ fn t025_a_cursor_shows_no_more_rows_once_the_token_ran_out() {
     db.superuser().run(&format!("select auth.update_issuer('{ISSUER}', leeway => '0')"));
     let mut session = db.tenant();
     session.run("begin");
-    session.authenticate(&hs256(&with(claims_a(), json!({"exp": now() + 2})))).unwrap();
+    session.authenticate(&hs256(&with(claims_a(), json!({"exp": now() + 5})))).unwrap();
     session
-        .run("declare filtered cursor for select id from docs; fetch 1 from filtered; select pg_sleep(2.1)");
+        .run("declare filtered cursor for select id from docs; fetch 1 from filtered; select pg_sleep(5.1)");
     let rest = session.simple_query("fetch all from filtered").unwrap();
     let rows = rest.iter().filter(|message| matches!(message, postgres::SimpleQueryMessage::Row(_))).count();
     assert_eq!(rows, 0, "a filter sees that the token ran out");

@@ -25,7 +25,7 @@ fn t067_the_report_of_a_deadlock_holds_no_credential() {
                     session
                         .batch_execute(&format!(
                             "begin; select auth.authenticate('{token}'); update locked set n = 1 where id = {first};
-                             select pg_sleep(0.5); update locked set n = 1 where id = {second}; commit"
+                             select pg_sleep(2); update locked set n = 1 where id = {second}; commit"
                         ))
                         .err()
                 })

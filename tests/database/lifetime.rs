@@ -214,10 +214,10 @@ fn t025_a_token_that_runs_out_stops_working_at_the_next_message() {
            $$ begin return auth.is_authenticated() || ' ' || coalesce(auth.current_org()::text, '-'); end $$",
     );
     session.run("begin");
-    session.authenticate(&hs256(&with(claims_a(), json!({"exp": now() + 2})))).unwrap();
+    session.authenticate(&hs256(&with(claims_a(), json!({"exp": now() + 5})))).unwrap();
     assert_eq!(session.visible(), 500);
     assert_eq!(session.value("select pg_temp.signed_in()").unwrap(), format!("true {ORG_A}"));
-    session.run("select pg_sleep(2.1)");
+    session.run("select pg_sleep(5.1)");
     assert_eq!(session.value("select pg_temp.signed_in()").as_deref(), Some("false -"));
     assert_eq!(session.visible(), 0);
     for reader in
@@ -235,11 +235,11 @@ fn t025_a_remembered_signature_does_not_outlive_its_token() {
     let db = Database::new();
     db.superuser().run(&format!("select auth.update_issuer('{ISSUER}', leeway => '0')"));
     let mut session = db.tenant();
-    let token = hs256(&with(claims_a(), json!({"exp": now() + 2})));
+    let token = hs256(&with(claims_a(), json!({"exp": now() + 5})));
     session.run("begin");
     session.authenticate(&token).unwrap();
     session.authenticate(&token).unwrap();
-    session.run("commit; select pg_sleep(2.1); begin");
+    session.run("commit; select pg_sleep(5.1); begin");
     assert_eq!(refusal(session.authenticate(&token)), "28000 the credential has expired");
 }
 

@@ -92,9 +92,9 @@ fn t025_workers_agree_with_their_leader_about_expiry() {
     let (db, mut session) = prepared();
     db.superuser().run(&format!("select auth.update_issuer('{ISSUER}', leeway => '0')"));
     session.run("set max_parallel_workers_per_gather = 4; set parallel_leader_participation = off; begin");
-    session.authenticate(&hs256(&with(claims_a(), json!({"exp": now() + 2})))).unwrap();
+    session.authenticate(&hs256(&with(claims_a(), json!({"exp": now() + 5})))).unwrap();
     // The statement begins in time; whatever its workers do later counts with its start.
-    let slow = "select count(*) from big, lateral (select pg_sleep(case when n = 3 then 2.5 else 0 end)) s where auth.in_org(org_id)";
+    let slow = "select count(*) from big, lateral (select pg_sleep(case when n = 3 then 5.5 else 0 end)) s where auth.in_org(org_id)";
     assert_eq!(session.value(slow).as_deref(), Some("20000"));
     assert_eq!(session.value("select count(*) from big where auth.in_org(org_id)").as_deref(), Some("0"));
     session.run("rollback");
