@@ -41,7 +41,6 @@ end
 $$;
 
 -- The algorithm of an RSA key that names none: the only one its issuer may use, else RS256.
--- This body is bound when it is created, under the installer's search_path: everything is qualified.
 create function auth.rsa_algorithm(allowed text[]) returns text
     language sql immutable set search_path = pg_catalog, pg_temp as $$
     select case count(*) when 1 then min(a) else 'RS256' end
@@ -227,6 +226,10 @@ create function auth.revoke_jwt_key(key_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
     perform auth.require_administrator();
+    -- A key set that is being loaded may bring the key under another algorithm: wait, and see it.
+    perform auth.lock_issuer(i.issuer)
+       from auth.issuers i join auth.jwt_keys k on k.issuer_id = i.id
+      where k.id = revoke_jwt_key.key_id;
     -- The same key may be there under several algorithms, the same secret under several kids.
     update auth.jwt_keys k
        set state = 'revoked', revoked_at = coalesce(k.revoked_at, clock_timestamp()), retired_until = null,

@@ -97,7 +97,7 @@ fn verify_token<'a>(
     audience: Option<&str>,
 ) -> Result<(VerifiedClaims<'a>, Rc<Issuer>), Failure> {
     if issuer.is_some_and(|demanded| demanded != token.issuer()) {
-        return Err(Refusal::UnknownIssuer.into());
+        return Err(Refusal::IssuerMismatch.into());
     }
     let found =
         store::issuer_and_keys(token.issuer(), token.kid(), token.algorithm()).map_err(Failure::Error)?;
@@ -111,16 +111,11 @@ fn verify_token<'a>(
         issuer: token.issuer().to_owned(),
         kid: token.kid().and(keys.first()).and_then(|key| key.kid.clone()),
     };
-    let names_key = token.kid().is_some();
     let verdict = MEMORY.with_borrow_mut(|memory| {
         jwt::verify(token, &found.rules, &keys, audience, catalog::clock(), memory)
     });
     match verdict {
         Ok(claims) => Ok((claims, found)),
-        // Only the keys of its kid were looked up.
-        Err(Refusal::NoKeys) if names_key => {
-            Err(Refused { refusal: Refusal::UnknownKey, configured: Some(configured) }.into())
-        }
         Err(refusal) => Err(Refused { refusal, configured: Some(configured) }.into()),
     }
 }

@@ -45,6 +45,7 @@ fn told(refusal: Refusal) -> Told {
         | Refusal::BadSignature
         | Refusal::IssuerMissing
         | Refusal::IssuerMalformed
+        | Refusal::IssuerMismatch
         | Refusal::SubjectMalformed
         | Refusal::ExpiryMissing
         | Refusal::ExpiryMalformed

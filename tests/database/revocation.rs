@@ -126,3 +126,31 @@ fn a_revocation_that_is_not_committed_does_not_count_and_blocks_nobody() {
     administrator.authenticate(&token).unwrap();
     session.authenticate(&token).unwrap();
 }
+
+#[test]
+fn a_key_set_that_is_being_loaded_does_not_bring_back_the_key_that_is_revoked() {
+    let db = Database::new();
+    let pair = Pair::rs256();
+    let set = |alg: &str| jwks(&[with(pair.jwk("r"), serde_json::json!({ "alg": alg }))]);
+    let load = |session: &mut Client, alg: &str| {
+        session.execute("select auth.load_jwks($1, $2)", &[&ISSUER, &set(alg)]).unwrap();
+    };
+    let mut loading = db.superuser();
+    load(&mut loading, "RS256");
+    let id =
+        loading.value(&format!("select key_id from auth.list_jwt_keys('{ISSUER}') where kid = 'r'")).unwrap();
+    loading.run("begin");
+    load(&mut loading, "PS256");
+    let revoking = thread::scope(|scope| {
+        let revoking = scope.spawn(|| db.superuser().run(&format!("select auth.revoke_jwt_key('{id}')")));
+        let waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        while loading.value(waits).as_deref() != Some("1") && !revoking.is_finished() {
+            loading.run("select pg_sleep(0.01), pg_stat_clear_snapshot()");
+        }
+        loading.run("commit");
+        revoking.join()
+    });
+    revoking.unwrap();
+    let usable = format!("select count(*) from auth.list_jwt_keys('{ISSUER}') where kid = 'r' and usable");
+    assert_eq!(loading.value(&usable).as_deref(), Some("0"));
+}

@@ -2,8 +2,8 @@
 """Writes pyjwt.json (a token of every algorithm made by PyJWT) and keys.json (public keys in other
 spellings, good and weak, made by cryptography) beside itself. Every run makes new keys.
 
-    python3 -m venv /tmp/venv && /tmp/venv/bin/pip install pyjwt cryptography
-    /tmp/venv/bin/python tests/vectors/make_pyjwt.py
+    python3 -m venv target/venv && target/venv/bin/pip install pyjwt cryptography
+    target/venv/bin/python tests/vectors/make_pyjwt.py
 """
 
 import base64

@@ -50,16 +50,6 @@ impl Installation {
         under(&self.tree, &self.pg_config.bin_dir).join(program)
     }
 
-    /// The server's major version.
-    pub fn major(&self) -> u32 {
-        self.pg_config.major()
-    }
-
-    /// Where the private copy keeps control files and scripts of extensions.
-    pub fn share_extension_dir(&self) -> PathBuf {
-        under(&self.tree, &self.pg_config.share_dir).join("extension")
-    }
-
     /// The directory for everything that runs.
     pub fn run_dir(&self) -> &Path {
         &self.run_dir

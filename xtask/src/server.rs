@@ -65,11 +65,6 @@ impl Server {
         self.port
     }
 
-    /// The data directory.
-    pub fn data_dir(&self) -> &Path {
-        &self.data_dir
-    }
-
     /// All that the server has logged so far.
     pub fn log(&self) -> String {
         fs::read(self.log_file())

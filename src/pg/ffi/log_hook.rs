@@ -9,8 +9,15 @@ use std::ffi::{CStr, c_char};
 
 /// What takes a credential or a secret, in lower case. A longer word that begins like one of them, such as
 /// `authenticated`, is none.
-const CALLS: [&[u8]; 5] =
-    [b"authenticate", b"verify_jwt", b"check_jwt", b"add_jwt_secret", b"pg_bearer.identity"];
+const CALLS: [&[u8]; 7] = [
+    b"authenticate",
+    b"verify_jwt",
+    b"check_jwt",
+    b"add_jwt_secret",
+    b"check_jwt_secret",
+    b"decode_jwt_secret",
+    b"pg_bearer.identity",
+];
 /// How every JWT begins: `{"` in base64url.
 const JWT_START: &[u8] = b"eyJ";
 
@@ -28,7 +35,7 @@ pub(in crate::pg) fn install() {
     }
 }
 
-/// Switches Rust's backtraces off: pgrx would send them to the client, and taking one costs milliseconds.
+/// Switches Rust's backtraces off: pgrx would send them to the client.
 /// Called once, from `_PG_init`.
 pub(in crate::pg) fn disable_backtraces() {
     for variable in ["RUST_BACKTRACE", "RUST_LIB_BACKTRACE"] {
@@ -87,9 +94,12 @@ mod tests {
 
     #[test]
     fn statements_with_credentials_are_recognised() {
-        for text in
-            ["select auth.authenticate('x')", "SELECT AUTH.\"authenticate\"($1)", "select f('eyJhbGci')"]
-        {
+        for text in [
+            "select auth.authenticate('x')",
+            "SELECT AUTH.\"authenticate\"($1)",
+            "select f('eyJhbGci')",
+            "select auth.check_jwt_secret('x')",
+        ] {
             assert!(holds_credential(text.as_bytes()), "{text}");
         }
         for text in [
