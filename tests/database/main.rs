@@ -33,3 +33,4 @@ mod secrets;
 mod standby;
 mod stat_statements;
 mod tokens;
+mod unchanged;

@@ -31,7 +31,7 @@ pub(in crate::pg) fn install() {
     // SAFETY: hooks are plain variables of the backend, read and written on its one thread.
     unsafe {
         PREVIOUS.0.set(pg_sys::emit_log_hook);
-        pg_sys::emit_log_hook = Some(hide_credentials);
+        pg_sys::emit_log_hook = Some(before_logging);
     }
 }
 
@@ -42,6 +42,17 @@ pub(in crate::pg) fn disable_backtraces() {
         if std::env::var_os(variable).is_some() {
             // SAFETY: a backend has a single thread.
             unsafe { std::env::set_var(variable, "0") }
+        }
+    }
+}
+
+/// Nothing in it needs dropping when an error of the previous hook jumps over it.
+unsafe extern "C-unwind" fn before_logging(edata: *mut pg_sys::ErrorData) {
+    // SAFETY: Postgres passes the error it is about to log, and so do we.
+    unsafe {
+        hide_credentials(edata);
+        if let Some(previous) = PREVIOUS.0.get() {
+            previous(edata);
         }
     }
 }
@@ -69,9 +80,6 @@ unsafe extern "C-unwind" fn hide_credentials(edata: *mut pg_sys::ErrorData) {
         // What a deadlock adds: the statements of every session that took part.
         if holds_credential(bytes(edata.detail_log)) {
             edata.detail_log = std::ptr::null_mut();
-        }
-        if let Some(previous) = PREVIOUS.0.get() {
-            previous(edata);
         }
     }
 }

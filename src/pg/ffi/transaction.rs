@@ -94,7 +94,22 @@ fn refuse_held_cursor() {
     .report(PgLogLevel::ERROR);
 }
 
-#[pg_guard]
+// As it is in C, without pgrx's wrapper: that would catch an error of the command and raise another one in
+// its place, without position, context and names of constraints. Nothing in `process_utility` needs dropping
+// when an error jumps over it.
+unsafe extern "C-unwind" {
+    fn standard_ProcessUtility(
+        statement: *mut pg_sys::PlannedStmt,
+        query: *const c_char,
+        read_only_tree: bool,
+        context: pg_sys::ProcessUtilityContext::Type,
+        params: pg_sys::ParamListInfo,
+        environment: *mut pg_sys::QueryEnvironment,
+        destination: *mut pg_sys::DestReceiver,
+        completion: *mut pg_sys::QueryCompletion,
+    );
+}
+
 #[allow(clippy::too_many_arguments, reason = "the signature is utility.h's")]
 unsafe extern "C-unwind" fn process_utility(
     statement: *mut pg_sys::PlannedStmt,
@@ -109,41 +124,22 @@ unsafe extern "C-unwind" fn process_utility(
     // SAFETY: the arguments are passed on as they came; the statement is a valid node.
     unsafe {
         let holds = declares_held_cursor(statement);
-        if holds && HAD_IDENTITY.get() {
-            refuse_held_cursor();
+        if holds {
+            refuse_if_identity();
         }
-        let next = PREVIOUS.get().unwrap_or(standard_process_utility);
+        let next = PREVIOUS.get().unwrap_or(standard_ProcessUtility);
         next(statement, query, read_only_tree, context, params, environment, destination, completion);
         // Planning the cursor's query may have run a function that authenticates.
-        if holds && HAD_IDENTITY.get() {
-            refuse_held_cursor();
+        if holds {
+            refuse_if_identity();
         }
     }
 }
 
-#[allow(clippy::too_many_arguments, reason = "the signature is utility.h's")]
-unsafe extern "C-unwind" fn standard_process_utility(
-    statement: *mut pg_sys::PlannedStmt,
-    query: *const c_char,
-    read_only_tree: bool,
-    context: pg_sys::ProcessUtilityContext::Type,
-    params: pg_sys::ParamListInfo,
-    environment: *mut pg_sys::QueryEnvironment,
-    destination: *mut pg_sys::DestReceiver,
-    completion: *mut pg_sys::QueryCompletion,
-) {
-    // SAFETY: as the hook's contract says.
-    unsafe {
-        pg_sys::standard_ProcessUtility(
-            statement,
-            query,
-            read_only_tree,
-            context,
-            params,
-            environment,
-            destination,
-            completion,
-        );
+#[pg_guard]
+extern "C-unwind" fn refuse_if_identity() {
+    if HAD_IDENTITY.get() {
+        refuse_held_cursor();
     }
 }
 
