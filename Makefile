@@ -1,37 +1,36 @@
 # Each target installs what it needs (with sudo if you are not root), says what it does and can be repeated.
-# PG_CONFIG=/path/to/pg_config chooses the PostgreSQL, which has to be 15 for now.
+# PG=15|16|17|18 chooses the version of PostgreSQL, PG_CONFIG=/path/to/pg_config a particular one.
 
-export PG_CONFIG
+export PG PG_CONFIG
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
-.PHONY: help demo psql stop test install bench
+.PHONY: help demo psql stop test test-all test-postgres install bench
 
 help:
-	@echo 'make demo      start a private server with an example of two tenants'
-	@echo 'make psql      open the example in psql'
-	@echo 'make stop      stop the server of the example'
-	@echo 'make test      everything that must hold before a change is good'
-	@echo 'make install   install into PostgreSQL [PG_CONFIG=/path/to/pg_config] [DESTDIR=/path]'
-	@echo 'make bench     measure'
+	@echo 'make demo            start a private server with an example of two tenants'
+	@echo 'make psql            open the example in psql'
+	@echo 'make stop            stop the server of the example'
+	@echo 'make test            everything that must hold before a change is good'
+	@echo 'make test-all        the same with every version of PostgreSQL, and its own tests too'
+	@echo 'make test-postgres   the tests of PostgreSQL itself, with pg_bearer loaded'
+	@echo 'make install         install into PostgreSQL [DESTDIR=/path]'
+	@echo 'make bench           measure'
+	@echo 'PG=15|16|17|18 or PG_CONFIG=/path/to/pg_config chooses the PostgreSQL.'
 
-demo:
-	@xtask/setup.sh demo
-	@cargo xtask demo
+demo test bench:
+	@xtask/setup.sh $@
+	@cargo xtask $@
 
-psql:
-	@cargo xtask psql
+psql stop:
+	@cargo xtask $@
 
-stop:
-	@cargo xtask stop
+test-postgres:
+	@xtask/setup.sh test-postgres
+	@cargo xtask test-postgres
 
-test:
-	@xtask/setup.sh test
-	@cargo xtask test
+test-all:
+	@cargo xtask test-all
 
 install:
 	@xtask/setup.sh install
 	@cargo xtask install $(if $(DESTDIR),--destdir '$(DESTDIR)')
-
-bench:
-	@xtask/setup.sh bench
-	@cargo xtask bench

@@ -316,13 +316,13 @@ fn a_database_without_utf8_is_refused() {
                 &format!("create database {name} template template0 encoding '{encoding}' locale 'C'"),
             )
             .unwrap();
-        let refusal = server().psql(&name, "create extension pg_bearer").unwrap_err().to_string();
-        assert_contains(&refusal, "pg_bearer needs a database with encoding UTF8");
-        assert_contains(&refusal, "Create the database with ENCODING 'UTF8'.");
-        assert_eq!(
-            server().psql(&name, "select count(*) from pg_namespace where nspname = 'auth'").unwrap().trim(),
-            "0"
-        );
+        let mut session = Database::new().config("postgres").dbname(&name).connect(NoTls).unwrap();
+        let error = session.batch_execute("create extension pg_bearer").unwrap_err();
+        let error = error.as_db_error().unwrap();
+        assert_contains(error.message(), "pg_bearer needs a database with encoding UTF8");
+        assert_eq!(error.hint(), Some("Tokens are UTF-8. Create the database with ENCODING 'UTF8'."));
+        let schemas = "select count(*) from pg_namespace where nspname = 'auth'";
+        assert_eq!(session.value(schemas).as_deref(), Some("0"));
     }
 }
 

@@ -292,7 +292,9 @@ fn t092_every_refused_credential_gives_the_same_error_and_no_client_sees_the_rea
     let heard = notices.lock().unwrap().join("\n");
     assert_contains(&heard, "StartSubTransaction");
     for part in ["refused", "signature", "issuer", "pg_bearer"] {
-        assert_eq!(heard.lines().find(|line| line.contains(part)), None);
+        // 18 tells where it looks for the library.
+        let tells = |line: &&str| line.contains(part) && !line.contains("find_in_path");
+        assert_eq!(heard.lines().find(tells), None);
     }
     let expired = session.authenticate(&hs256(&with(claims_a(), json!({"exp": now() - 3600})))).unwrap_err();
     assert_contains(format!("{expired:?}"), "the credential has expired");

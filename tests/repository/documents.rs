@@ -47,7 +47,7 @@ fn the_version_is_in_the_changelog() {
 fn paths(document: &str) -> Vec<String> {
     let quoted = document.split('`').skip(1).step_by(2).flat_map(str::split_whitespace);
     let ours = |word: &&str| {
-        ["src/", "sql/", "tests/", "xtask/", "benches/", "examples/"]
+        ["src/", "sql/", "tests/", "xtask/", "benches/", "examples/", "docs/"]
             .iter()
             .any(|place| word.starts_with(place))
     };
@@ -65,7 +65,7 @@ fn paths(document: &str) -> Vec<String> {
 
 #[test]
 fn the_documents_name_files_that_exist() {
-    for document in ["README.md", "ARCHITECTURE.md"] {
+    for document in ["README.md", "ARCHITECTURE.md", "docs/versions.md"] {
         for path in paths(&read(document)) {
             assert!(root().join(&path).exists(), "{document} mentions {path}, which does not exist");
         }

@@ -3,6 +3,7 @@
 
 mod documents;
 mod sources;
+mod versions;
 
 use serde_json::Value;
 use sources::{File, all, read};

@@ -11,6 +11,9 @@ const SETTINGS: &[(&str, &str)] = &[("shared_buffers", "512MB"), ("jit", "off")]
 pub(crate) fn run() -> Result<(), Error> {
     let installation = Installation::prepare()?;
     let server = Server::start(&installation, "bench", SETTINGS)?;
+    if server.psql("postgres", "show debug_assertions")?.trim() == "on" {
+        return Err(Error::new("this PostgreSQL checks assertions: what it takes says nothing"));
+    }
     server.psql("postgres", "create database bench")?;
     let mut script = Command::new("bash");
     script.arg("benches/run.sh").current_dir(project::root());

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::extension::Extension;
 use crate::install::{self, Places};
 use crate::pg_config::PgConfig;
-use crate::{bench, demo, test};
+use crate::{bench, demo, postgres_tests, test, test_all};
 
 const USAGE: &str = "\
 usage: cargo xtask <command>
@@ -15,9 +15,11 @@ usage: cargo xtask <command>
   psql      open the demo in psql
   stop      stop the demo's server
   test      everything that must hold before a change is good
+  test-all  the same for every version of PostgreSQL, and its own tests too; notes it in docs/versions.md
+  test-postgres  the tests of PostgreSQL itself, with pg_bearer loaded
   bench     measure
 
-PG_CONFIG chooses the PostgreSQL; the default is in .cargo/config.toml.";
+PG=<major version> or PG_CONFIG=<file> chooses the PostgreSQL; the default is in .cargo/config.toml.";
 
 /// Runs one command line of xtask.
 pub fn run(arguments: &[String]) -> Result<(), Error> {
@@ -29,6 +31,8 @@ pub fn run(arguments: &[String]) -> Result<(), Error> {
         ["psql"] => demo::psql(),
         ["stop"] => demo::stop(),
         ["test"] => test::run(),
+        ["test-all"] => test_all::run(),
+        ["test-postgres"] => postgres_tests::run(),
         ["bench"] => bench::run(),
         ["help" | "--help"] => {
             println!("{USAGE}");

@@ -7,10 +7,14 @@ use std::process::Command;
 
 use crate::error::{Context, Error};
 use crate::installation::{Installation, remove_dir};
+use crate::pg_config::PgConfig;
 use crate::server::Server;
-use crate::{process, project};
+use crate::{process, project, run_dir};
 
 const NAME: &str = "demo";
+
+/// The file that says which PostgreSQL it runs on.
+const NOTE: &str = "demo-runs-on";
 
 /// The tokens that make_tokens.py writes, and how the table calls them.
 const TOKENS: &[(&str, &str)] = &[
@@ -29,10 +33,11 @@ const FOR_BETA: &str = "insert into invoices (org_id, customer, amount)
 /// Starts the demo afresh, shows what each credential sees and leaves it running.
 pub(crate) fn start() -> Result<(), Error> {
     let installation = Installation::prepare()?;
-    println!("==> starting a server");
+    println!("==> starting {}", installation.pg_config().version());
     let server = Server::start_shared(&installation, NAME, &[])?;
     println!("==> loading the example: two tenants, acme and beta, share the table invoices");
     let secrets = make_tokens(&installation)?;
+    remember(&installation)?;
     server.psql("postgres", "create database demo")?;
     load(&server, &secrets)?;
     show(&server, &secrets)?;
@@ -43,7 +48,7 @@ pub(crate) fn start() -> Result<(), Error> {
 
 /// Opens psql as the application, with the tokens as variables.
 pub(crate) fn psql() -> Result<(), Error> {
-    let installation = Installation::found()?;
+    let installation = remembered()?;
     let server = running(&installation)?;
     let secrets = secrets_dir(&installation);
     let mut psql = server.client("psql", "app", NAME);
@@ -56,7 +61,7 @@ pub(crate) fn psql() -> Result<(), Error> {
 
 /// Stops the demo and removes what it had.
 pub(crate) fn stop() -> Result<(), Error> {
-    let installation = Installation::found()?;
+    let installation = remembered()?;
     remove_dir(&secrets_dir(&installation))?;
     match Server::shared(&installation, NAME)? {
         Some(server) => {
@@ -66,6 +71,20 @@ pub(crate) fn stop() -> Result<(), Error> {
         None => println!("the demo was not running"),
     }
     Ok(())
+}
+
+/// Notes which PostgreSQL the demo runs on, so that `psql` and `stop` need not be told.
+fn remember(installation: &Installation) -> Result<(), Error> {
+    let note = installation.run_dir().join(NOTE);
+    fs::write(&note, installation.pg_config().path().as_os_str().as_encoded_bytes())
+        .context(|| format!("cannot write {}", note.display()))
+}
+
+fn remembered() -> Result<Installation, Error> {
+    let note = run_dir::path()?.join(NOTE);
+    let program = fs::read_to_string(&note)
+        .map_err(|_| Error::new("nothing has been started yet; begin with `make demo`"))?;
+    Installation::found(PgConfig::read(&program)?)
 }
 
 fn running(installation: &Installation) -> Result<Server, Error> {

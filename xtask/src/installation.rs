@@ -17,12 +17,19 @@ pub struct Installation {
     user: ServerUser,
     run_dir: PathBuf,
     tree: PathBuf,
+    template: PathBuf,
 }
 
 impl Installation {
-    /// Builds the extension for PG_CONFIG and brings the private copy up to date; parallel processes wait.
+    /// Builds the extension for the chosen PostgreSQL and brings its private copy up to date; parallel
+    /// processes wait.
     pub fn prepare() -> Result<Installation, Error> {
-        let installation = Self::in_run_dir(run_dir::create()?)?;
+        Self::prepare_for(PgConfig::find()?)
+    }
+
+    /// The same for this PostgreSQL.
+    pub(crate) fn prepare_for(pg_config: PgConfig) -> Result<Installation, Error> {
+        let installation = Self::in_run_dir(run_dir::create()?, pg_config)?;
         let _lock = run_dir::lock(&installation.run_dir)?;
         let extension = Extension::build(&installation.pg_config)?;
         installation.refresh_tree()?;
@@ -30,19 +37,21 @@ impl Installation {
         Ok(installation)
     }
 
-    /// The private copy that `prepare` made earlier, as it is.
-    pub(crate) fn found() -> Result<Installation, Error> {
-        let installation = Self::in_run_dir(run_dir::path()?)?;
-        if !installation.tree.exists() {
-            return Err(Error::new("nothing has been started yet; begin with `make demo`"));
-        }
-        Ok(installation)
+    /// The private copy of this PostgreSQL that `prepare` made earlier, as it is.
+    pub(crate) fn found(pg_config: PgConfig) -> Result<Installation, Error> {
+        Self::in_run_dir(run_dir::path()?, pg_config)
     }
 
-    fn in_run_dir(run_dir: PathBuf) -> Result<Installation, Error> {
-        let pg_config = PgConfig::find()?;
-        let tree = run_dir.join(format!("pg{}", pg_config.major()));
-        Ok(Installation { pg_config, user: ServerUser::find()?, run_dir, tree })
+    fn in_run_dir(run_dir: PathBuf, pg_config: PgConfig) -> Result<Installation, Error> {
+        let name = format!("{}-{}", pg_config.major(), run_dir::hash(pg_config.path()));
+        let tree = run_dir.join(format!("pg{name}"));
+        let template = run_dir.join(format!("template-pg{name}"));
+        Ok(Installation { pg_config, user: ServerUser::find()?, run_dir, tree, template })
+    }
+
+    /// The PostgreSQL that this is a copy of.
+    pub(crate) fn pg_config(&self) -> &PgConfig {
+        &self.pg_config
     }
 
     /// A program of the private copy, such as `psql` or `pgbench`.
@@ -76,8 +85,8 @@ impl Installation {
     }
 
     /// An initialized data directory to start servers from.
-    pub(crate) fn template(&self) -> PathBuf {
-        self.run_dir.join(format!("template-pg{}", self.pg_config.major()))
+    pub(crate) fn template(&self) -> &Path {
+        &self.template
     }
 
     /// Copies PostgreSQL and initializes a cluster if what is there is not from this very PostgreSQL.
@@ -89,7 +98,7 @@ impl Installation {
         }
         eprintln!("copying {} to {} …", self.pg_config.version(), self.tree.display());
         remove_dir(&self.tree)?;
-        remove_dir(&self.template())?;
+        remove_dir(&self.template)?;
         self.copy_postgres()?;
         self.check_relocated()?;
         self.create_template()?;
@@ -144,8 +153,7 @@ impl Installation {
     }
 
     fn create_template(&self) -> Result<(), Error> {
-        let template = self.template();
-        self.user.create_dir(&template)?;
+        self.user.create_dir(&self.template)?;
         let mut initdb = self.command(&self.bin("initdb"));
         initdb.args([
             "--auth=trust",
@@ -154,7 +162,7 @@ impl Installation {
             "--locale=C.UTF-8",
             "--no-sync",
         ]);
-        process::capture(initdb.arg("--pgdata").arg(&template)).map(drop)
+        process::capture(initdb.arg("--pgdata").arg(&self.template)).map(drop)
     }
 }
 

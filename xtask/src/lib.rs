@@ -8,6 +8,7 @@ mod extension;
 mod install;
 mod installation;
 mod pg_config;
+mod postgres_tests;
 mod process;
 mod project;
 mod run_dir;
@@ -15,6 +16,7 @@ mod schema;
 mod server;
 mod server_user;
 mod test;
+mod test_all;
 mod watcher;
 
 pub use cli::run;

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::error::{Context, Error};
-use crate::process;
+use crate::{process, project};
 
 /// A PostgreSQL to build for, as its pg_config describes it.
 #[derive(Clone)]
@@ -17,18 +17,38 @@ pub(crate) struct PgConfig {
 }
 
 /// The majors there is a feature for in Cargo.toml.
-const SUPPORTED: &[u32] = &[15];
+pub(crate) const SUPPORTED: &[u32] = &[15, 16, 17, 18];
 
 impl PgConfig {
-    /// The pg_config named by PG_CONFIG, or else the default in `.cargo/config.toml`, which cargo
-    /// passes on to the programs it runs.
+    /// The pg_config named by PG_CONFIG, or of the major version named by PG, or else the default in
+    /// `.cargo/config.toml`, which cargo passes on to the programs it runs.
     pub(crate) fn find() -> Result<Self, Error> {
-        let chosen = ["PG_CONFIG", "PGRX_PG_CONFIG_PATH"]
-            .iter()
-            .filter_map(|name| std::env::var(name).ok())
-            .find(|value| !value.is_empty())
-            .ok_or_else(|| Error::new("set PG_CONFIG to the path of a pg_config"))?;
-        Self::read(&chosen)
+        if let Some(program) = variable("PG_CONFIG") {
+            return Self::read(&program);
+        }
+        if let Some(major) = major_of_pg()? {
+            return Self::of_major(major);
+        }
+        let program = variable("PGRX_PG_CONFIG_PATH").ok_or_else(|| {
+            Error::new("set PG_CONFIG to the path of a pg_config, or PG to a major version")
+        })?;
+        Self::read(&program)
+    }
+
+    /// Debian's of this major version, or else the one we built.
+    pub(crate) fn of_major(major: u32) -> Result<Self, Error> {
+        let packaged = PathBuf::from(format!("/usr/lib/postgresql/{major}/bin"));
+        let headers = PathBuf::from(format!("/usr/include/postgresql/{major}/server"));
+        // Debian's client brings a pg_config without a server.
+        if packaged.join("postgres").exists() && headers.exists() {
+            return Self::read(&packaged.join("pg_config").to_string_lossy());
+        }
+        Self::built(major)
+    }
+
+    /// The one that `xtask/build_postgresql.sh` built of this major version.
+    pub(crate) fn built(major: u32) -> Result<Self, Error> {
+        Self::read(&built_dir(major)?.join("bin/pg_config").to_string_lossy())
     }
 
     /// Asks this pg_config where its PostgreSQL lives.
@@ -74,6 +94,31 @@ impl PgConfig {
     pub(crate) fn version(&self) -> &str {
         &self.version
     }
+}
+
+/// The major version named by PG, or else the default's.
+pub(crate) fn chosen_major() -> Result<u32, Error> {
+    match major_of_pg()? {
+        Some(major) => Ok(major),
+        None => Ok(PgConfig::find()?.major),
+    }
+}
+
+/// Where `xtask/build_postgresql.sh` builds this major version; PostgreSQL's own tests are there, too.
+pub(crate) fn built_dir(major: u32) -> Result<PathBuf, Error> {
+    Ok(project::cache_dir()?.join(format!("postgresql-{major}")))
+}
+
+fn major_of_pg() -> Result<Option<u32>, Error> {
+    let Some(text) = variable("PG") else { return Ok(None) };
+    match text.parse() {
+        Ok(major) if SUPPORTED.contains(&major) => Ok(Some(major)),
+        _ => Err(Error::new(format!("PG={text}: pg_bearer supports PostgreSQL {SUPPORTED:?}"))),
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 fn ask(pg_config: &Path, option: &str) -> Result<String, Error> {

@@ -18,6 +18,13 @@ pub(crate) fn target_dir() -> PathBuf {
     root().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }
 
+/// Where what is fetched and built once is kept; `xtask/setup.sh` says the same.
+pub(crate) fn cache_dir() -> Result<PathBuf, Error> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let caches = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
+    Ok(caches.ok_or_else(|| Error::new("set HOME"))?.join("pg_bearer"))
+}
+
 /// The extension's version, from Cargo.toml, its only home.
 pub(crate) fn version() -> Result<String, Error> {
     let manifest = root().join("Cargo.toml");

@@ -17,8 +17,7 @@ pub(crate) fn path() -> Result<PathBuf, Error> {
         return std::path::absolute(dir).context(|| "PG_BEARER_RUN_DIR is not a path".into());
     }
     let (uid, _) = server_user::ourselves()?;
-    let hash = fnv1a(project::root().as_os_str().as_encoded_bytes());
-    Ok(PathBuf::from(format!("/tmp/pg_bearer-{uid}-{hash:08x}")))
+    Ok(PathBuf::from(format!("/tmp/pg_bearer-{uid}-{}", hash(&project::root()))))
 }
 
 /// Creates the directory, or makes sure that the one found is ours alone to write.
@@ -58,6 +57,9 @@ fn check_ours(dir: &Path) -> Result<(), Error> {
     )))
 }
 
-fn fnv1a(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+/// A short name for a path (FNV-1a).
+pub(crate) fn hash(path: &Path) -> String {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    let mix = |hash: u32, byte: &u8| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
+    format!("{:08x}", bytes.iter().fold(0x811c_9dc5, mix))
 }
