@@ -87,7 +87,7 @@ fn session_of(db: &Database, user: &str) -> Client {
 
 /// Everything a client is told, apart from quotations of its own text.
 fn told(error: &postgres::Error) -> (String, String) {
-    let error = error.as_db_error().unwrap();
+    let error = error.as_db_error().unwrap_or_else(|| panic!("{error:?}"));
     let internal = match error.position() {
         Some(ErrorPosition::Internal { query, .. }) => query.clone(),
         _ => String::new(),

@@ -70,6 +70,8 @@ unsafe extern "C-unwind" fn hide_credentials(edata: *mut pg_sys::ErrorData) {
         edata.hide_ctx |= secret || holds_credential(bytes(edata.context));
         if holds_credential(bytes(edata.internalquery)) {
             edata.internalquery = std::ptr::null_mut();
+            // Clients take a position without its text for a broken message.
+            edata.internalpos = 0;
         }
         // What log_min_duration_statement adds, as it reads where messages are in English.
         let parameters = b"parameters:";
