@@ -17,19 +17,12 @@ help:
 	@echo 'make bench           measure'
 	@echo 'PG=15|16|17|18 or PG_CONFIG=/path/to/pg_config chooses the PostgreSQL.'
 
-demo test bench:
+demo test test-all test-postgres bench:
 	@xtask/setup.sh $@
 	@cargo xtask $@
 
 psql stop:
 	@cargo xtask $@
-
-test-postgres:
-	@xtask/setup.sh test-postgres
-	@cargo xtask test-postgres
-
-test-all:
-	@cargo xtask test-all
 
 install:
 	@xtask/setup.sh install

@@ -1,83 +1,105 @@
 #!/bin/sh
 # Builds a PostgreSQL from the source package of a Linux distribution, unless that has been done before.
-# It has assertions, all of contrib, PL/Perl, and what PostgreSQL's own regression tests need; its PL/Perl
-# and its libraries are this machine's.
+# It has assertions, contrib (but for what needs further libraries), PL/Perl, and PostgreSQL's own tests. It is
+# the upstream source: no patches of the distribution.
 # usage: xtask/build_postgresql.sh MAJOR DIRECTORY
 set -eu
 major=$1
 prefix=$2
 
+fail() {
+    echo "$@" >&2
+    exit 1
+}
+
+# The name has to contain "postgres": then PostgreSQL puts its libraries straight into lib, where the programs
+# look for them.
+case $prefix in
+*[[:space:]]*) fail "PostgreSQL cannot be built in \"$prefix\": the path has blanks; set XDG_CACHE_HOME." ;;
+/*postgres*) ;;
+*) fail "PostgreSQL cannot be built in \"$prefix\": set XDG_CACHE_HOME to an absolute path." ;;
+esac
+
 # The distributions that have this major, the most stable first; all of them sign their archives.
 case $major in
-15) suites='debian/bookworm' ;;
-16) suites='ubuntu/noble ubuntu/noble-updates' ;;
-17) suites='debian/trixie' ;;
+15) suites='debian-security/bookworm-security debian/bookworm' ;;
+16) suites='ubuntu/noble-updates ubuntu/noble' ;;
+17) suites='debian-security/trixie-security debian/trixie' ;;
 18) suites='debian/forky ubuntu/resolute' ;;
-*)
-    echo "Nobody is known to have the source of PostgreSQL $major." >&2
-    exit 1
-    ;;
+*) fail "Nobody is known to have the source of PostgreSQL $major." ;;
 esac
+
+# Others may be building the same one.
+mkdir -p "${prefix%/*}"
+exec 9>"$prefix.lock"
+flock 9
 
 # Whatever changes how it is built changes this number.
 recipe=1
-if [ "$(cat "$prefix/built" 2>/dev/null)" = "$recipe" ]; then
-    exit 0
-fi
-
 work=$prefix.work
+rm -rf "$work"
+[ "$(cat "$prefix/built" 2>/dev/null)" != "$recipe" ] || exit 0
 begin=$(date +%s)
-rm -rf "$prefix" "$work"
-mkdir -p "$work/lists/partial" "$work/archives/partial" "$work/build"
-cd "$work"
+
+# apt with a configuration of its own, whatever the machine's allows.
+apt() {
+    tool=$1
+    shift
+    "$tool" --quiet=2 -o "Dir::Etc::SourceList=$suite_dir/sources.list" -o Dir::Etc::SourceParts=/dev/null \
+        -o "Dir::State::Lists=$suite_dir/lists" -o "Dir::Cache=$suite_dir/archives" -o APT::Sandbox::User= \
+        -o Acquire::Languages=none -o Acquire::Retries=3 -o Debug::NoLocking=1 -o APT::Default-Release= \
+        -o Acquire::AllowInsecureRepositories=false -o Acquire::AllowDowngradeToInsecureRepositories=false \
+        -o Acquire::AllowWeakRepositories=false -o APT::Get::AllowUnauthenticated=false "$@"
+}
 
 # Fetches a file whose checksum is known.
 fetch() { /usr/lib/apt/apt-helper -o APT::Sandbox::User= download-file "$1" "$2" "SHA256:$3" >/dev/null; }
 
-# apt with a configuration of its own: the machine's stays as it is.
-apt() {
-    tool=$1
-    shift
-    "$tool" --quiet=2 -o "Dir::Etc::SourceList=$work/sources.list" -o Dir::Etc::SourceParts=/dev/null \
-        -o "Dir::State::Lists=$work/lists" -o "Dir::Cache=$work/archives" -o APT::Sandbox::User= \
-        -o Acquire::Languages=none -o Acquire::Retries=3 -o Debug::NoLocking=1 "$@"
-}
-
-# A line for sources.list. Debian's testing may have a Release file past its date.
+# A line for sources.list.
 source_of() {
+    debian=/usr/share/keyrings/debian-archive-keyring.gpg
     case $1 in
-    debian/*)
-        options='signed-by=/usr/share/keyrings/debian-archive-keyring.gpg check-valid-until=no'
-        echo "deb-src [$options] http://deb.debian.org/debian ${1#*/} main"
-        ;;
+    # What testing has is the newest when its Release file is past its date, too.
+    debian/forky) echo "deb-src [signed-by=$debian check-valid-until=no] http://deb.debian.org/debian forky main" ;;
+    debian/* | debian-security/*) echo "deb-src [signed-by=$debian] http://deb.debian.org/${1%/*} ${1#*/} main" ;;
     ubuntu/*)
         archive=http://archive.ubuntu.com/ubuntu
-        keyring=$work/usr/share/keyrings/ubuntu-archive-keyring.gpg
-        if [ ! -e "$keyring" ]; then
-            fetch $archive/pool/main/u/ubuntu-keyring/ubuntu-keyring_2023.11.28.1_all.deb keyring.deb \
-                36de43b15853ccae0028e9a767613770c704833f82586f28eb262f0311adb8a8
-            dpkg-deb --extract keyring.deb "$work"
-        fi
+        fetch $archive/pool/main/u/ubuntu-keyring/ubuntu-keyring_2023.11.28.1_all.deb "$suite_dir/keyring.deb" \
+            36de43b15853ccae0028e9a767613770c704833f82586f28eb262f0311adb8a8 || return 1
+        dpkg-deb --extract "$suite_dir/keyring.deb" "$suite_dir" || return 1
+        keyring=$suite_dir/usr/share/keyrings/ubuntu-archive-keyring.gpg
         echo "deb-src [signed-by=$keyring] $archive ${1#*/} main"
         ;;
     esac
 }
 
+# Downloads the source package of one distribution.
+download_from() {
+    suite_dir=$work/$1
+    mkdir -p "$suite_dir/lists/partial" "$suite_dir/archives/partial"
+    cd "$suite_dir" && source_of "$1" >sources.list && apt apt-get update &&
+        apt apt-get source --download-only "postgresql-$major" >/dev/null
+}
+
 echo "==> fetching the source of PostgreSQL $major"
+found=
 for suite in $suites; do
-    source_of "$suite" >>sources.list
+    if (download_from "$suite") >>"$prefix.log" 2>&1; then
+        found=$work/$suite
+        break
+    fi
+    echo "    $suite does not give it (see $prefix.log)"
 done
-apt apt-get update
-if ! apt apt-get source --download-only "postgresql-$major"; then
-    echo "None of these has the source of PostgreSQL $major, or none can be reached: $suites" >&2
-    exit 1
-fi
-tar --extract --file "$(ls postgresql-"${major}"_*.orig.tar.*)"
+[ -n "$found" ] || fail "None of these has the source of PostgreSQL $major, or none can be reached: $suites"
+mkdir -p "$work/build"
+cd "$work"
+tar --extract --file "$(ls "$found"/postgresql-"$major"_*.orig.tar.*)"
 source=$(ls -d "$work/postgresql-$major"*/)
 source=${source%/}
+rm -rf "$prefix"
 
 # The libraries are found beside the programs, wherever those are copied to.
-echo "==> building ${source##*/}, which takes some minutes (log: $work/log)"
+echo "==> building ${source##*/}, which takes some minutes (log: $prefix.log)"
 build() {
     cd "$work/build"
     # shellcheck disable=SC2016  # the linker knows $ORIGIN
@@ -89,8 +111,8 @@ build() {
         make --silent install-world-bin &&
         make --silent -C src/test/isolation install
 }
-if ! (build) >"$work/log" 2>&1; then
-    tail -n 20 "$work/log" >&2
+if ! (build) >"$prefix.log" 2>&1; then
+    tail -n 20 "$prefix.log" >&2
     exit 1
 fi
 
@@ -106,5 +128,5 @@ cp build/src/test/regress/pg_regress "$tests/regress"
 
 echo "$recipe" >"$prefix/built"
 cd /
-rm -rf "$work"
+rm -rf "$work" "$prefix.log"
 echo "    built in $(($(date +%s) - begin)) s"

@@ -1,14 +1,10 @@
 #!/bin/sh
 # Installs the Debian packages that a make target needs, and builds PostgreSQL where no package has the
 # version that PG names; does nothing when all are there.
-# usage: xtask/setup.sh install|demo|test|test-postgres|bench
+# usage: xtask/setup.sh install|demo|test|test-all|test-postgres|bench
 set -eu
 cd "$(dirname "$0")/.."
 purpose=$1
-default_major=15
-
-# What is built is kept here; the same as in xtask.
-cache=${XDG_CACHE_HOME:-${HOME:?}/.cache}/pg_bearer
 
 fail() {
     echo "$@" >&2
@@ -24,6 +20,13 @@ command -v apt-get >/dev/null || {
 as_root=
 [ "$(id -u)" -eq 0 ] || as_root=sudo
 
+# The server we run is a private one, so Debian need not start its own.
+no_cluster=/etc/postgresql-common/createcluster.d/pg_bearer.conf
+tidy() { [ ! -e "$no_cluster" ] || $as_root rm -f "$no_cluster"; }
+trap tidy EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
 is_installed() {
     [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null || true)" = installed ]
 }
@@ -31,22 +34,16 @@ is_installed() {
 # Is there such a package to install?
 is_offered() { apt-cache show --no-all-versions "$1" >/dev/null 2>&1; }
 
-apt() { $as_root env DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes apt-get --quiet=2 "$@"; }
+apt() {
+    [ -z "$as_root" ] || command -v sudo >/dev/null || fail 'Please run this as root once: there is no sudo.'
+    $as_root env DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes apt-get --quiet=2 "$@" ||
+        fail "apt-get $1 failed."
+}
 
 # apt's lists may be missing, as in a fresh container, or old.
 update() {
     [ -n "${updated-}" ] || apt update
     updated=yes
-}
-
-no_cluster=/etc/postgresql-common/createcluster.d/pg_bearer.conf
-
-# The server we run is a private one, so Debian need not start its own.
-without_cluster() {
-    is_installed postgresql-common && return
-    trap '$as_root rm -f "$no_cluster"' EXIT
-    $as_root mkdir -p "${no_cluster%/*}"
-    echo 'create_main_cluster = false' | $as_root tee "$no_cluster" >/dev/null
 }
 
 # Installs those of these packages that are missing.
@@ -56,51 +53,57 @@ need() {
         is_installed "$package" || missing="$missing $package"
     done
     [ -n "$missing" ] || return 0
-    [ -z "$as_root" ] || command -v sudo >/dev/null ||
-        fail "Please install as root, since there is no sudo:$missing"
-    update
-    without_cluster
     echo "==> installing$missing"
+    update
+    if ! is_installed postgresql-common; then
+        $as_root mkdir -p "${no_cluster%/*}"
+        echo 'create_main_cluster = false' | $as_root tee "$no_cluster" >/dev/null
+    fi
     # shellcheck disable=SC2086  # a list of words
     apt install --yes --no-install-recommends $missing
 }
 
-# Is PostgreSQL of this major version among the system's packages?
-is_packaged() {
-    is_installed "postgresql-server-dev-$1" || is_offered "postgresql-server-dev-$1" || {
-        [ -z "$(find /var/lib/apt/lists -name '*_Packages*' -print -quit 2>/dev/null)" ] && update &&
-            is_offered "postgresql-server-dev-$1"
-    }
+# The same place as in xtask.
+need_built() {
+    need bison flex bzip2 xz-utils gpgv make libperl-dev libssl-dev zlib1g-dev libreadline-dev libclang-dev \
+        debian-archive-keyring ca-certificates
+    xtask/build_postgresql.sh "$1" "${XDG_CACHE_HOME:-${HOME:?}/.cache}/pg_bearer/postgresql-$1"
 }
 
-need_built() {
-    need bison flex bzip2 xz-utils make libperl-dev libssl-dev zlib1g-dev libreadline-dev \
-        debian-archive-keyring ca-certificates
-    xtask/build_postgresql.sh "$1" "$cache/postgresql-$1"
+# PostgreSQL of this major version: the system's, or else one that we build.
+need_major() {
+    if ! is_installed "postgresql-server-dev-$1" && ! is_offered "postgresql-server-dev-$1"; then
+        # A fresh container has no lists to look at.
+        [ -n "$(find /var/lib/apt/lists -name '*_Packages*' -print -quit 2>/dev/null)" ] || update
+    fi
+    if is_installed "postgresql-server-dev-$1" || is_offered "postgresql-server-dev-$1"; then
+        need "postgresql-$1" "postgresql-server-dev-$1"
+        [ "$purpose" != test ] || need "postgresql-plperl-$1"
+        return
+    fi
+    case $purpose in
+    install) fail "The system has no package postgresql-$1; name a PostgreSQL with PG_CONFIG." ;;
+    bench) fail "The system has no package postgresql-$1, and one with assertions would say nothing; name one with PG_CONFIG." ;;
+    esac
+    need_built "$1"
 }
 
 need gcc libc6-dev
-if [ "$purpose" = test-postgres ]; then
-    need libclang-dev
-    need_built "${PG:-$default_major}"
-elif [ -n "${PG_CONFIG-}" ]; then
-    command -v "$PG_CONFIG" >/dev/null || fail "PG_CONFIG: there is no $PG_CONFIG."
-    need libclang-dev
-else
-    major=${PG:-$default_major}
-    if is_packaged "$major"; then
-        need "postgresql-$major" "postgresql-server-dev-$major"
-        [ "$purpose" != test ] || need "postgresql-plperl-$major"
-    elif [ "$purpose" = install ]; then
-        fail "There is no package postgresql-$major here; name a PostgreSQL with PG_CONFIG."
-    else
-        need libclang-dev
-        need_built "$major"
-    fi
-fi
-
+major=${PG:-15}
 case $purpose in
-install | test-postgres) ;;
+test-all) ;;
+test-postgres) need_built "$major" ;;
+*)
+    if [ -n "${PG_CONFIG-}" ]; then
+        command -v "$PG_CONFIG" >/dev/null || fail "PG_CONFIG: there is no $PG_CONFIG."
+        need libclang-dev
+    else
+        need_major "$major"
+    fi
+    ;;
+esac
+case $purpose in
+install | test-all | test-postgres) ;;
 demo) need python3-jwt python3-cryptography ;;
 test) need python3-jwt python3-cryptography python3-venv pgbouncer ;;
 bench) need python3-jwt python3-cryptography valgrind ;;

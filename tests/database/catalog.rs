@@ -238,8 +238,10 @@ fn everything_in_the_schema_belongs_to_the_extension_and_nothing_is_elsewhere() 
         "select distinct d.classid::regclass || ' ' || coalesce((pg_identify_object(d.classid, d.objid, 0)).schema, '-')
            from pg_depend d join pg_extension e on e.oid = d.refobjid and d.refclassid = 'pg_extension'::regclass
           where e.extname = 'pg_bearer' and d.deptype = 'e'
-            -- The types of tables' rows are members from 18 on.
-            and not exists (select from pg_type t where d.classid = 'pg_type'::regclass and t.oid = d.objid and t.typcategory in ('A', 'C'))
+            -- The types of tables' rows, and their arrays, are members in newer versions.
+            and not exists (select from pg_type t join pg_type e on e.oid in (t.oid, t.typelem) join pg_class c on c.oid = e.typrelid
+                             where d.classid = 'pg_type'::regclass and t.oid = d.objid and c.relkind = 'r'
+                               and c.relnamespace = 'auth'::regnamespace)
           order by 1",
     );
     assert_eq!(found, ["pg_class auth", "pg_namespace -", "pg_proc auth"]);

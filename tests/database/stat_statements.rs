@@ -92,7 +92,7 @@ fn t065_pg_stat_statements_keeps_no_bound_credential() {
     }
 }
 
-/// Not ours to prevent; SECURITY.md warns of it. When this fails, other things can be promised.
+/// Not ours to prevent; README.md warns of it. When this fails, other things can be promised.
 #[test]
 fn t065_pg_stat_statements_keeps_literals_in_other_statements() {
     let server = start("literals");

@@ -34,10 +34,10 @@ const FOR_BETA: &str = "insert into invoices (org_id, customer, amount)
 pub(crate) fn start() -> Result<(), Error> {
     let installation = Installation::prepare()?;
     println!("==> starting {}", installation.pg_config().version());
+    remember(&installation)?;
     let server = Server::start_shared(&installation, NAME, &[])?;
     println!("==> loading the example: two tenants, acme and beta, share the table invoices");
     let secrets = make_tokens(&installation)?;
-    remember(&installation)?;
     server.psql("postgres", "create database demo")?;
     load(&server, &secrets)?;
     show(&server, &secrets)?;
@@ -81,9 +81,8 @@ fn remember(installation: &Installation) -> Result<(), Error> {
 }
 
 fn remembered() -> Result<Installation, Error> {
-    let note = run_dir::path()?.join(NOTE);
-    let program = fs::read_to_string(&note)
-        .map_err(|_| Error::new("nothing has been started yet; begin with `make demo`"))?;
+    let note = run_dir::existing()?.and_then(|dir| fs::read_to_string(dir.join(NOTE)).ok());
+    let program = note.ok_or_else(|| Error::new("nothing has been started yet; begin with `make demo`"))?;
     Installation::found(PgConfig::read(&program)?)
 }
 

@@ -39,7 +39,7 @@ impl Installation {
 
     /// The private copy of this PostgreSQL that `prepare` made earlier, as it is.
     pub(crate) fn found(pg_config: PgConfig) -> Result<Installation, Error> {
-        Self::in_run_dir(run_dir::path()?, pg_config)
+        Self::in_run_dir(run_dir::create()?, pg_config)
     }
 
     fn in_run_dir(run_dir: PathBuf, pg_config: PgConfig) -> Result<Installation, Error> {

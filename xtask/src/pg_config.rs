@@ -16,6 +16,9 @@ pub(crate) struct PgConfig {
     pub(crate) share_dir: PathBuf,
 }
 
+/// The major that is built for when nothing says another one; `xtask/setup.sh` says the same.
+pub(crate) const DEFAULT: u32 = 15;
+
 /// The majors there is a feature for in Cargo.toml.
 pub(crate) const SUPPORTED: &[u32] = &[15, 16, 17, 18];
 
@@ -24,7 +27,13 @@ impl PgConfig {
     /// `.cargo/config.toml`, which cargo passes on to the programs it runs.
     pub(crate) fn find() -> Result<Self, Error> {
         if let Some(program) = variable("PG_CONFIG") {
-            return Self::read(&program);
+            let found = Self::read(&program)?;
+            return match major_of_pg()? {
+                Some(major) if major != found.major => {
+                    Err(Error::new(format!("PG={major}, but PG_CONFIG names {}", found.version)))
+                }
+                _ => Ok(found),
+            };
         }
         if let Some(major) = major_of_pg()? {
             return Self::of_major(major);
@@ -96,12 +105,9 @@ impl PgConfig {
     }
 }
 
-/// The major version named by PG, or else the default's.
+/// The major version named by PG, or else the default.
 pub(crate) fn chosen_major() -> Result<u32, Error> {
-    match major_of_pg()? {
-        Some(major) => Ok(major),
-        None => Ok(PgConfig::find()?.major),
-    }
+    Ok(major_of_pg()?.unwrap_or(DEFAULT))
 }
 
 /// Where `xtask/build_postgresql.sh` builds this major version; PostgreSQL's own tests are there, too.
@@ -109,7 +115,8 @@ pub(crate) fn built_dir(major: u32) -> Result<PathBuf, Error> {
     Ok(project::cache_dir()?.join(format!("postgresql-{major}")))
 }
 
-fn major_of_pg() -> Result<Option<u32>, Error> {
+/// The major version named by PG.
+pub(crate) fn major_of_pg() -> Result<Option<u32>, Error> {
     let Some(text) = variable("PG") else { return Ok(None) };
     match text.parse() {
         Ok(major) if SUPPORTED.contains(&major) => Ok(Some(major)),

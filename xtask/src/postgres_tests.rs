@@ -9,8 +9,12 @@ use crate::pg_config::{self, PgConfig};
 use crate::process;
 use crate::server::Server;
 
-const SETTINGS: &[(&str, &str)] =
-    &[("shared_preload_libraries", "pg_bearer"), ("max_prepared_transactions", "2")];
+const SETTINGS: &[(&str, &str)] = &[
+    ("shared_preload_libraries", "pg_bearer"),
+    ("max_prepared_transactions", "2"),
+    // The tests expect what is the default.
+    ("synchronous_commit", "on"),
+];
 
 /// The suites, each with the program that runs it and the file that names its tests.
 const SUITES: &[(&str, &str, &str)] = &[
@@ -18,7 +22,7 @@ const SUITES: &[(&str, &str, &str)] = &[
     ("isolation", "pg_isolation_regress", "isolation_schedule"),
 ];
 
-/// Runs the suites of the PostgreSQL that `xtask/build_postgresql.sh` built. As many tests as there are
+/// Runs the suites of the PostgreSQL that `xtask/build_postgresql.sh` built: every test that a suite names
 /// must pass.
 pub(crate) fn run() -> Result<(), Error> {
     let major = pg_config::chosen_major()?;
@@ -27,7 +31,9 @@ pub(crate) fn run() -> Result<(), Error> {
     let installation = Installation::prepare_for(pg_config)?;
     let server = Server::start(&installation, "postgres", SETTINGS)?;
     let loaded = server.psql("postgres", "show shared_preload_libraries")?;
-    println!("==> shared_preload_libraries = {}", loaded.trim());
+    if loaded.trim() != "pg_bearer" {
+        return Err(Error::new(format!("shared_preload_libraries is {loaded}")));
+    }
     // The server's user may be unable to read the place they were built in.
     let copy = server.socket_dir().join("tests");
     process::capture(Command::new("cp").arg("-R").arg(&tests).arg(&copy))?;
@@ -36,9 +42,20 @@ pub(crate) fn run() -> Result<(), Error> {
         println!("==> {suite}");
         let passed = run_suite(&installation, &server, &copy.join(suite), program, schedule)
             .context(|| format!("the suite {suite}"))?;
+        let expected = count(&copy.join(suite).join(schedule))?;
+        if !passed.contains(&format!("All {expected} tests passed")) {
+            return Err(Error::new(format!("{suite}: of {expected} tests, {passed}")));
+        }
         println!("    {suite}: {passed}");
     }
     Ok(())
+}
+
+/// How many tests a schedule names: groups that run together, one on a line.
+fn count(schedule: &Path) -> Result<usize, Error> {
+    let text = std::fs::read_to_string(schedule).context(|| format!("cannot read {}", schedule.display()))?;
+    let groups = text.lines().filter_map(|line| line.strip_prefix("test:"));
+    Ok(groups.map(|group| group.split_whitespace().count()).sum())
 }
 
 /// Gives the last words of the program.

@@ -12,7 +12,7 @@ use crate::error::{Context, Error};
 use crate::{project, server_user};
 
 /// The path; `PG_BEARER_RUN_DIR` chooses another (where `/tmp` may not hold programs).
-pub(crate) fn path() -> Result<PathBuf, Error> {
+fn path() -> Result<PathBuf, Error> {
     if let Some(dir) = std::env::var_os("PG_BEARER_RUN_DIR").filter(|dir| !dir.is_empty()) {
         return std::path::absolute(dir).context(|| "PG_BEARER_RUN_DIR is not a path".into());
     }
@@ -31,6 +31,16 @@ pub(crate) fn create() -> Result<PathBuf, Error> {
         Err(error) => return Err(error).context(doing),
     }
     Ok(dir)
+}
+
+/// The directory that an earlier run created; one that somebody else can write is an error.
+pub(crate) fn existing() -> Result<Option<PathBuf>, Error> {
+    let dir = path()?;
+    if fs::symlink_metadata(&dir).is_err() {
+        return Ok(None);
+    }
+    check_ours(&dir)?;
+    Ok(Some(dir))
 }
 
 /// Waits for other processes that prepare the same directory.
