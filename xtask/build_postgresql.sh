@@ -6,6 +6,8 @@
 set -eu
 major=$1
 prefix=$2
+# Under another make PostgreSQL's would take itself for a part of it, and not make its headers first.
+unset MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
 
 fail() {
     echo "$@" >&2
