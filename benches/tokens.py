@@ -4,6 +4,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 ISSUER = "https://bench.example"
+MEMBERS = "https://members.example"
 ORG = "0a000000-0000-4000-8000-000000000007"
 out = pathlib.Path(sys.argv[1])
 secret = "a secret of the benchmarks, 32 bytes or more"
@@ -21,9 +22,9 @@ def public_jwk(alg):
     return {**json.loads(algorithm.to_jwk(private[alg].public_key())), "alg": alg, "kid": alg, "use": "sig"}
 
 
-def token(alg, org=ORG):
+def token(alg, org=ORG, issuer=ISSUER, user=None):
     now = int(time.time())
-    claims = {"iss": ISSUER, "sub": str(uuid.uuid4()), "org_id": org, "role": "authenticated",
+    claims = {"iss": issuer, "sub": user or str(uuid.uuid4()), "org_id": org, "role": "authenticated",
               "email": "someone@customer.example", "iat": now, "exp": now + 36000}
     return jwt.encode(claims, private[alg], algorithm=alg, headers={"kid": alg})
 
@@ -40,6 +41,13 @@ orgs = [str(uuid.UUID(hashlib.md5(f"org{n}".encode()).hexdigest())) for n in ran
 for name, some in {"one": orgs[:1], "hundred": orgs}.items():
     (out / f"{name}.token").write_text(token("HS256", some))
     (out / f"{name}.orgs").write_text(",".join(some))
+# Tokens of users whose organizations are rows, for memberships.sh.
+for count in 0, 3, 1000, 10000:
+    for table in "ours", "registered":
+        user = f"{table} {count}"
+        (out / f"{table}_{count}.token").write_text(token("HS256", None, MEMBERS, user))
+print(f"select auth.add_issuer('{MEMBERS}');")
+print(f"select auth.add_jwt_secret('{MEMBERS}', '{secret}', kid => 'HS256');")
 print(f"select auth.add_issuer('{ISSUER}', memberships_from_claims => true);")
 print(f"select auth.add_jwt_secret('{ISSUER}', '{secret}', kid => 'HS256');")
 print(f"select auth.load_jwks('{ISSUER}', pg_read_file('{out}/jwks.json'));")
