@@ -4,20 +4,21 @@
 export PG PG_CONFIG
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
-.PHONY: help demo psql stop test test-all test-postgres install bench
+.PHONY: help demo psql stop test test-long test-all test-postgres install bench
 
 help:
 	@echo 'make demo            start a private server with an example of two tenants'
 	@echo 'make psql            open the example in psql'
 	@echo 'make stop            stop the server of the example'
 	@echo 'make test            everything that must hold before a change is good'
+	@echo 'make test-long       the tests that repeat something many times, with all of their rounds'
 	@echo 'make test-all        the same with every version of PostgreSQL, and its own tests too'
 	@echo 'make test-postgres   the tests of PostgreSQL itself, with pg_bearer loaded'
 	@echo 'make install         install into PostgreSQL [DESTDIR=/path]'
 	@echo 'make bench           measure'
 	@echo 'PG=15|16|17|18 or PG_CONFIG=/path/to/pg_config chooses the PostgreSQL.'
 
-demo test test-all test-postgres bench:
+demo test test-long test-all test-postgres bench:
 	@xtask/setup.sh $@
 	@cargo xtask $@
 

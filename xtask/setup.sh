@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that a make target needs, and builds PostgreSQL where no package has the
 # version that PG names; does nothing when all are there.
-# usage: xtask/setup.sh install|demo|test|test-all|test-postgres|bench
+# usage: xtask/setup.sh install|demo|test|test-long|test-all|test-postgres|bench
 set -eu
 cd "$(dirname "$0")/.."
 purpose=$1
@@ -78,7 +78,7 @@ need_major() {
     fi
     if is_installed "postgresql-server-dev-$1" || is_offered "postgresql-server-dev-$1"; then
         need "postgresql-$1" "postgresql-server-dev-$1"
-        [ "$purpose" != test ] || need "postgresql-plperl-$1"
+        case $purpose in test | test-long) need "postgresql-plperl-$1" ;; esac
         return
     fi
     case $purpose in
@@ -90,6 +90,10 @@ need_major() {
 
 need gcc libc6-dev
 major=${PG:-15}
+case $major in
+15 | 16 | 17 | 18) ;;
+*) fail "PG=$major: pg_bearer supports PostgreSQL 15, 16, 17 and 18." ;;
+esac
 case $purpose in
 test-all) ;;
 test-postgres) need_built "$major" ;;
@@ -105,7 +109,7 @@ esac
 case $purpose in
 install | test-all | test-postgres) ;;
 demo) need python3-jwt python3-cryptography ;;
-test) need python3-jwt python3-cryptography python3-venv pgbouncer ;;
+test | test-long) need python3-jwt python3-cryptography python3-venv pgbouncer ;;
 bench) need python3-jwt python3-cryptography valgrind ;;
 *) fail "setup.sh: unknown purpose $purpose" ;;
 esac

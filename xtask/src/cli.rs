@@ -15,6 +15,7 @@ usage: cargo xtask <command>
   psql      open the demo in psql
   stop      stop the demo's server
   test      everything that must hold before a change is good
+  test-long  the tests of many rounds, with all of them
   test-all  the same for every version of PostgreSQL, and its own tests too; notes it in docs/versions.md
   test-postgres  the tests of PostgreSQL itself, with pg_bearer loaded
   bench     measure
@@ -31,6 +32,7 @@ pub fn run(arguments: &[String]) -> Result<(), Error> {
         ["psql"] => demo::psql(),
         ["stop"] => demo::stop(),
         ["test"] => test::run(),
+        ["test-long"] => test::run_long(),
         ["test-all"] => test_all::run(),
         ["test-postgres"] => postgres_tests::run(),
         ["bench"] => bench::run(),

@@ -37,6 +37,12 @@ pub(crate) fn run() -> Result<(), Error> {
     Ok(())
 }
 
+/// Runs the database tests with every round of those that repeat themselves.
+pub(crate) fn run_long() -> Result<(), Error> {
+    let mut test = project::cargo(&PgConfig::find()?);
+    process::run(test.args(["test", "--package", "pg_bearer_tests"]).env("PG_BEARER_LONG", "1"))
+}
+
 fn formatting(pg_config: &PgConfig) -> Result<(), Error> {
     process::run(project::cargo(pg_config).args(["fmt", "--all", "--check"]))
 }
