@@ -21,6 +21,38 @@ extension_sql_file!(
     name = "key_functions",
     requires = ["issuer_functions"]
 );
+extension_sql_file!("../sql/install/tenancy.sql", name = "tenancy", requires = ["key_functions"]);
+extension_sql_file!("../sql/install/tenancy_rules.sql", name = "tenancy_rules", requires = ["tenancy"]);
+extension_sql_file!(
+    "../sql/install/organization_functions.sql",
+    name = "organization_functions",
+    requires = ["tenancy_rules"]
+);
+extension_sql_file!(
+    "../sql/install/member_functions.sql",
+    name = "member_functions",
+    requires = ["organization_functions"]
+);
+extension_sql_file!(
+    "../sql/install/workspace_functions.sql",
+    name = "workspace_functions",
+    requires = ["member_functions"]
+);
+extension_sql_file!(
+    "../sql/install/role_functions.sql",
+    name = "role_functions",
+    requires = ["workspace_functions"]
+);
+extension_sql_file!(
+    "../sql/install/invitation_functions.sql",
+    name = "invitation_functions",
+    requires = ["role_functions"]
+);
+extension_sql_file!(
+    "../sql/install/source_functions.sql",
+    name = "source_functions",
+    requires = ["invitation_functions"]
+);
 extension_sql_file!("../sql/install/finish.sql", name = "finish", finalize);
 
 /// Called by Postgres when a backend loads the library.

@@ -1,7 +1,7 @@
 -- Comments of what is generated, owners, and the one list of grants.
 
 comment on schema auth is
-    'Bearer credentials verified in the database: identities, issuers and keys (extension pg_bearer).';
+    'Bearer credentials verified in the database, and who belongs to which tenant: identities, issuers, keys, organizations (extension pg_bearer).';
 
 comment on function auth.authenticate(text) is
     'Verifies a JWT ("Bearer " before it is tolerated), makes it the identity of this transaction and returns the identity. 28000 when it is missing, refused or expired; F0000 when no issuer is configured; 55006 while a cursor is open; 42501 in a security-restricted operation. After an error that is caught, the identity is what it was before the call.';
@@ -17,9 +17,14 @@ comment on function auth.user_id() is 'The user''s id: the subject of the creden
 comment on function auth.jwt() is 'The claims of the token as jsonb, or NULL.';
 comment on function auth.role() is 'The role that the credential names, or NULL. No Postgres role follows from it.';
 comment on function auth.email() is 'The user''s e-mail address as the credential states it, or NULL.';
+comment on function auth.email_verified() is
+    'Does the issuer say that the e-mail address is verified? NULL without an identity.';
 comment on function auth.claim(text) is
     'A top-level claim of the token: a string as it is, anything else as JSON text; NULL when it is absent or null.';
 comment on function auth.org_role() is 'The user''s role in the current organization, or NULL.';
+comment on function auth.workspace_role() is 'The user''s role in the current workspace, or NULL.';
+comment on function auth.set_org(uuid) is
+    'Makes an organization that the user belongs to the current one for the rest of the transaction, with the only workspace that the user has there, or none. 42501 for one that is unknown or not his or NULL, 28000 without an identity, 55006 while a cursor is open.';
 comment on function auth.environment() is 'live or test; NULL only without an identity.';
 comment on function auth.is_authenticated() is 'Is somebody signed in?';
 comment on function auth.is_service_role() is
@@ -39,6 +44,13 @@ comment on function auth.require_org(uuid) is
     'True, or 42501 when this is not the current organization, also for NULL; 28000 without an identity.';
 comment on function auth.require_administrator() is
     'Internal: 42501 unless the outer user is a superuser or a member of bearer_admin.';
+comment on function auth.is_administrator() is
+    'Internal: is the outer user a superuser or a member of bearer_admin?';
+comment on function auth.owns_table(oid) is
+    'Internal: is the outer user a superuser, or a member of the role that owns this table? NULL for NULL.';
+comment on function auth.permission_covers(text[], text) is
+    'Internal: does one of these permissions cover the one that is asked for? NULL for NULL.';
+comment on function auth.random_token() is 'Internal: 256 random bits as 43 characters of base64url.';
 comment on function auth.parse_jwks(text, text) is 'Internal: the usable keys of a JWK Set; 22023 with the reason.';
 comment on function auth.parse_jwt_key(text, text, text) is 'Internal: a public key from JWK or PEM; 22023 with the reason.';
 comment on function auth.check_jwt_secret(bytea, text) is 'Internal: 22023 unless these bytes can be a secret for the algorithm.';
@@ -115,22 +127,57 @@ grant execute on function
     auth.org_ids_with(text), auth.in_org(uuid), auth.is_member(uuid), auth.is_workspace_member(uuid),
     auth.has_permission(text), auth.has_permission_in(text, uuid), auth.has_scope(text), auth.environment(),
     auth.is_authenticated(), auth.is_service_role(),
-    auth.require_authenticated(), auth.require_permission(text), auth.require_org(uuid)
+    auth.require_authenticated(), auth.require_permission(text), auth.require_org(uuid),
+    auth.email_verified(), auth.workspace_role(), auth.set_org(uuid),
+    auth.create_organization(text, text, text, jsonb, text),
+    auth.update_organization(uuid, text, text, text, jsonb),
+    auth.disable_organization(uuid), auth.enable_organization(uuid), auth.delete_organization(uuid),
+    auth.transfer_ownership(uuid, text), auth.list_organizations(),
+    auth.add_member(uuid, text, text), auth.set_member_role(uuid, text, text), auth.remove_member(uuid, text),
+    auth.leave_organization(uuid), auth.list_members(uuid),
+    auth.create_workspace(uuid, text, text, jsonb), auth.update_workspace(uuid, text, text, jsonb),
+    auth.disable_workspace(uuid), auth.enable_workspace(uuid), auth.delete_workspace(uuid),
+    auth.add_workspace_member(uuid, text, text), auth.set_workspace_member_role(uuid, text, text),
+    auth.remove_workspace_member(uuid, text), auth.leave_workspace(uuid),
+    auth.list_workspaces(uuid), auth.list_workspace_members(uuid),
+    auth.define_role(text, text[], uuid, integer, text[]), auth.drop_role(text, uuid), auth.list_roles(uuid),
+    auth.create_invitation(uuid, text, text, uuid, interval), auth.list_invitations(uuid),
+    auth.revoke_invitation(uuid), auth.accept_invitation(text)
 to public;
 
 grant execute on function
     auth.check_jwt(text), auth.list_issuers(), auth.list_jwt_keys(text),
-    auth.add_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[], uuid[]),
-    auth.update_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[], uuid[]),
+    auth.add_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[], uuid[], text, text[]),
+    auth.update_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[], uuid[], text, text[]),
     auth.remove_issuer(text), auth.load_jwks(text, text, interval),
     auth.add_jwt_key(text, text, text, text, timestamptz, timestamptz),
     auth.add_jwt_secret(text, text, text, text, text, timestamptz, timestamptz),
-    auth.revoke_jwt_key(uuid)
+    auth.revoke_jwt_key(uuid),
+    auth.register_membership_source(regclass, name, name, name), auth.unregister_membership_source(regclass),
+    auth.list_membership_sources()
 to bearer_admin;
 
 -- The bodies of the functions above run as bearer_owner, which calls these.
 grant execute on function
     auth.require_administrator(), auth.parse_jwks(text, text), auth.parse_jwt_key(text, text, text),
     auth.check_jwt_secret(bytea, text), auth.decode_jwt_secret(text, text), auth.lock_issuer(text),
-    auth.refuse_issuer_setting(text), auth.rsa_algorithm(text[]), auth.revoked_jwt_key(uuid, bytea)
+    auth.refuse_issuer_setting(text), auth.rsa_algorithm(text[]), auth.revoked_jwt_key(uuid, bytea),
+    auth.is_administrator(), auth.owns_table(oid), auth.permission_covers(text[], text), auth.random_token(),
+    auth.is_list_of(text[], text, integer), auth.owner_role(), auth.refuse_value(text, text),
+    auth.refuse_target(text), auth.is_unrestricted(), auth.demand_unrestricted(), auth.acting_user(),
+    auth.live_role(uuid), auth.role_named(uuid, text), auth.role_of(uuid, text), auth.belongs_to(uuid),
+    auth.demand_own(uuid, text), auth.demand_permission(auth.roles, text), auth.read_organization(uuid, text),
+    auth.lock_organization(uuid), auth.enter_organization(uuid, text), auth.enter_workspace(uuid, text),
+    auth.may_grant(auth.roles, auth.roles), auth.demand_grant(auth.roles, auth.roles),
+    auth.demand_seniority(auth.roles, auth.roles), auth.demand_other_owner(uuid, text),
+    auth.owner_of_new(text, text), auth.refuse_duplicate(text), auth.refuse_member(),
+    auth.insert_member(uuid, text, uuid, text), auth.delete_member(uuid, text),
+    auth.insert_workspace_member(uuid, text, uuid, text), auth.workspace_role_of(uuid, text),
+    auth.workspaces_in(uuid), auth.enter_roles(uuid), auth.role_in(uuid, text),
+    auth.demand_free_role_name(uuid, text),
+    auth.demand_lower_roles(auth.roles, uuid, integer, text[]),
+    auth.demand_definable(auth.roles, auth.roles, integer, text[]), auth.roles_in(uuid),
+    auth.token_hash(text), auth.invitation_end(interval), auth.may_invite(auth.roles, auth.roles, uuid),
+    auth.invited_user(), auth.invitation_holds(auth.invitations), auth.refuse_source(text, text),
+    auth.source_column(regclass, text, name, regtype[], boolean), auth.demand_source_index(regclass, smallint)
 to bearer_owner;

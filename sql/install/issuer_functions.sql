@@ -5,7 +5,7 @@
 create function auth.refuse_issuer_setting(violated text) returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-    setting text := regexp_replace(violated, '^issuers_(.*)_check$', '\1');
+    setting text := coalesce(substring(violated from '^issuers_(.*)_check$'), violated);
 begin
     raise invalid_parameter_value using
         message = format('%s has a value that is not allowed', setting),
@@ -49,7 +49,9 @@ create function auth.add_issuer(
     permissions_claim text[] default '{permissions}',
     scopes_claim text[] default '{scope}',
     email_claim text[] default '{email}',
-    org_ids uuid[] default '{}'
+    org_ids uuid[] default '{}',
+    user_id_prefix text default '',
+    email_verified_claim text[] default '{email_verified}'
 ) returns uuid
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_variable
@@ -61,10 +63,10 @@ begin
     insert into auth.issuers (issuer, audiences, algorithms, token_types, memberships_from_claims,
                               allow_service_role, environment, leeway, max_lifetime, org_claim,
                               workspace_claim, role_claim, org_role_claim, permissions_claim, scopes_claim,
-                              email_claim, org_ids)
+                              email_claim, org_ids, user_id_prefix, email_verified_claim)
     values (issuer, audiences, algorithms, token_types, memberships_from_claims, allow_service_role,
             environment, leeway, max_lifetime, org_claim, workspace_claim, role_claim, org_role_claim,
-            permissions_claim, scopes_claim, email_claim, org_ids)
+            permissions_claim, scopes_claim, email_claim, org_ids, user_id_prefix, email_verified_claim)
     returning issuers.id into new_id;
     return new_id;
 exception
@@ -97,7 +99,9 @@ create function auth.update_issuer(
     permissions_claim text[] default null,
     scopes_claim text[] default null,
     email_claim text[] default null,
-    org_ids uuid[] default null
+    org_ids uuid[] default null,
+    user_id_prefix text default null,
+    email_verified_claim text[] default null
 ) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_variable
@@ -123,7 +127,9 @@ begin
         permissions_claim = coalesce(permissions_claim, old.permissions_claim),
         scopes_claim = coalesce(scopes_claim, old.scopes_claim),
         email_claim = coalesce(email_claim, old.email_claim),
-        org_ids = coalesce(org_ids, old.org_ids)
+        org_ids = coalesce(org_ids, old.org_ids),
+        user_id_prefix = coalesce(user_id_prefix, old.user_id_prefix),
+        email_verified_claim = coalesce(email_verified_claim, old.email_verified_claim)
      where i.id = old.id;
 exception
     when check_violation then
@@ -155,9 +161,9 @@ $$;
 
 comment on function auth.refuse_issuer_setting(text) is 'Internal: the error for a violated constraint of auth.issuers.';
 comment on function auth.lock_issuer(text) is 'Internal: the row of an issuer, locked; 22023 when there is none.';
-comment on function auth.add_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[], uuid[]) is
+comment on function auth.add_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[], uuid[], text, text[]) is
     'Administrators: accepts tokens of an issuer from now on, once it has keys; returns its id. The columns of auth.issuers explain the arguments. 22023 for a value that is not allowed, 23505 when it exists.';
-comment on function auth.update_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[], uuid[]) is
+comment on function auth.update_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[], uuid[], text, text[]) is
     'Administrators: changes what is given and leaves the rest. Counts for every authenticate that starts after the commit. 22023 for a value that is not allowed or an unknown issuer.';
 comment on function auth.remove_issuer(text) is
     'Administrators: forgets an issuer and its keys. Its tokens are refused from the commit on. 22023 for an unknown issuer.';

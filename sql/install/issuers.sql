@@ -41,7 +41,14 @@ create table auth.issuers (
     created_at timestamptz not null default pg_catalog.now(),
     org_ids uuid[] not null default '{}'
         check (case coalesce(pg_catalog.array_ndims(org_ids), 1)
-                   when 1 then pg_catalog.array_position(org_ids, null) is null else false end)
+                   when 1 then pg_catalog.array_position(org_ids, null) is null else false end),
+    user_id_prefix text not null default '' check (pg_catalog.octet_length(user_id_prefix) <= 255),
+    email_verified_claim text[] not null default '{email_verified}'
+        check (('' <> all (email_verified_claim)) is true
+               and coalesce(pg_catalog.array_ndims(email_verified_claim), 1) = 1),
+    -- A service sees every organization.
+    constraint issuers_allow_service_role_check
+        check (not (allow_service_role and pg_catalog.cardinality(org_ids) > 0))
 );
 
 comment on table auth.issuers is 'The issuers whose tokens are accepted. Tokens of any other issuer are refused.';
@@ -51,7 +58,7 @@ comment on column auth.issuers.audiences is 'One of these must be in the aud cla
 comment on column auth.issuers.algorithms is 'The JWS algorithms this issuer may use, out of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512 and EdDSA; empty leaves it to the keys.';
 comment on column auth.issuers.token_types is 'The typ headers accepted; empty accepts JWT, at+jwt and none at all.';
 comment on column auth.issuers.memberships_from_claims is 'Organizations, workspaces, organization roles and permissions in its tokens count as they are.';
-comment on column auth.issuers.allow_service_role is 'Its tokens may name the role service_role.';
+comment on column auth.issuers.allow_service_role is 'Its tokens may name the role service_role. Not for an issuer with org_ids: a service sees every organization.';
 comment on column auth.issuers.environment is 'The environment of its tokens: live or test.';
 comment on column auth.issuers.leeway is 'How far its clock may differ from ours, 0 to 300 seconds.';
 comment on column auth.issuers.max_lifetime is 'The longest time from iat to exp, 1 second to 100 years; 0 sets no limit.';
@@ -62,7 +69,9 @@ comment on column auth.issuers.org_role_claim is 'Path of member names to the ro
 comment on column auth.issuers.permissions_claim is 'Path of member names to the permissions: an array, or a line with spaces between them.';
 comment on column auth.issuers.scopes_claim is 'Path of member names to the scopes: an array, or a line with spaces between them (RFC 8693 section 4.2).';
 comment on column auth.issuers.email_claim is 'Path of member names to the e-mail address.';
-comment on column auth.issuers.org_ids is 'The only organizations its claims may name, for a tenant''s own sign-in service; its workspace claims then count for nothing. Empty: any.';
+comment on column auth.issuers.org_ids is 'The only organizations its users act in, whatever claims and memberships say, for a tenant''s own sign-in service; its workspace claims then count for nothing. Empty: any.';
+comment on column auth.issuers.user_id_prefix is 'Put before the subject of its tokens, so that two issuers cannot name each other''s users; at most 255 bytes.';
+comment on column auth.issuers.email_verified_claim is 'Path of member names to the claim that says true when the e-mail address is verified; empty: the issuer vouches for every address it names.';
 comment on column auth.issuers.created_at is 'When it was added.';
 
 create table auth.jwt_keys (

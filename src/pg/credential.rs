@@ -3,10 +3,11 @@
 use super::ffi::catalog;
 use super::ffi::input::CredentialText;
 use super::sqlstate::{self, Configured, Refused};
-use super::store::{self, Issuer};
+use super::store::{self, Issuer, directory};
 use crate::verify::error::Refusal;
-use crate::verify::identity::Identity;
+use crate::verify::identity::{Identity, user_id};
 use crate::verify::jwt::{self, VerifiedClaims};
+use crate::verify::membership::settle;
 use crate::verify::memory::SignatureMemory;
 use crate::verify::token::Token;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -65,7 +66,11 @@ pub(super) fn identify(credential: Option<&CredentialText>) -> Result<Identity, 
     match Credential::classify(bytes(credential)?)? {
         Credential::Jwt(text) => {
             let (claims, issuer) = verify_token(Token::parse(text)?, None, None)?;
-            Ok(Identity::from_claims(&claims, &issuer.profile))
+            let profile = &issuer.profile;
+            let user = user_id(&claims, profile);
+            let held = directory::memberships(user.as_deref()).map_err(Failure::Error)?;
+            let place = settle(&claims, profile, held, directory::organization).map_err(Failure::Error)?;
+            Ok(Identity::from_claims(&claims, profile, user, place))
         }
     }
 }

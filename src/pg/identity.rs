@@ -1,6 +1,6 @@
 //! Establishing the identity of a transaction, and showing it.
 
-use super::encoding::{Text, View, encode, timestamp};
+use super::encoding::{MAX_MEMBERSHIPS, Text, View, encode, moved_to, timestamp};
 use super::ffi::output::{JsonbText, JsonbValue};
 use super::ffi::{carrier, catalog, portals, transaction};
 use super::sqlstate;
@@ -15,12 +15,29 @@ use std::collections::VecDeque;
 /// store, so that a failure leaves the former identity as it was.
 pub(super) fn establish(identity: &Identity) -> Result<(), ErrorReport> {
     may_change()?;
-    let encoded = encode(identity).ok_or_else(|| sqlstate::internal("the identity does not fit"))?;
+    let held = &identity.place.memberships;
+    if held.orgs.len().max(held.workspaces.len()) > MAX_MEMBERSHIPS {
+        return Err(sqlstate::too_many("the user has too many memberships"));
+    }
+    let encoded = encode(identity).ok_or_else(|| sqlstate::too_many("the identity does not fit"))?;
     if catalog::outside_transaction_block() {
         warn_that_it_ends();
     }
+    publish(&encoded)
+}
+
+/// Makes another of the user's organizations the current one.
+pub(super) fn move_to(org: Option<&Uuid>) -> Result<(), ErrorReport> {
+    let moved = carrier::with_identity(|view| org.and_then(|org| moved_to(view, org)));
+    let moved = moved.ok_or_else(sqlstate::not_authenticated)?;
+    let moved = moved.ok_or_else(sqlstate::no_such_organization)?;
+    may_change()?;
+    publish(&moved)
+}
+
+fn publish(encoded: &[u8]) -> Result<(), ErrorReport> {
     transaction::note_identity();
-    carrier::publish(Some(&encoded)).map_err(|_| sqlstate::internal("the identity could not be stored"))
+    carrier::publish(Some(encoded)).map_err(|_| sqlstate::internal("the identity could not be stored"))
 }
 
 /// Leaves the transaction without an identity.
@@ -98,11 +115,11 @@ fn to_json(view: View<'_>) -> String {
     json.text("role", view.text(Text::Role));
     json.text("email", view.text(Text::Email));
     json.text("org_id", id(view.org()).as_deref());
-    json.text("org_role", view.text(Text::OrgRole));
+    json.text("org_role", view.current_role().and_then(|role| role.name()));
     json.text("workspace_id", id(view.workspace()).as_deref());
     json.text("environment", view.text(Text::Environment));
-    json.names("permissions", view.names(Text::Permissions));
-    json.names("scopes", view.names(Text::Scopes));
+    json.names("permissions", view.current_role().into_iter().flat_map(|role| role.permissions()));
+    json.names("scopes", view.scopes());
     json.text("key_id", None);
     json.text("session_id", view.text(Text::SessionId));
     json.text("actor", view.text(Text::Actor));

@@ -1,10 +1,25 @@
 //! Every setting of the extension. None that an ordinary user can set has any security meaning.
 
 use super::ffi::carrier;
-use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
+use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
 
 /// Read by pg_dump through the condition in `sql/install/issuers.sql`, not by us.
 static DUMP_SECRETS: GucSetting<bool> = GucSetting::<bool>::new(false);
+
+/// Who may create an organization. SQL compares the names.
+#[derive(Clone, Copy, PartialEq, Eq, PostgresGucEnum)]
+enum Creation {
+    #[name = c"interactive"]
+    Interactive,
+    #[name = c"admin"]
+    Admin,
+}
+
+/// Read by `auth.create_organization()`.
+static ORGANIZATION_CREATION: GucSetting<Creation> = GucSetting::<Creation>::new(Creation::Interactive);
+/// The same for a session that had a value before the library was loaded. If it was a client's, Postgres
+/// drops it now, but it has hidden the value of the database.
+static ORGANIZATION_CREATION_IN_DOUBT: GucSetting<Creation> = GucSetting::<Creation>::new(Creation::Admin);
 
 /// Declares all settings and keeps the prefix for ourselves.
 pub(super) fn define() {
@@ -14,6 +29,16 @@ pub(super) fn define() {
         c"Lets pg_dump include the secrets of HS256, HS384 and HS512 keys.",
         c"Off by default: whoever reads such a dump can sign tokens.",
         &DUMP_SECRETS,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    let name = c"pg_bearer.organization_creation";
+    let in_doubt = carrier::was_set_by_session(name);
+    GucRegistry::define_enum_guc(
+        name,
+        c"Who may create organizations: interactive (every signed-in user) or admin.",
+        c"admin leaves it to administrators and service credentials.",
+        if in_doubt { &ORGANIZATION_CREATION_IN_DOUBT } else { &ORGANIZATION_CREATION },
         GucContext::Suset,
         GucFlags::default(),
     );

@@ -119,6 +119,26 @@ pub(super) fn forbidden(message: impl Into<Cow<'static, str>>) -> ErrorReport {
     ErrorReport::new(PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE, message, "require")
 }
 
+/// An organization that does not exist, or that the identity does not belong to (42501): one error for both.
+pub(super) fn no_such_organization() -> ErrorReport {
+    forbidden("no such organization, or it is not yours")
+}
+
+/// More than an identity can hold (54000).
+pub(super) fn too_many(message: impl Into<Cow<'static, str>>) -> ErrorReport {
+    ErrorReport::new(PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED, message, "identity")
+}
+
+/// A table that memberships are read from has changed or is gone (F0000).
+pub(super) fn broken_source() -> ErrorReport {
+    ErrorReport::new(
+        PgSqlErrorCode::ERRCODE_CONFIG_FILE_ERROR,
+        "a table that memberships come from cannot be read",
+        "authenticate",
+    )
+    .set_hint("Register it again with auth.register_membership_source(), or take it out with auth.unregister_membership_source().")
+}
+
 /// An argument of an administrator's function is wrong (22023).
 pub(super) fn bad_argument(message: impl Into<Cow<'static, str>>) -> ErrorReport {
     ErrorReport::new(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, message, "argument")

@@ -4,6 +4,8 @@
 //! Columns are numbered as `sql/install/issuers.sql` declares them; `tests/database/layout.rs` holds the
 //! numbers to the catalog.
 
+pub(super) mod directory;
+
 use super::ffi::catalog;
 use super::ffi::scan::{Latest, Row, Wanted};
 use super::sqlstate;
@@ -88,7 +90,7 @@ pub(super) fn has_issuers() -> Result<bool, ErrorReport> {
     Ok(found)
 }
 
-fn not_installed() -> ErrorReport {
+pub(super) fn not_installed() -> ErrorReport {
     sqlstate::internal("the tables of pg_bearer are missing")
 }
 
@@ -188,6 +190,7 @@ fn parse(row: &Row) -> Option<Issuer> {
             memberships_from_claims: row.flag(6),
             environment: row.text(8)?,
             org_ids: row.uuids(19),
+            user_id_prefix: row.text(20)?,
             paths: ClaimPaths {
                 org: row.texts(11),
                 workspace: row.texts(12),
@@ -196,6 +199,7 @@ fn parse(row: &Row) -> Option<Issuer> {
                 permissions: row.texts(15),
                 scopes: row.texts(16),
                 email: row.texts(17),
+                email_verified: row.texts(21),
             },
         },
     })

@@ -1,6 +1,7 @@
 //! What a good credential says about its bearer.
 
 use super::jwt::{SERVICE_ROLE, VerifiedClaims};
+use super::membership::Settled;
 use serde_json::Value;
 
 /// 128 bits, in network order, as in the `uuid` type.
@@ -34,6 +35,8 @@ pub(crate) struct ClaimPaths {
     pub(crate) permissions: Vec<String>,
     pub(crate) scopes: Vec<String>,
     pub(crate) email: Vec<String>,
+    /// Empty: the issuer vouches for every address it names.
+    pub(crate) email_verified: Vec<String>,
 }
 
 /// How far an issuer is believed, and where to look in its tokens.
@@ -42,14 +45,15 @@ pub(crate) struct Profile {
     pub(crate) paths: ClaimPaths,
     /// Organizations, workspaces, roles and permissions in the token count without rows of ours.
     pub(crate) memberships_from_claims: bool,
-    /// The only organizations its claims may name; empty means any.
+    /// The only organizations its users act in; empty means any.
     pub(crate) org_ids: Vec<Uuid>,
+    /// Put before the subject, so that two issuers cannot name each other's users.
+    pub(crate) user_id_prefix: String,
     /// `live` or `test`.
     pub(crate) environment: String,
 }
 
-/// A verified identity. The organization lists are sorted and hold no duplicates; `org` and
-/// `workspace`, when set, are in them.
+/// A verified identity.
 #[derive(Clone)]
 pub(crate) struct Identity {
     pub(crate) kind: Kind,
@@ -57,13 +61,9 @@ pub(crate) struct Identity {
     pub(crate) issuer: String,
     pub(crate) role: Option<String>,
     pub(crate) email: Option<String>,
-    pub(crate) org: Option<Uuid>,
-    pub(crate) org_role: Option<String>,
-    pub(crate) workspace: Option<Uuid>,
+    pub(crate) email_verified: bool,
+    pub(crate) place: Settled,
     pub(crate) environment: String,
-    pub(crate) orgs: Vec<Uuid>,
-    pub(crate) workspaces: Vec<Uuid>,
-    pub(crate) permissions: Vec<String>,
     pub(crate) scopes: Vec<String>,
     pub(crate) session_id: Option<String>,
     pub(crate) actor: Option<String>,
@@ -75,64 +75,59 @@ pub(crate) struct Identity {
     pub(crate) payload: Vec<u8>,
 }
 
+/// The user's id: the subject of the claims after the issuer's prefix.
+pub(crate) fn user_id(claims: &VerifiedClaims<'_>, profile: &Profile) -> Option<String> {
+    claims.subject().map(|subject| format!("{}{subject}", profile.user_id_prefix))
+}
+
 impl Identity {
-    /// The identity of the bearer of a verified token.
-    ///
-    /// A claim of the wrong type counts as absent: it can only take away. Organizations, workspaces,
-    /// organization role and permissions count only when the issuer's memberships are believed; the
-    /// role and the permissions then belong to the current organization, so a token that names several
-    /// organizations, or none, has neither. An organization outside the issuer's `org_ids` is not named.
-    pub(crate) fn from_claims(claims: &VerifiedClaims<'_>, profile: &Profile) -> Identity {
+    /// The identity of the bearer of a verified token, who is this user, in this place. A claim of the wrong type counts as
+    /// absent: it can only take away.
+    pub(crate) fn from_claims(
+        claims: &VerifiedClaims<'_>,
+        profile: &Profile,
+        user_id: Option<String>,
+        place: Settled,
+    ) -> Identity {
         let paths = &profile.paths;
         let role = text(claims.at(&paths.role));
-        let believed = |path: &[String]| profile.memberships_from_claims.then(|| claims.at(path)).flatten();
-        let mut orgs = ids(believed(&paths.org));
-        let mut workspaces = ids(believed(&paths.workspace));
-        let named = only(&orgs);
-        if !profile.org_ids.is_empty() {
-            orgs.retain(|org| profile.org_ids.contains(org));
-            // Nothing here says whose workspaces they are.
-            workspaces.clear();
-        }
-        let org = named.filter(|org| orgs.contains(org));
-        let in_org = |path: &[String]| org.and_then(|_| believed(path));
         let kind = if role.as_deref() == Some(SERVICE_ROLE) { Kind::Service } else { Kind::Jwt };
+        let email = text(claims.at(&paths.email));
         Identity {
             kind,
-            user_id: claims.subject().map(str::to_owned),
+            user_id,
             issuer: claims.issuer().to_owned(),
-            email: text(claims.at(&paths.email)),
-            org_role: text(in_org(&paths.org_role)),
-            permissions: words(in_org(&paths.permissions)),
+            email_verified: email.is_some() && is_verified(claims, &paths.email_verified),
+            email,
             scopes: words(claims.at(&paths.scopes)),
             session_id: text(claims.claims().get("session_id")).or_else(|| text(claims.claims().get("sid"))),
             actor: text(claims.claims().get("act").and_then(|act| act.get("sub"))),
             environment: profile.environment.clone(),
-            workspace: only(&workspaces),
             expires_at: claims.expires_at(),
             valid_until: claims.valid_until(),
             payload: claims.payload().to_vec(),
             role,
-            org,
-            orgs,
-            workspaces,
+            place,
         }
     }
 }
 
-fn only(ids: &[Uuid]) -> Option<Uuid> {
-    match ids {
-        [id] => Some(*id),
-        _ => None,
+/// `email_verified` of OpenID Connect Core 1.0 section 5.1; some issuers write it as a string.
+fn is_verified(claims: &VerifiedClaims<'_>, path: &[String]) -> bool {
+    match claims.at(path) {
+        _ if path.is_empty() => true,
+        Some(Value::Bool(verified)) => *verified,
+        Some(Value::String(verified)) => verified == "true",
+        _ => false,
     }
 }
 
-fn text(value: Option<&Value>) -> Option<String> {
+pub(super) fn text(value: Option<&Value>) -> Option<String> {
     value.and_then(Value::as_str).map(str::to_owned)
 }
 
 /// A claim that lists names: an array of strings, or one string with spaces between them (RFC 8693 4.2).
-fn words(value: Option<&Value>) -> Vec<String> {
+pub(super) fn words(value: Option<&Value>) -> Vec<String> {
     let mut names: Vec<String> = match value {
         Some(Value::String(line)) => line.split_ascii_whitespace().map(str::to_owned).collect(),
         Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
@@ -140,18 +135,6 @@ fn words(value: Option<&Value>) -> Vec<String> {
     };
     names.retain(|name| !name.is_empty());
     names
-}
-
-/// A claim that names one organization or several; what is no uuid names none.
-fn ids(value: Option<&Value>) -> Vec<Uuid> {
-    let mut found: Vec<Uuid> = match value {
-        Some(Value::String(id)) => uuid(id).into_iter().collect(),
-        Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).filter_map(uuid).collect(),
-        _ => Vec::new(),
-    };
-    found.sort_unstable();
-    found.dedup();
-    found
 }
 
 /// Reads the canonical form of RFC 9562 section 4, in either case, and nothing else.
@@ -190,7 +173,6 @@ mod tests {
     use serde_json::json;
 
     const A: &str = "0a000000-0000-4000-8000-00000000000a";
-    const B: &str = "0b000000-0000-4000-8000-00000000000b";
 
     #[test]
     fn uuids_are_read_in_their_canonical_form_only() {
@@ -212,27 +194,10 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_names_one_organization_several_or_none() {
-        assert_eq!(ids(Some(&json!(A))).len(), 1);
-        assert_eq!(ids(Some(&json!([B, A, A]))), [uuid(A).unwrap(), uuid(B).unwrap()]);
-        for wrong in [json!(7), json!(null), json!({"id": A}), json!(["x", 7, [A]]), json!("not one")] {
-            assert!(ids(Some(&wrong)).is_empty(), "{wrong}");
-        }
-    }
-
-    #[test]
     fn lists_of_names_come_as_arrays_or_lines() {
         assert_eq!(words(Some(&json!("a  b"))), ["a", "b"]);
         assert_eq!(words(Some(&json!(["a b", "", 1, "c"]))), ["a b", "c"]);
         assert!(words(Some(&json!({"a": true}))).is_empty());
         assert!(words(None).is_empty());
-    }
-
-    #[test]
-    fn only_a_single_organization_is_the_current_one() {
-        let (a, b) = (uuid(A).unwrap(), uuid(B).unwrap());
-        assert_eq!(only(&[a]), Some(a));
-        assert_eq!(only(&[a, b]), None);
-        assert_eq!(only(&[]), None);
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod identity;
 pub(crate) mod json;
 pub(crate) mod jwk;
 pub(crate) mod jwt;
+pub(crate) mod membership;
 pub(crate) mod memory;
 pub(crate) mod permission;
 pub(crate) mod signature;

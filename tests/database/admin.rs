@@ -160,6 +160,13 @@ fn an_issuer_with_a_bad_setting_is_refused_with_the_setting_and_its_rules() {
         ("'x', org_ids => '{null}'", "org_ids"),
         ("'x', org_ids => '{{0a000000-0000-4000-8000-00000000000a}}'", "org_ids"),
         ("'x', org_ids => null", "org_ids"),
+        ("'x', user_id_prefix => repeat('x', 256)", "user_id_prefix"),
+        ("'x', user_id_prefix => null", "user_id_prefix"),
+        ("'x', email_verified_claim => '{null}'", "email_verified_claim"),
+        (
+            "'x', allow_service_role => true, org_ids => '{0a000000-0000-4000-8000-00000000000a}'",
+            "allow_service_role",
+        ),
     ] {
         let error = session.batch_execute(&format!("select auth.add_issuer({arguments})"));
         let error = error.expect_err(arguments);
@@ -195,6 +202,7 @@ fn update_issuer_changes_what_is_given_and_leaves_the_rest() {
         ("token_types", "{jwt}"),
         ("memberships_from_claims", "f"),
         ("allow_service_role", "t"),
+        ("allow_service_role", "f"),
         ("environment", "test"),
         ("leeway", "00:00:05"),
         ("max_lifetime", "01:00:00"),
@@ -206,6 +214,8 @@ fn update_issuer_changes_what_is_given_and_leaves_the_rest() {
         ("scopes_claim", "{s}"),
         ("email_claim", "{e}"),
         ("org_ids", "{0a000000-0000-4000-8000-00000000000a}"),
+        ("user_id_prefix", "p|"),
+        ("email_verified_claim", "{}"),
     ] {
         let rest =
             format!("select to_jsonb(i) - '{name}' from auth.list_issuers() i where issuer = '{ISSUER}'");

@@ -1,5 +1,5 @@
-//! Every function that an ordinary user may call gets null, empty, huge and hostile arguments, with and
-//! without an identity: the answer is a value or a named error, and the server goes on.
+//! Every function that an ordinary user may call gets null, empty, huge and hostile arguments, signed out,
+//! signed in and from an administrator: the answer is a value or a named error, and the server goes on.
 
 use pg_bearer_tests::database::{Session, server};
 use pg_bearer_tests::token::*;
@@ -7,7 +7,7 @@ use pg_bearer_tests::{Database, refusal};
 use postgres::Client;
 use serde_json::json;
 
-const TEXTS: [&str; 16] = [
+const TEXTS: &[&str] = &[
     "null",
     "''",
     "' '",
@@ -19,83 +19,186 @@ const TEXTS: [&str; 16] = [
     "repeat(chr(1), 100000)",
     "chr(1114109)",
     "'Bearer ' || repeat('eyJ.', 9000)",
-    "'\u{202e}\u{0}x'",
+    "'\u{202e}x'",
     "U&'\\0430uthenticated'",
     "'''; drop table docs; --'",
     "'{\"$ref\":\"x\"}'",
     "E'a\\nb\\tc\\\\'",
+    "'viewer'",
+    "'7a000000-0000-4000-8000-00000000000a'",
 ];
-const UUIDS: [&str; 4] = [
+/// The last is an organization, a workspace and an invitation.
+const UUIDS: &[&str] = &[
     "null",
     "'00000000-0000-0000-0000-000000000000'",
     "'ffffffff-ffff-ffff-ffff-ffffffffffff'",
     "'0b000000-0000-4000-8000-00000000000b'",
+    "'0a000000-0000-4000-8000-00000000000a'",
 ];
-/// Functions that may fail, in these ways only: unauthenticated or forbidden. Readers never raise.
-const MAY_RAISE: [&str; 3] = ["select auth.authenticate(", "select auth.verify_jwt(", "select auth.require_"];
-const ALLOWED: [&str; 2] = ["28000", "42501"];
+const OBJECTS: &[&str] = &[
+    "null",
+    "'{}'",
+    "'null'",
+    "'[1e400]'",
+    "'{\"a\": \"\\\\u202e\"}'",
+    "jsonb_build_object('a', repeat('a', 20000))",
+    "repeat('{\"a\":', 2000) || '1' || repeat('}', 2000)",
+];
+const LISTS: &[&str] = &[
+    "null",
+    "'{}'",
+    "'{null}'",
+    "'{*}'",
+    "'{{a,b},{c,d}}'",
+    "'[5:6]={viewer,members.read}'",
+    "array_fill('a.b'::text, array[5000])",
+    "array[repeat('a', 1000000)]",
+];
+const NUMBERS: &[&str] = &["null", "0", "-2147483648", "2147483647", "1", "300", "999", "1000"];
+const INTERVALS: &[&str] =
+    &["null", "'0'", "'-1 day'", "'178000000 years'", "'-178000000 years'", "'1 minute'", "'7 days'"];
 
-/// Every call of every function with every combination of these arguments.
-fn calls(session: &mut Client) -> Vec<String> {
+/// How many lists of arguments a function gets at most: one that manages tenants, and any other.
+const MOST: [usize; 2] = [128, 512];
+/// A prime, so that steps of this size visit every list once, and every value early.
+const STEP: usize = 7919;
+
+/// Functions that may fail, by the beginnings of their names, and in which ways. Readers never raise.
+const MAY_RAISE: [(&str, &[&str]); 4] = [
+    ("authenticate", &["28000"]),
+    ("verify_jwt", &["28000"]),
+    ("require_", &["28000", "42501"]),
+    ("set_org", &["28000", "42501"]),
+];
+/// How those that manage tenants may fail, for somebody.
+const MANAGING: &[&str] = &["42501", "22023", "23505", "2BP01"];
+
+struct Call {
+    sql: String,
+    /// It manages tenants.
+    manages: bool,
+    may_raise: &'static [&'static str],
+}
+
+fn values(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "text" => TEXTS,
+        "uuid" => UUIDS,
+        "jsonb" => OBJECTS,
+        "text[]" => LISTS,
+        "integer" => NUMBERS,
+        "interval" => INTERVALS,
+        kind => panic!("no values for {kind}"),
+    }
+}
+
+/// Up to `most` combinations of hostile arguments of these types.
+fn argument_lists(types: &[String], most: usize) -> Vec<String> {
+    let all: usize = types.iter().map(|kind| values(kind).len()).product();
+    let list = |number: usize| {
+        let mut rest = number;
+        let mut list = Vec::new();
+        for kind in types {
+            let values = values(kind);
+            list.push(format!("({})::{kind}", values[rest % values.len()]));
+            rest /= values.len();
+        }
+        list.join(", ")
+    };
+    (0..all.min(most)).map(|n| list(n * STEP % all)).collect()
+}
+
+/// Calls of every function that `tenant` may execute.
+fn calls(session: &mut Client) -> Vec<Call> {
     let functions = session
         .query(
-            "select p.proname::text, array(select t::regtype::text from unnest(p.proargtypes) with ordinality a(t, n) order by n)
+            "select p.proname::text, p.prosecdef,
+                    array(select t::regtype::text from unnest(p.proargtypes) with ordinality a(t, n) order by n)
                from pg_proc p where p.pronamespace = 'auth'::regnamespace and has_function_privilege('tenant', p.oid, 'execute')",
             &[],
         )
         .unwrap();
     let mut calls = Vec::new();
     for function in functions {
-        let (name, types): (String, Vec<String>) = (function.get(0), function.get(1));
-        let mut lists = vec![String::new()];
-        for kind in &types {
-            let values: &[&str] = if kind == "uuid" { &UUIDS } else { &TEXTS };
-            lists = lists
-                .iter()
-                .flat_map(|list| {
-                    values.iter().map(move |value| {
-                        format!("{list}{}{value}::{kind}", if list.is_empty() { "" } else { ", " })
-                    })
-                })
-                .collect();
-        }
-        // Three texts would be thousands of calls: every seventh tells as much.
-        let step = if types.len() > 2 { 7 } else { 1 };
-        calls.extend(lists.iter().step_by(step).map(|list| format!("select auth.{name}({list})")));
+        let (name, manages, types): (String, bool, Vec<String>) =
+            (function.get(0), function.get(1), function.get(2));
+        let most = MOST[usize::from(!manages)];
+        let listed = MAY_RAISE.iter().find(|(start, _)| name.starts_with(start));
+        let may_raise = listed.map_or(if manages { MANAGING } else { &[] }, |(_, codes)| codes);
+        calls.extend(argument_lists(&types, most).into_iter().map(|list| Call {
+            sql: format!("select auth.{name}({list})"),
+            manages,
+            may_raise,
+        }));
     }
     calls
+}
+
+/// Makes one call; `token` none is nobody, who may be an administrator.
+fn assert_harmless(session: &mut Client, call: &Call, token: Option<&str>, administrator: bool) {
+    session.run("begin");
+    if let Some(token) = token {
+        session.authenticate(token).unwrap();
+    }
+    let result = session.batch_execute(&call.sql);
+    if call.manages && token.is_none() && !administrator {
+        assert_eq!(refusal(result), "28000 this transaction has no identity", "{}", call.sql);
+    } else if let Err(error) = result {
+        let code = error.as_db_error().map(|error| error.code().code().to_owned());
+        let code = code.unwrap_or_else(|| panic!("{}: {error}", call.sql));
+        let only_users = call.sql.contains("accept_invitation") && code == "28000";
+        let allowed = call.may_raise.contains(&code.as_str()) || administrator && only_users;
+        assert!(allowed, "{}: {}", call.sql, refusal::<()>(Err(error)));
+    }
+    session.run("rollback");
 }
 
 #[test]
 fn hostile_arguments_give_values_or_named_errors() {
     let db = Database::new();
+    db.superuser().run(&format!(
+        "insert into auth.organizations (id, name) values ('{ORG_A}', 'a');
+         insert into auth.workspaces (id, org_id, name) values ('{ORG_A}', '{ORG_A}', 'a');
+         select auth.add_member('{ORG_A}', '{USER_A}', 'owner'), auth.add_member('{ORG_A}', 'viewer');
+         insert into auth.invitations (id, org_id, role_id, token_hash, expires_at)
+         select '{ORG_A}', '{ORG_A}', id, sha256('x'), now() + interval '1 day' from auth.roles where name = 'viewer'"
+    ));
     let mut session = db.tenant();
+    let mut administrator = db.superuser();
     let started = session.value("select pg_postmaster_start_time()");
-    let calls: Vec<String> = calls(&mut session).into_iter().map(|call| call.replace('\u{0}', "")).collect();
-    assert!(calls.len() > 500, "only {} calls", calls.len());
+    let calls = calls(&mut session);
+    assert!(calls.len() > 2300, "only {} calls", calls.len());
     let full = with(
         claims_a(),
         json!({"permissions": ["*", "", ".*", "a"], "scope": "* a", "email": "e", "org_role": "r", "workspace_id": ORG_B}),
     );
-    for token in [None, Some(hs256(&full))] {
-        for call in &calls {
-            session.run("begin");
-            if let Some(token) = &token {
-                session.authenticate(token).unwrap();
-            }
-            if let Err(error) = session.batch_execute(call) {
-                let code = error.as_db_error().map(|error| error.code().code().to_owned());
-                let code = code.unwrap_or_else(|| panic!("{call}: {error}"));
-                assert!(MAY_RAISE.iter().any(|start| call.starts_with(start)), "{call} raised {code}");
-                assert!(ALLOWED.contains(&code.as_str()), "{call}: {}", refusal::<()>(Err(error)));
-            }
-            session.run("rollback");
-        }
+    let token = hs256(&full);
+    for call in &calls {
+        assert_harmless(&mut session, call, None, false);
+        assert_harmless(&mut session, call, Some(&token), false);
+        assert_harmless(&mut administrator, call, None, true);
     }
     assert_eq!(session.value("select pg_postmaster_start_time()"), started);
     let log = server().log();
     for word in ["PANIC", "terminated by signal", "leak", "still referenced"] {
         assert!(!log.contains(word), "the log says {word}");
+    }
+}
+
+/// A regular expression needs four bytes for each character, and Postgres never more than a gigabyte.
+#[test]
+fn t089_texts_too_long_for_a_regular_expression_are_refused_like_others() {
+    let db = Database::new();
+    let mut session = db.superuser();
+    let org = session.value("select auth.create_organization('o')").unwrap();
+    let long = "repeat(repeat('x', 1000), 300000)";
+    for (call, argument) in [
+        (format!("create_organization('o', {long})"), "slug"),
+        (format!("create_workspace('{org}', 'w', {long})"), "slug"),
+        (format!("define_role({long}, '{{}}', '{org}')"), "name"),
+    ] {
+        let refused = session.refused(&format!("select auth.{call}"));
+        assert_eq!(refused, format!("22023 {argument} has a value that is not allowed"), "{call}");
     }
 }
 
@@ -125,24 +228,31 @@ fn administrators_functions_and_internals_are_closed_to_tenants() {
     let closed = session
         .query("select p.oid::regprocedure::text from pg_proc p where p.pronamespace = 'auth'::regnamespace and not has_function_privilege(p.oid, 'execute')", &[])
         .unwrap();
-    assert!(closed.len() >= 15);
+    assert!(closed.len() >= 65, "only {}", closed.len());
     for row in closed {
         let signature: String = row.get(0);
         let (name, types) = signature.trim_end_matches(')').split_once('(').unwrap();
         let types = types.split(',').filter(|kind| !kind.is_empty());
-        // No NULLs: Postgres answers a strict function of a NULL constant without calling it.
-        let sample = |kind: &str| match kind {
-            "text[]" | "uuid[]" => format!("'{{}}'::{kind}"),
-            "boolean" => "true".to_owned(),
-            "uuid" => format!("'{ORG_A}'::uuid"),
-            "interval" => "'0'::interval".to_owned(),
-            "timestamp with time zone" => "now()".to_owned(),
-            kind => format!("'x'::{kind}"),
-        };
         let samples: Vec<String> = types.map(sample).collect();
         session.run("savepoint s");
         let refused = session.refused(&format!("select {name}({})", samples.join(", ")));
-        assert!(refused.starts_with("42501"), "{signature}: {refused}");
+        let function = name.trim_start_matches("auth.");
+        assert_eq!(refused, format!("42501 permission denied for function {function}"), "{signature}");
         session.run("rollback to s");
+    }
+}
+
+/// A value of this type. No NULLs: Postgres answers a strict function of a NULL constant without calling it.
+fn sample(kind: &str) -> String {
+    match kind {
+        "boolean" => "true".to_owned(),
+        "uuid" => format!("'{ORG_A}'::uuid"),
+        "interval" => "'0'::interval".to_owned(),
+        "timestamp with time zone" => "now()".to_owned(),
+        "regclass" => "'docs'::regclass".to_owned(),
+        "integer" | "smallint" | "oid" => format!("'1'::{kind}"),
+        kind if kind.ends_with("[]") => format!("'{{}}'::{kind}"),
+        kind if kind.starts_with("auth.") => format!("jsonb_populate_record(null::{kind}, '{{}}')"),
+        kind => format!("'x'::{kind}"),
     }
 }

@@ -4,12 +4,55 @@ use super::install::catalog;
 use pg_bearer_tests::database::{Session, installation, server};
 use pg_bearer_tests::token::*;
 use pg_bearer_tests::{Database, refusal};
+use serde_json::json;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-const TABLES: [&str; 3] = ["issuers", "jwt_keys", "jwt_secrets"];
+/// The secrets come last: they are not always in a dump.
+const TABLES: [&str; 10] = [
+    "issuers",
+    "jwt_keys",
+    "organizations",
+    "workspaces",
+    "roles",
+    "memberships",
+    "workspace_memberships",
+    "invitations",
+    "membership_sources",
+    "jwt_secrets",
+];
+
+/// Organizations, one of them disabled, with everything that they can have.
+const TENANTS: &str = r#"
+create table staff (login text not null, company uuid not null, position text, primary key (login, company));
+select auth.register_membership_source('staff', 'login', 'company', 'position');
+do $$
+declare
+    acme uuid := auth.create_organization('Acme', 'acme', 'cus_1', '{"plan": [1, null]}', 'alice');
+    shut uuid := auth.create_organization(E'Été \\ "x"', owner_id => 'alice');
+    desk uuid := auth.create_workspace(acme, 'Desk', 'desk');
+    closed uuid := auth.create_workspace(acme, 'Closed');
+begin
+    perform auth.define_role('auditor', '{reports.*,a.b}', acme, 350, '{viewer}');
+    perform auth.define_role('clerk', '{}');
+    -- A built-in role that is changed, and one that was.
+    perform auth.define_role('member', '{docs.read}', rank => 410);
+    perform auth.define_role('viewer', '{*}', rank => 1);
+    perform auth.drop_role('viewer');
+    perform auth.add_member(acme, 'bob');
+    perform auth.add_member(acme, 'carol', 'auditor');
+    perform auth.add_member(shut, 'bob', 'admin');
+    perform auth.add_workspace_member(desk, 'bob', 'clerk');
+    perform auth.add_workspace_member(closed, 'bob', 'owner');
+    perform auth.disable_workspace(closed);
+    perform auth.disable_organization(shut);
+    perform auth.create_invitation(acme, 'auditor', 'guest@users.example', desk);
+    perform auth.revoke_invitation((auth.create_invitation(acme)).invitation_id);
+    insert into staff values ('sam', acme, 'auditor'), ('sam', '0c000000-0000-4000-8000-00000000000c', 'unknown');
+end $$;
+"#;
 
 /// One of the server's programs, connecting as this role.
 fn program(name: &str, role: &str) -> Command {
@@ -79,12 +122,28 @@ fn source() -> (Database, Pair) {
     session.run(&format!(
         "select auth.update_issuer('{STRICT_ISSUER}', audiences => '{{a, \"b, \\\"c\\\"\"}}', leeway => '1 second', org_claim => '{{a.b,c}}')"
     ));
+    session.run(TENANTS);
     (db, pair)
 }
 
-/// What is in a table of ours, order aside.
+/// What is in a table of ours, order aside, and when roles came that came with the extension.
 fn content(db: &Database, table: &str) -> Option<String> {
-    db.superuser().value(&format!("select string_agg(t::text, E'\\n' order by t::text) from auth.{table} t"))
+    let row = match table {
+        "roles" => "case when builtin then (to_jsonb(t) - 'created_at')::text else t::text end",
+        _ => "t::text",
+    };
+    db.superuser().value(&format!("select string_agg({row}, E'\\n' order by {row}) from auth.{table} t"))
+}
+
+/// What the token of a user of [`TENANTS`] makes of a transaction.
+fn place(db: &Database, pair: &Pair, user: &str) -> String {
+    let mut session = db.tenant();
+    session.run("begin");
+    let claims = json!({"iss": ISSUER, "sub": user, "iat": now(), "exp": now() + 600});
+    session.authenticate(&pair.sign("es", &claims)).unwrap();
+    let facts = "select concat_ws(' ', auth.org_role(), auth.workspace_role(), cardinality(auth.org_ids()),
+                                  cardinality(auth.workspace_ids()), auth.identity() ->> 'permissions')";
+    session.value(facts).unwrap()
 }
 
 /// The secret as it could be written in a dump.
@@ -95,11 +154,20 @@ fn spellings() -> [String; 3] {
 
 /// Asserts that a restored database is what its source was, with or without secrets.
 fn assert_same(found: &Database, source: &Database, pair: &Pair, with_secrets: bool) {
-    for table in &TABLES[..if with_secrets { 3 } else { 2 }] {
+    for table in &TABLES[..TABLES.len() - usize::from(!with_secrets)] {
         assert!(content(source, table).is_some());
         assert_eq!(content(found, table), content(source, table), "{table}");
     }
     assert_eq!(catalog(&mut found.superuser()), catalog(&mut source.superuser()));
+    for (user, expected) in [
+        ("alice", r#"owner 1 0 ["*"]"#),
+        ("bob", r#"member clerk 1 1 ["docs.read"]"#),
+        ("carol", r#"auditor 1 0 ["reports.*", "a.b"]"#),
+        ("sam", "2 0 []"),
+        ("nobody", "0 0 []"),
+    ] {
+        assert_eq!(place(found, pair, user), expected, "{user}");
+    }
     let mut session = found.tenant();
     session.run("begin");
     session.authenticate(&pair.sign("es", &claims_a())).unwrap();
@@ -138,6 +206,36 @@ fn t071_a_dump_with_dump_secrets_on_restores_all() {
         assert!(text(&file, format).contains(&hex::encode(SECRET)), "{format}");
         assert_same(&restore(&file, format, jobs), &source, &pair, true);
     }
+}
+
+#[test]
+fn a_restored_database_goes_on_where_its_source_stopped() {
+    let (source, pair) = source();
+    let org = "(select id from auth.organizations where slug = 'acme')";
+    let invite = format!("select token from auth.create_invitation({org}, 'clerk')");
+    let token = source.superuser().value(&invite).unwrap();
+    let file = dump(&source, "-Fc", "");
+    let restored = restore(&file, "-Fc", "-j4");
+    let mut guest = restored.tenant();
+    guest.run("begin");
+    let claims = json!({"iss": ISSUER, "sub": "guest", "iat": now(), "exp": now() + 600});
+    guest.authenticate(&pair.sign("es", &claims)).unwrap();
+    guest.run(&format!("select auth.accept_invitation('{token}'); commit"));
+    assert_eq!(place(&restored, &pair, "guest"), "clerk 1 0 []");
+    let mut session = restored.superuser();
+    for (change, user, expected) in [
+        ("define_role('member', '{x}')", "bob", r#"member clerk 1 1 ["x"]"#),
+        ("drop_role('member')", "guest", "clerk 1 0 []"),
+        ("define_role('clerk', '{y}')", "guest", r#"clerk 1 0 ["y"]"#),
+        ("enable_organization(id) from auth.organizations where disabled_at is not null", "alice", "2 0 []"),
+        ("unregister_membership_source('staff')", "sam", "0 0 []"),
+    ] {
+        session.run(&format!("select auth.{change}"));
+        assert_eq!(place(&restored, &pair, user), expected, "{change}");
+    }
+    let roles = "select string_agg(role || ' ' || builtin, ', ' order by role) from auth.list_roles()";
+    let expected = "admin true, clerk false, member true, owner true, viewer true";
+    assert_eq!(session.value(roles).as_deref(), Some(expected));
 }
 
 #[test]

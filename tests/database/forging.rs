@@ -158,7 +158,11 @@ fn t004_no_trust_anchor_is_a_setting() {
         .unwrap();
     let names: Vec<(String, String, String)> =
         names.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
-    assert_eq!(names, [("pg_bearer.dump_secrets".into(), "superuser".into(), "bool".into())]);
+    let names: Vec<String> = names.iter().map(|(name, who, kind)| format!("{name} {who} {kind}")).collect();
+    assert_eq!(
+        names,
+        ["pg_bearer.dump_secrets superuser bool", "pg_bearer.organization_creation superuser enum"]
+    );
 }
 
 #[test]

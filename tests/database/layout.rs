@@ -7,8 +7,25 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The columns as `src/pg/store.rs` numbers them: a difference would be memory-unsafe.
+/// The columns as `src/pg/store.rs` and `src/pg/store/directory.rs` number them: a difference would be memory-unsafe.
 const COLUMNS: &[(&str, &[&str])] = &[
+    (
+        "invitations",
+        &[
+            "id uuid",
+            "org_id uuid",
+            "workspace_id uuid null",
+            "email text null",
+            "role_id uuid",
+            "token_hash bytea",
+            "created_by text null",
+            "created_at timestamp with time zone",
+            "expires_at timestamp with time zone",
+            "accepted_at timestamp with time zone null",
+            "accepted_by text null",
+            "revoked_at timestamp with time zone null",
+        ],
+    ),
     (
         "issuers",
         &[
@@ -31,6 +48,8 @@ const COLUMNS: &[(&str, &[&str])] = &[
             "email_claim text[]",
             "created_at timestamp with time zone",
             "org_ids uuid[]",
+            "user_id_prefix text",
+            "email_verified_claim text[]",
         ],
     ),
     (
@@ -52,13 +71,91 @@ const COLUMNS: &[(&str, &[&str])] = &[
         ],
     ),
     ("jwt_secrets", &["key_id uuid", "material bytea"]),
+    (
+        "membership_sources",
+        &[
+            "source regclass",
+            "user_column name \"C\"",
+            "org_column name \"C\"",
+            "role_column name \"C\" null",
+            "created_at timestamp with time zone",
+        ],
+    ),
+    (
+        "memberships",
+        &[
+            "user_id text \"C\"",
+            "org_id uuid",
+            "role_id uuid",
+            "suspended boolean",
+            "created_at timestamp with time zone",
+            "created_by text null",
+        ],
+    ),
+    (
+        "organizations",
+        &[
+            "id uuid",
+            "slug text \"C\" null",
+            "name text",
+            "external_id text \"C\" null",
+            "metadata jsonb",
+            "created_at timestamp with time zone",
+            "disabled_at timestamp with time zone null",
+            "revision bigint",
+        ],
+    ),
+    (
+        "roles",
+        &[
+            "id uuid",
+            "builtin boolean",
+            "org_id uuid null",
+            "name text \"C\"",
+            "rank integer",
+            "permissions text[]",
+            "grantable text[] null",
+            "created_at timestamp with time zone",
+        ],
+    ),
+    (
+        "workspace_memberships",
+        &[
+            "user_id text \"C\"",
+            "workspace_id uuid",
+            "org_id uuid",
+            "role_id uuid",
+            "suspended boolean",
+            "created_at timestamp with time zone",
+            "created_by text null",
+        ],
+    ),
+    (
+        "workspaces",
+        &[
+            "id uuid",
+            "org_id uuid",
+            "slug text \"C\" null",
+            "name text",
+            "metadata jsonb",
+            "created_at timestamp with time zone",
+            "disabled_at timestamp with time zone null",
+        ],
+    ),
 ];
 
 /// The indexes that it names, and the columns it looks for in them.
-const INDEXES: [&str; 3] = [
+const INDEXES: [&str; 10] = [
     "CREATE INDEX jwt_keys_issuer ON auth.jwt_keys USING btree (issuer_id, kid)",
     "CREATE UNIQUE INDEX issuers_issuer_key ON auth.issuers USING btree (issuer)",
     "CREATE UNIQUE INDEX jwt_secrets_pkey ON auth.jwt_secrets USING btree (key_id)",
+    "CREATE UNIQUE INDEX membership_sources_pkey ON auth.membership_sources USING btree (source)",
+    "CREATE UNIQUE INDEX memberships_pkey ON auth.memberships USING btree (user_id, org_id)",
+    "CREATE UNIQUE INDEX organizations_external_id_key ON auth.organizations USING btree (external_id)",
+    "CREATE UNIQUE INDEX organizations_pkey ON auth.organizations USING btree (id)",
+    "CREATE UNIQUE INDEX roles_org_id_name_builtin_key ON auth.roles USING btree (org_id, name, builtin) NULLS NOT DISTINCT",
+    "CREATE UNIQUE INDEX roles_pkey ON auth.roles USING btree (id, builtin)",
+    "CREATE UNIQUE INDEX workspace_memberships_pkey ON auth.workspace_memberships USING btree (user_id, workspace_id)",
 ];
 
 #[test]
@@ -82,8 +179,13 @@ fn tables_and_indexes_are_laid_out_as_the_library_reads_them() {
     let found = rows(
         &mut session,
         "select pg_get_indexdef(i.indexrelid) from pg_index i
-          where i.indexrelid::regclass::text in ('auth.issuers_issuer_key', 'auth.jwt_keys_issuer', 'auth.jwt_secrets_pkey')
-            and i.indisvalid and i.indpred is null order by 1",
+          where i.indexrelid::regclass::text in (
+              'auth.issuers_issuer_key', 'auth.jwt_keys_issuer', 'auth.jwt_secrets_pkey',
+              'auth.organizations_pkey', 'auth.organizations_external_id_key', 'auth.memberships_pkey',
+              'auth.workspace_memberships_pkey', 'auth.roles_pkey', 'auth.roles_org_id_name_builtin_key',
+              'auth.membership_sources_pkey')
+            and i.indisvalid and i.indpred is null
+          order by pg_get_indexdef(i.indexrelid) collate \"C\"",
     );
     assert_eq!(found, INDEXES);
 }

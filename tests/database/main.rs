@@ -32,5 +32,6 @@ mod revocation;
 mod secrets;
 mod standby;
 mod stat_statements;
+mod tenancy;
 mod tokens;
 mod unchanged;

@@ -1,15 +1,35 @@
-//! README's SQL runs as it stands there, in the order in which it stands there.
+//! The SQL of README and of docs/ runs as it stands there, in the order in which it stands there.
 
 use pg_bearer_tests::Database;
 use pg_bearer_tests::database::{installation, server};
 use pg_bearer_tests::token::*;
 use serde_json::json;
+use std::io::Write;
+use std::process::Stdio;
 
 const README: &str = include_str!("../../README.md");
 
 /// The blocks between ```sql and ```.
-fn blocks() -> Vec<&'static str> {
-    README.split("```sql\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+fn blocks(document: &str) -> Vec<&str> {
+    document.split("```sql\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+}
+
+/// Runs a script as a superuser, with these variables; what it shows, line by line.
+fn run(db: &Database, script: &str, variables: &[(&str, &str)]) -> Vec<String> {
+    let mut command = installation().command(&installation().bin("psql"));
+    command.args(["-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", &db.name]);
+    command.arg("-h").arg(server().socket_dir()).arg("-p").arg(server().port().to_string());
+    command.args(["-c", "\\pset footer off", "-f", "-"]);
+    for (name, value) in variables {
+        command.arg("-v").arg(format!("{name}={value}"));
+    }
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let (shown, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{errors}\n{shown}");
+    shown.lines().map(str::to_owned).collect()
 }
 
 #[test]
@@ -18,49 +38,28 @@ fn the_sql_of_the_readme_runs_and_shows_what_it_says() {
     let pair = Pair::es256();
     let claims = json!({"iss": "https://login.example", "aud": "api", "sub": USER_A, "exp": now() + 60,
                         "app_metadata": {"org_id": ORG_A}});
-    let blocks = blocks();
+    let blocks = blocks(README);
     assert!(blocks.len() >= 5, "README has only {} blocks of SQL", blocks.len());
     let script = blocks.concat() + "reset role; drop owned by app; drop role app;";
-    let psql = installation().bin("psql");
-    let mut command = installation().command(&psql);
-    command
-        .args([
-            "-X",
-            "-A",
-            "-t",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-U",
-            "postgres",
-            "-d",
-            &db.name,
-            "-c",
-            "\\pset footer off",
-        ])
-        .arg("-h")
-        .arg(server().socket_dir())
-        .arg("-p")
-        .arg(server().port().to_string())
-        .args(["-f", "-"])
-        .arg("-v")
-        .arg(format!("jwks={}", jwks(&[pair.jwk("k1")])))
-        .arg("-v")
-        .arg(format!("secret={SECRET}"))
-        .arg("-v")
-        .arg(format!("token={}", pair.sign("k1", &claims)))
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    std::io::Write::write_all(&mut child.stdin.take().unwrap(), script.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let (shown, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{errors}\n{shown}");
-    let lines: Vec<&str> = shown.lines().collect();
-    assert!(lines.contains(&format!("1|{ORG_A}|100").as_str()), "no invoice is shown:\n{shown}");
-    assert!(lines.contains(&"0"), "the identity is not gone:\n{shown}");
-    assert!(lines.contains(&format!("t||{USER_A}").as_str()), "check_jwt says otherwise:\n{shown}");
-    assert!(lines.contains(&"k1|ES256|active|t"), "the key is not listed:\n{shown}");
+    let (jwks, token) = (jwks(&[pair.jwk("k1")]), pair.sign("k1", &claims));
+    let shown = run(&db, &script, &[("jwks", &jwks), ("secret", SECRET), ("token", &token)]);
+    for line in [&format!("1|{ORG_A}|100"), "0", &format!("t||{USER_A}"), "k1|ES256|active|t"] {
+        assert!(shown.iter().any(|shown| shown == line), "{line:?} is not shown: {shown:#?}");
+    }
+}
+
+#[test]
+fn the_sql_of_the_page_on_tenancy_runs_and_shows_what_it_says() {
+    let db = Database::new();
+    let blocks = blocks(include_str!("../../docs/tenancy.md"));
+    assert!(blocks.len() >= 5, "it has only {} blocks of SQL", blocks.len());
+    let (alice, bob) = (token_of("alice"), token_of("bob"));
+    let shown = run(&db, &blocks.concat(), &[("alice", &alice), ("bob", &bob), ("bob_id", "bob")]);
+    let lines = ["t|owner", "member|t", "alice|owner", "bob|member", "t|f", "t|2"];
+    let mut rest = shown.iter();
+    for line in lines {
+        assert!(rest.any(|shown| shown == line), "{line:?} is not shown, or not in its place: {shown:#?}");
+    }
 }
 
 #[test]

@@ -40,6 +40,8 @@ fn calls() -> Vec<(String, String)> {
             calls.push((format!("auth.{function}('{credential}')"), canary(&credential).to_owned()));
         }
     }
+    let token = format!("inv_{:0>43}", unique());
+    calls.push((format!("auth.accept_invitation('{token}')"), canary(&token).to_owned()));
     let secret = |kind: &str| format!("{kind} secret that is long enough, number {:>12}", unique());
     for (secret, rest) in [
         (secret("good"), format!("kid => 'k{}'", unique())),
@@ -164,7 +166,7 @@ fn t067_bound_credentials_are_neither_logged_nor_repeated_even_if_postgres_logs_
         session.run(&format!("reset all; {settings}"));
         let mut canaries = Vec::new();
         for credential in credentials() {
-            for function in ["authenticate", "verify_jwt", "check_jwt"] {
+            for function in ["authenticate", "verify_jwt", "check_jwt", "accept_invitation"] {
                 let sql = format!("select from auth.{function}($1) where now() is not null");
                 if let Err(error) = session.execute(&sql, &[&credential]) {
                     let (ours, quotation) = told(&error);

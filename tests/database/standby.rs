@@ -88,6 +88,54 @@ fn until(session: &mut Client, token: &str, is_good: bool) -> Duration {
     }
 }
 
+/// Waits until this user has this role in a transaction of the session.
+fn until_role(session: &mut Client, user: &str, expected: Option<&str>) {
+    let token = hs256(&with(claims_a(), json!({"sub": user, "org_id": null})));
+    let begin = Instant::now();
+    loop {
+        session.run("begin");
+        session.authenticate(&token).unwrap();
+        let found = session.value("select auth.org_role()");
+        if found.as_deref() == expected {
+            return;
+        }
+        session.run("rollback");
+        assert!(begin.elapsed() < Duration::from_secs(30), "still {found:?} after 30 s");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Memberships reach the standby, and nobody changes them there.
+fn assert_memberships_follow(administrator: &mut Client, session: &mut Client) {
+    let org = administrator.value("select auth.create_organization('o', owner_id => 'alice')").unwrap();
+    administrator.run(&format!("select auth.add_member('{org}', 'bob')"));
+    until_role(session, "bob", Some("member"));
+    session.run("rollback");
+    until_role(session, "alice", Some("owner"));
+    let cases = [
+        ("select auth.current_org()", Some(org.as_str())),
+        ("select auth.has_permission('members.write')", Some("t")),
+        ("select string_agg(user_id, ' ') from auth.list_members()", Some("alice bob")),
+        ("select count(*) from auth.list_organizations()", Some("1")),
+        ("select count(*) from auth.list_invitations()", Some("0")),
+    ];
+    assert_values(session, &cases);
+    session.run("savepoint s");
+    let token = format!("inv_{}", "A".repeat(43));
+    for change in [format!("remove_member('{org}', 'bob')"), format!("accept_invitation('{token}')")] {
+        let told = session.refused(&format!("select auth.{change}"));
+        assert_eq!(told, "25006 cannot execute UPDATE in a read-only transaction", "{change}");
+        session.run("rollback to s");
+    }
+    session.run("rollback");
+    administrator.run(&format!("select auth.set_member_role('{org}', 'bob', 'viewer')"));
+    until_role(session, "bob", Some("viewer"));
+    session.run("rollback");
+    administrator.run(&format!("select auth.remove_member('{org}', 'bob')"));
+    until_role(session, "bob", None);
+    session.run("rollback");
+}
+
 #[test]
 fn a_standby_verifies_and_hears_of_revocations() {
     let primary = primary("primary", &[("wal_level", "replica")]);
@@ -134,6 +182,7 @@ fn a_standby_verifies_and_hears_of_revocations() {
     let revoked = until(&mut session, &token, false);
     until(&mut other, &token, false);
     println!("the standby knew the new key after {added:?} and its revocation after {revoked:?}");
+    assert_memberships_follow(&mut administrator, &mut session);
     session.run("begin");
     session.authenticate(&token_a()).unwrap();
     assert_eq!(session.visible(), 500);

@@ -62,6 +62,19 @@ fn bind(session: &mut Client, sql: &str, credential: &str) -> [bool; 2] {
     [unprepared.is_ok(), session.execute(&statement, &[&credential]).is_ok()]
 }
 
+/// The token of an invitation that was accepted, and then shown in vain.
+fn accepted_invitation(server: &Server, session: &mut Client) -> String {
+    let invite = "select token from auth.create_invitation(auth.create_organization('o'))";
+    let token = server.psql("postgres", invite).unwrap().trim().to_owned();
+    session.run("begin");
+    session.authenticate(&token_a()).unwrap();
+    session.execute("select auth.accept_invitation($1)", &[&token]).unwrap();
+    let told = session.refused(&format!("select 'a literal', auth.accept_invitation('{token}')"));
+    assert_eq!(told, "42501 the invitation is not valid");
+    session.run("rollback");
+    token
+}
+
 #[test]
 fn t065_pg_stat_statements_keeps_no_bound_credential() {
     let server = start("statements");
@@ -81,13 +94,17 @@ fn t065_pg_stat_statements_keeps_no_bound_credential() {
         let sql = format!("select 'a literal', auth.authenticate('{credential}')");
         assert_eq!(session.refused(&sql).get(..5), Some("28000"));
     }
+    let invitation = accepted_invitation(&server, &mut session);
     let texts = kept(&server);
-    for text in
-        ["select auth.authenticate($1)", "select auth.verify_jwt($1)", "select $1, auth.verify_jwt($2)"]
-    {
+    for text in [
+        "select auth.authenticate($1)",
+        "select auth.verify_jwt($1)",
+        "select $1, auth.verify_jwt($2)",
+        "select auth.accept_invitation($1)",
+    ] {
         assert!(texts.contains(text), "{text:?} is not in:\n{texts}");
     }
-    for credential in &credentials {
+    for credential in credentials.iter().chain([&invitation]) {
         assert_eq!(part_in(credential, &texts), None, "{texts}");
     }
 }

@@ -199,6 +199,11 @@ pub fn assert_values(session: &mut Client, cases: &[(&str, Option<&str>)]) {
     }
 }
 
+/// How often a test of many rounds runs: a twentieth of them, or all in `make test-long`.
+pub fn rounds(all: usize) -> usize {
+    if std::env::var_os("PG_BEARER_LONG").is_some() { all } else { all.div_ceil(20) }
+}
+
 /// Asserts that a text contains another.
 pub fn assert_contains(text: impl Display, part: &str) {
     let text = text.to_string();

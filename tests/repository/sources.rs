@@ -78,8 +78,12 @@ fn collect(dir: &Path, files: &mut Vec<File>) {
     entries.sort();
     for path in entries {
         let name = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
+        // A file in a second working tree.
+        if name == ".git" {
+            continue;
+        }
         if path.is_dir() {
-            if ![".git", "target", "fuzz/target"].contains(&name.as_str()) && !name.ends_with("__pycache__") {
+            if !["target", "fuzz/target"].contains(&name.as_str()) && !name.ends_with("__pycache__") {
                 collect(&path, files);
             }
         } else if let Ok(bytes) = fs::read(&path) {

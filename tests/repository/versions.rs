@@ -19,6 +19,7 @@ type Told = fn(&[&str]) -> Vec<String>;
 const TOLD: &[(&str, Told)] = &[
     ("xtask/src/pg_config.rs", |all| vec![format!("SUPPORTED: &[u32] = &[{}];", all.join(", "))]),
     ("xtask/build_postgresql.sh", |all| all.iter().map(|major| format!("\n{major}) suites=")).collect()),
+    ("xtask/setup.sh", |all| vec![format!("\n{}) ;;", all.join(" | "))]),
     ("docs/versions.md", |all| all.iter().map(|major| format!("\n| {major} |")).collect()),
     (".github/workflows/test.yml", |all| vec![format!("pg: [{}]", all.join(", "))]),
     ("Makefile", |all| vec![format!("PG={} ", all.join("|"))]),

@@ -65,6 +65,13 @@ pub(in crate::pg) fn reserve_prefix() {
     unsafe { pg_sys::MarkGUCPrefixReserved(c"pg_bearer".as_ptr()) }
 }
 
+/// Does this setting, which is not defined yet, have a value here, be it a client's? A server that loads
+/// the library at its start has heard no client.
+pub(in crate::pg) fn was_set_by_session(name: &CStr) -> bool {
+    // SAFETY: with missing_ok it returns null for what nobody set; the name is nul-terminated.
+    unsafe { pg_sys::IsUnderPostmaster && !pg_sys::GetConfigOption(name.as_ptr(), true, false).is_null() }
+}
+
 /// Makes `encoded` the identity until the end of the transaction, or nobody with `None`.
 pub(in crate::pg) fn publish(encoded: Option<&[u8]>) -> Result<(), NotPublished> {
     struct Publishing;

@@ -19,6 +19,21 @@ pub(in crate::pg) fn outer_user_is_administrator() -> bool {
     }
 }
 
+/// Is the outer user a superuser, or a member of the role that owns this table?
+pub(in crate::pg) fn outer_user_owns_table(table: pg_sys::Oid) -> bool {
+    let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+    // SAFETY: catalog look-ups in a transaction; the relation is open while its row is read.
+    unsafe {
+        let relation = pg_sys::try_relation_open(table, lock);
+        if relation.is_null() {
+            return false;
+        }
+        let owner = (*(*relation).rd_rel).relowner;
+        pg_sys::relation_close(relation, lock);
+        pg_sys::has_privs_of_role(pg_sys::GetOuterUserId(), owner)
+    }
+}
+
 /// True inside index expressions, REFRESH and the like, where code of one user runs for another.
 pub(in crate::pg) fn in_restricted_operation() -> bool {
     // SAFETY: reads a flag.

@@ -9,13 +9,14 @@ use std::ffi::{CStr, c_char};
 
 /// What takes a credential or a secret, in lower case. A longer word that begins like one of them, such as
 /// `authenticated`, is none.
-const CALLS: [&[u8]; 7] = [
+const CALLS: [&[u8]; 8] = [
     b"authenticate",
     b"verify_jwt",
     b"check_jwt",
     b"add_jwt_secret",
     b"check_jwt_secret",
     b"decode_jwt_secret",
+    b"accept_invitation",
     b"pg_bearer.identity",
 ];
 /// How every JWT begins: `{"` in base64url.

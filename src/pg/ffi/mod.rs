@@ -9,5 +9,6 @@ pub(super) mod output;
 pub(super) mod portals;
 pub(super) mod readers;
 pub(super) mod scan;
+pub(super) mod source;
 pub(super) mod transaction;
 mod version;

@@ -4,7 +4,7 @@
 use crate::verify::identity::Uuid;
 use pgrx::prelude::*;
 use pgrx::{IntoDatum, pg_sys};
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 
 /// The schema of all our tables.
 const SCHEMA: &CStr = c"auth";
@@ -17,6 +17,21 @@ const MAX_COLUMNS: usize = 32;
 pub(in crate::pg) enum Wanted<'a> {
     Text(i16, &'a str),
     Uuid(i16, Uuid),
+    /// The column is NULL.
+    Null(i16),
+    /// The column is not NULL.
+    NotNull(i16),
+}
+
+impl Wanted<'_> {
+    /// The column that has to be NULL (true), or must not be.
+    fn nullness(&self) -> Option<(i16, bool)> {
+        match self {
+            Wanted::Null(column) => Some((*column, true)),
+            Wanted::NotNull(column) => Some((*column, false)),
+            Wanted::Text(..) | Wanted::Uuid(..) => None,
+        }
+    }
 }
 
 /// A snapshot taken when it is made: it sees every commit that came before, whatever the isolation level
@@ -37,9 +52,15 @@ impl Latest {
         }
     }
 
+    /// The snapshot itself, for scans made elsewhere.
+    pub(super) fn snapshot(&self) -> pg_sys::Snapshot {
+        self.snapshot
+    }
+
     /// Gives `each` every row of `table` in which the wanted values stand, found through `index`, until it
-    /// answers false. `None` when there is no such table of ours: a table of the same name that does not
-    /// belong to our owner, whose role nobody can take on, is not looked at.
+    /// answers false; without wanted values every row of the table. `None` when there is no such table of
+    /// ours: a table of the same name that does not belong to our owner, whose role nobody can take on, is
+    /// not looked at.
     pub(in crate::pg) fn rows(
         &self,
         table: &CStr,
@@ -47,7 +68,11 @@ impl Latest {
         wanted: &[Wanted<'_>],
         mut each: impl FnMut(&Row) -> bool,
     ) -> Option<()> {
-        let mut keys: Vec<pg_sys::ScanKeyData> = wanted.iter().map(scan_key).collect();
+        // SAFETY: set when the session began.
+        let by_index = !unsafe { pg_sys::IgnoreSystemIndexes };
+        // Only an index can look for NULL. A client can do without indexes, so each row is asked as well.
+        let mut keys: Vec<pg_sys::ScanKeyData> =
+            wanted.iter().filter(|wanted| by_index || wanted.nullness().is_none()).map(scan_key).collect();
         let count = i32::try_from(keys.len()).ok()?;
         let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
         // SAFETY: the relation is locked while it is read, and its index is looked up under that lock, so
@@ -75,7 +100,11 @@ impl Latest {
                 );
                 loop {
                     let tuple = pg_sys::systable_getnext(scan);
-                    if tuple.is_null() || !each(&Row::of(tuple, relation)) {
+                    if tuple.is_null() {
+                        break;
+                    }
+                    let row = Row::of(tuple, relation);
+                    if wanted.iter().all(|wanted| row.agrees(wanted)) && !each(&row) {
                         break;
                     }
                 }
@@ -100,8 +129,27 @@ fn scan_key(wanted: &Wanted<'_>) -> pg_sys::ScanKeyData {
     let (column, procedure, datum) = match wanted {
         Wanted::Text(column, text) => (*column, pg_sys::F_TEXTEQ, text.into_datum()),
         Wanted::Uuid(column, id) => (*column, pg_sys::F_UUID_EQ, pgrx::Uuid::from_bytes(*id).into_datum()),
+        Wanted::Null(column) | Wanted::NotNull(column) => (*column, 0, None),
     };
     let mut key = pg_sys::ScanKeyData::default();
+    if let Some((column, is_null)) = wanted.nullness() {
+        let search = if is_null { pg_sys::SK_SEARCHNULL } else { pg_sys::SK_SEARCHNOTNULL };
+        let (flags, none) = (pg_sys::SK_ISNULL | search, pg_sys::InvalidOid);
+        // SAFETY: what ExecIndexBuildScanKeys() makes of IS NULL and IS NOT NULL.
+        unsafe {
+            pg_sys::ScanKeyEntryInitialize(
+                &mut key,
+                flags as i32,
+                column,
+                0, // InvalidStrategy
+                none,
+                none,
+                none,
+                pg_sys::Datum::null(),
+            );
+        }
+        return key;
+    }
     // SAFETY: the procedure compares values of the column's type. ScanKeyInit() gives texts the collation
     // "C", which is what these columns have.
     unsafe {
@@ -155,6 +203,15 @@ impl Row {
         row
     }
 
+    /// Is the column NULL where it has to be, and nowhere else?
+    fn agrees(&self, wanted: &Wanted<'_>) -> bool {
+        let is_null = |column: i16| {
+            let index = usize::try_from(column).ok().and_then(|column| column.checked_sub(1));
+            index.and_then(|index| self.nulls.get(index)).copied().unwrap_or(true)
+        };
+        wanted.nullness().is_none_or(|(column, null)| is_null(column) == null)
+    }
+
     /// The value of a column, if it has the type that is asked for.
     fn value<T: FromDatum>(&self, column: usize, kind: pg_sys::Oid) -> Option<T> {
         let index = column.checked_sub(1).filter(|index| *index < self.columns)?;
@@ -190,6 +247,16 @@ impl Row {
     pub(in crate::pg) fn uuids(&self, column: usize) -> Vec<Uuid> {
         let ids = self.value::<Vec<pgrx::Uuid>>(column, pg_sys::UUIDARRAYOID).unwrap_or_default();
         ids.iter().map(|id| *id.as_bytes()).collect()
+    }
+
+    /// A table, by its oid.
+    pub(in crate::pg) fn relation(&self, column: usize) -> Option<pg_sys::Oid> {
+        self.value(column, pg_sys::REGCLASSOID)
+    }
+
+    /// The name of something in the catalogs.
+    pub(in crate::pg) fn name(&self, column: usize) -> Option<CString> {
+        self.value::<&CStr>(column, pg_sys::NAMEOID).map(CStr::to_owned)
     }
 
     /// Microseconds since 2000.

@@ -1,10 +1,9 @@
 //! The same questions as the readers ask, with an error for an answer: for RPC functions and for
 //! policies that should say 403 instead of showing nothing.
 
-use crate::pg::encoding::Text;
+use super::readers::may;
 use crate::pg::ffi::carrier::with_identity;
 use crate::pg::sqlstate::{forbidden, not_authenticated};
-use crate::verify::permission::covers;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
@@ -18,7 +17,7 @@ fn require_authenticated() -> Result<bool, ErrorReport> {
 /// NULL is a permission that nobody has.
 #[pg_extern(schema = "auth", stable, parallel_safe)]
 fn require_permission(permission: Option<&str>) -> Result<bool, ErrorReport> {
-    let granted = |wanted| with_identity(|view| covers(view.names(Text::Permissions), wanted));
+    let granted = |wanted| with_identity(|view| may(view.current_role(), wanted));
     match granted(permission.unwrap_or_default()) {
         Some(true) => Ok(true),
         Some(false) => {

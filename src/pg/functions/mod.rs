@@ -4,3 +4,4 @@ mod authenticate;
 mod demands;
 mod keys;
 mod readers;
+mod tenancy;

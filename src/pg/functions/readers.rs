@@ -1,12 +1,17 @@
 //! Reading the identity. None of these raises; without an identity they give NULL, false or nothing.
 
-use crate::pg::encoding::Text;
+use crate::pg::encoding::{RoleView, Text};
 use crate::pg::ffi::carrier::with_identity;
 use crate::pg::ffi::output::{JsonbText, JsonbValue, member_text};
 use crate::pg::identity;
 use crate::verify::identity::Kind;
 use crate::verify::permission::covers;
 use pgrx::prelude::*;
+
+/// Does this role have the permission?
+pub(super) fn may(role: Option<RoleView<'_>>, permission: &str) -> bool {
+    role.is_some_and(|role| covers(role.permissions(), permission))
+}
 
 fn text(which: Text) -> Option<String> {
     with_identity(|view| view.text(which).map(str::to_owned)).flatten()
@@ -52,7 +57,19 @@ fn claim(name: &str) -> Option<String> {
 /// The role in the current organization.
 #[pg_extern(schema = "auth", stable, parallel_safe)]
 fn org_role() -> Option<String> {
-    text(Text::OrgRole)
+    with_identity(|view| view.current_role()?.name().map(str::to_owned)).flatten()
+}
+
+/// The role in the current workspace.
+#[pg_extern(schema = "auth", stable, parallel_safe)]
+fn workspace_role() -> Option<String> {
+    with_identity(|view| view.workspace_role(view.workspace()?)?.name().map(str::to_owned)).flatten()
+}
+
+/// Does the issuer say that the e-mail address is the user's? NULL when nobody is signed in.
+#[pg_extern(schema = "auth", stable, parallel_safe)]
+fn email_verified() -> Option<bool> {
+    with_identity(|view| view.email_verified())
 }
 
 /// `live` or `test`; NULL only without an identity.
@@ -76,28 +93,24 @@ fn is_service_role() -> bool {
 /// Does the identity have this permission in its current organization? NULL when nobody is signed in.
 #[pg_extern(schema = "auth", stable, parallel_safe)]
 fn has_permission(permission: &str) -> Option<bool> {
-    with_identity(|view| covers(view.names(Text::Permissions), permission))
+    with_identity(|view| may(view.current_role(), permission))
 }
 
 /// Does it have this permission in this organization? NULL when nobody is signed in.
 #[pg_extern(schema = "auth", stable, parallel_safe)]
 fn has_permission_in(permission: &str, org_id: pgrx::Uuid) -> Option<bool> {
-    with_identity(|view| {
-        view.org() == Some(org_id.as_bytes()) && covers(view.names(Text::Permissions), permission)
-    })
+    with_identity(|view| may(view.org_role(org_id.as_bytes()), permission))
 }
 
 /// The organizations in which it has this permission.
 #[pg_extern(schema = "auth", stable, parallel_safe)]
 fn org_ids_with(permission: &str) -> Vec<pgrx::Uuid> {
-    let org = with_identity(|view| {
-        view.org().filter(|_| covers(view.names(Text::Permissions), permission)).copied()
-    });
-    org.flatten().map(pgrx::Uuid::from_bytes).into_iter().collect()
+    let orgs = with_identity(|view| view.orgs_where(|role| may(Some(role), permission)));
+    orgs.unwrap_or_default().into_iter().map(pgrx::Uuid::from_bytes).collect()
 }
 
 /// Was this scope (RFC 6749 section 3.3) granted? Compared as it is. NULL when nobody is signed in.
 #[pg_extern(schema = "auth", stable, parallel_safe)]
 fn has_scope(scope: &str) -> Option<bool> {
-    with_identity(|view| view.names(Text::Scopes).any(|granted| granted == scope))
+    with_identity(|view| view.scopes().any(|granted| granted == scope))
 }

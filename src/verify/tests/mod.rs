@@ -8,6 +8,7 @@ mod claims;
 mod headers;
 mod interop;
 mod keys;
+mod memberships;
 mod properties;
 mod rfc;
 mod strictness;

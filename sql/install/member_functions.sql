@@ -1,0 +1,143 @@
+-- The members of organizations.
+
+create function auth.refuse_member() returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    raise invalid_parameter_value using
+        message = 'no such member', hint = 'auth.list_members() shows those there are.';
+end
+$$;
+
+-- The organization must be locked, and the caller's right to do it known.
+create function auth.insert_member(org_id uuid, user_id text, role_id uuid, created_by text) returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+    violated text;
+begin
+    if exists (select from auth.memberships m where m.org_id = org_id and m.user_id = user_id) then
+        raise unique_violation using
+            message = 'already a member', hint = 'auth.set_member_role() changes the role.';
+    end if;
+    insert into auth.memberships (user_id, org_id, role_id, suspended, created_by)
+    select user_id, org_id, role_id, o.disabled_at is not null, created_by
+      from auth.organizations o where o.id = org_id;
+exception
+    when check_violation then
+        get stacked diagnostics violated = constraint_name;
+        perform auth.refuse_value('memberships', violated);
+    when not_null_violation then
+        get stacked diagnostics violated = column_name;
+        perform auth.refuse_value('memberships', violated);
+end
+$$;
+
+create function auth.delete_member(org_id uuid, user_id text) returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+begin
+    -- They are worth nothing now, and would be again if he came back.
+    update auth.invitations i set revoked_at = clock_timestamp()
+     where i.org_id = org_id and i.created_by = user_id and i.accepted_at is null and i.revoked_at is null;
+    delete from auth.workspace_memberships m where m.org_id = org_id and m.user_id = user_id;
+    delete from auth.memberships m where m.org_id = org_id and m.user_id = user_id;
+end
+$$;
+
+create function auth.add_member(org_id uuid, user_id text, role text default 'member') returns void
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+    actor auth.roles := auth.enter_organization(org_id, 'members.write');
+    granted auth.roles := auth.role_named(org_id, role);
+begin
+    perform auth.demand_grant(actor, granted);
+    perform auth.insert_member(org_id, user_id, granted.id, auth.acting_user());
+end
+$$;
+
+create function auth.set_member_role(org_id uuid, user_id text, role text) returns void
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+    actor auth.roles := auth.enter_organization(org_id, 'members.write');
+    old auth.roles := auth.role_of(org_id, user_id);
+    granted auth.roles := auth.role_named(org_id, role);
+begin
+    if old.id is null then
+        perform auth.refuse_member();
+    end if;
+    -- Nobody has a higher rank than his own: of those who change themselves only owners come further.
+    perform auth.demand_seniority(actor, old);
+    perform auth.demand_grant(actor, granted);
+    if old.id = auth.owner_role() and granted.id <> old.id then
+        perform auth.demand_other_owner(org_id, user_id);
+    end if;
+    update auth.memberships m set role_id = granted.id where m.org_id = org_id and m.user_id = user_id;
+end
+$$;
+
+create function auth.remove_member(org_id uuid, user_id text) returns void
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+    leaves boolean := coalesce(user_id = auth.acting_user(), false);
+    actor auth.roles := auth.enter_organization(org_id, case when leaves then null else 'members.write' end);
+    old auth.roles := auth.role_of(org_id, user_id);
+begin
+    if old.id is null then
+        perform auth.refuse_member();
+    end if;
+    if not leaves then
+        perform auth.demand_seniority(actor, old);
+    end if;
+    if old.id = auth.owner_role() then
+        perform auth.demand_other_owner(org_id, user_id);
+    end if;
+    perform auth.delete_member(org_id, user_id);
+end
+$$;
+
+create function auth.leave_organization(org_id uuid) returns void
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+    leaver text := auth.acting_user();
+begin
+    if leaver is null then
+        raise insufficient_privilege using
+            message = 'only a member can leave', hint = 'auth.remove_member() removes somebody else.';
+    end if;
+    perform auth.remove_member(org_id, leaver);
+end
+$$;
+
+create function auth.list_members(org_id uuid default null)
+    returns table (user_id text, role text, rank integer, created_at timestamptz, created_by text)
+    language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+    its_org uuid := coalesce(list_members.org_id, auth.current_org());
+begin
+    perform auth.read_organization(its_org, 'members.read');
+    return query
+        select m.user_id, r.name, r.rank, m.created_at, m.created_by
+          from auth.memberships m cross join lateral auth.live_role(m.role_id) r
+         where m.org_id = its_org
+         order by r.rank desc, m.user_id;
+end
+$$;
+
+comment on function auth.refuse_member() is 'Internal: the error for a user who is no member (22023).';
+comment on function auth.insert_member(uuid, text, uuid, text) is 'Internal: adds a member to a locked organization; 23505 when he is one, 22023 for a bad id.';
+comment on function auth.delete_member(uuid, text) is 'Internal: removes a member of a locked organization, from its workspaces too, and revokes his open invitations.';
+comment on function auth.add_member(uuid, text, text) is
+    'With members.write: makes a user a member with a role that the caller may grant: of a lower rank than his own and not excluded by it; an owner may grant every role. 23505 when he is one, 22023 for an unknown role or a bad or missing user id, 42501 when the caller may not.';
+comment on function auth.set_member_role(uuid, text, text) is
+    'With members.write: gives a member another role. His old role must have a lower rank than the caller''s own, and the new one be one that he may grant; an owner may change everybody, himself too. 22023 for an unknown member or role, 42501 when the caller may not or the last owner would go.';
+comment on function auth.remove_member(uuid, text) is
+    'With members.write: removes a member, whose role must have a lower rank than the caller''s own (an owner removes everybody), from the organization and its workspaces. Anybody may remove himself. 22023 for an unknown member, 42501 when the caller may not or the last owner would go.';
+comment on function auth.leave_organization(uuid) is
+    'Ends the caller''s own membership of the organization and its workspaces. 42501 when he is no member, or its last owner.';
+comment on function auth.list_members(uuid) is
+    'With members.read: the members of an organization, for NULL of the current one, and their roles; the highest first. 42501 when it is unknown or not the caller''s.';

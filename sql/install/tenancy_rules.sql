@@ -1,0 +1,262 @@
+-- Who may do what to an organization. All internal: the functions of the following files, which run as
+-- bearer_owner, call them.
+-- Whoever changes something takes the organization's row first, by changing it: of two changes the second
+-- sees the first, and under REPEATABLE READ it fails (40001) instead of acting on what no longer is.
+
+create function auth.owner_role() returns uuid
+    language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select '00000000-0000-4000-8000-000000000001'::uuid
+$$;
+
+-- Turns a violated constraint on one of our tables into an error about the argument it came from (22023).
+create function auth.refuse_value(relation text, violated text) returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    argument text := coalesce(substring(violated from '^' || relation || '_(.*)_check$'), violated);
+begin
+    raise invalid_parameter_value using
+        message = format('%s has a value that is not allowed', argument),
+        hint = coalesce((select d.description from pg_description d
+                           join pg_attribute a on a.attrelid = d.objoid and a.attnum = d.objsubid
+                           join pg_class c on c.oid = a.attrelid
+                          where c.relname = relation and c.relnamespace = 'auth'::regnamespace
+                            and d.classoid = 'pg_class'::regclass and a.attname = argument),
+                        format('See the comments on auth.%s.', relation));
+end
+$$;
+
+-- One error for what is not there and what is somebody else's.
+create function auth.refuse_target(kind text) returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    raise insufficient_privilege using message = format('no such %s, or it is not yours', kind);
+end
+$$;
+
+create function auth.is_unrestricted() returns boolean
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    if auth.is_authenticated() then
+        return auth.is_service_role() is true;
+    elsif auth.is_administrator() then
+        return true;
+    end if;
+    raise invalid_authorization_specification using
+        message = 'this transaction has no identity',
+        hint = 'Call auth.authenticate(credential) first, in the same transaction.';
+end
+$$;
+
+create function auth.demand_unrestricted() returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    if auth.is_unrestricted() is not true then
+        raise insufficient_privilege using
+            message = 'this needs a service credential or an administrator',
+            hint = 'The identity of a user may not do it, whatever his role.';
+    end if;
+end
+$$;
+
+create function auth.acting_user() returns text
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select case when auth.is_unrestricted() then null else auth.user_id() end
+$$;
+
+-- A change of a built-in role has the same id and goes before it.
+create function auth.live_role(role_id uuid) returns auth.roles
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select r.* from auth.roles r where r.id = live_role.role_id order by r.builtin limit 1
+$$;
+
+create function auth.role_named(org_id uuid, name text) returns auth.roles
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+    found_role auth.roles;
+begin
+    select r.* into found_role from auth.roles r
+     where r.name = role_named.name and (r.org_id = role_named.org_id or r.org_id is null)
+     order by r.org_id is null, r.builtin limit 1;
+    if not found then
+        raise invalid_parameter_value using
+            message = 'no such role', hint = 'auth.list_roles() shows those there are.';
+    end if;
+    return found_role;
+end
+$$;
+
+create function auth.role_of(org_id uuid, user_id text) returns auth.roles
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select r.* from auth.memberships m cross join lateral auth.live_role(m.role_id) r
+     where m.org_id = role_of.org_id and m.user_id = role_of.user_id
+$$;
+
+-- The identity names the organization, and so does a membership that counts now.
+create function auth.belongs_to(org_id uuid) returns boolean
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select auth.is_member(belongs_to.org_id) is true
+           and exists (select from auth.memberships m join auth.organizations o on o.id = m.org_id
+                        where m.org_id = belongs_to.org_id and m.user_id = auth.user_id()
+                          and not m.suspended and o.disabled_at is null)
+$$;
+
+-- The organization of something, or NULL when there is no such thing.
+create function auth.demand_own(org_id uuid, kind text) returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    if auth.is_unrestricted() then
+        if org_id is null then
+            perform auth.refuse_target(kind);
+        end if;
+    elsif not auth.belongs_to(org_id) then
+        perform auth.refuse_target(kind);
+    end if;
+end
+$$;
+
+create function auth.demand_permission(actor auth.roles, permission text) returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    if auth.permission_covers(actor.permissions, permission) is not true then
+        raise insufficient_privilege using message = 'your role in this organization does not allow this';
+    end if;
+end
+$$;
+
+create function auth.read_organization(org_id uuid, permission text) returns auth.roles
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+    actor auth.roles;
+begin
+    if auth.is_unrestricted() then
+        perform from auth.organizations o where o.id = read_organization.org_id;
+        if not found then
+            perform auth.refuse_target('organization');
+        end if;
+        return auth.live_role(auth.owner_role());
+    end if;
+    if auth.belongs_to(org_id) then
+        actor := auth.role_of(org_id, auth.user_id());
+    end if;
+    if actor.id is null then
+        perform auth.refuse_target('organization');
+    end if;
+    if permission is not null then
+        perform auth.demand_permission(actor, permission);
+    end if;
+    return actor;
+end
+$$;
+
+-- The seed of the owner's role stands for the roles of every organization: who changes one of those
+-- changes this row, and nobody goes on with what they were.
+create function auth.lock_organization(org_id uuid) returns auth.organizations
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    locked auth.organizations;
+begin
+    update auth.organizations o set revision = o.revision + 1
+     where o.id = lock_organization.org_id
+    returning o.* into locked;
+    perform from auth.roles r where r.id = auth.owner_role() and r.builtin for share;
+    return locked;
+end
+$$;
+
+create function auth.enter_organization(org_id uuid, permission text) returns auth.roles
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    locked auth.organizations;
+begin
+    -- Before the lock, so that nobody can hold up an organization of others.
+    perform auth.demand_own(org_id, 'organization');
+    locked := auth.lock_organization(org_id);
+    if locked.id is null then
+        perform auth.refuse_target('organization');
+    end if;
+    -- Again: it may have changed while this waited.
+    return auth.read_organization(org_id, permission);
+end
+$$;
+
+create function auth.enter_workspace(workspace_id uuid, permission text) returns auth.roles
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    its_org uuid;
+    actor auth.roles;
+begin
+    select w.org_id into its_org from auth.workspaces w where w.id = workspace_id;
+    perform auth.demand_own(its_org, 'workspace');
+    actor := auth.enter_organization(its_org, permission);
+    perform from auth.workspaces w where w.id = workspace_id;
+    if not found then
+        perform auth.refuse_target('workspace');
+    end if;
+    return actor;
+end
+$$;
+
+-- Only the owner's role has rank 1000, and its members may grant it.
+create function auth.may_grant(actor auth.roles, granted auth.roles) returns boolean
+    language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select (actor.id = auth.owner_role()
+            or actor.rank > granted.rank
+               and (actor.grantable is null or granted.name = any (actor.grantable))) is true
+$$;
+
+create function auth.demand_grant(actor auth.roles, granted auth.roles) returns void
+    language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+begin
+    if auth.may_grant(actor, granted) is not true then
+        raise insufficient_privilege using
+            message = 'you cannot grant this role',
+            hint = 'Its rank must be lower than that of your own role, which must not exclude it either.';
+    end if;
+end
+$$;
+
+create function auth.demand_seniority(actor auth.roles, changed auth.roles) returns void
+    language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+begin
+    if (actor.id = auth.owner_role() or actor.rank > changed.rank) is not true then
+        raise insufficient_privilege using
+            message = 'you cannot change this member',
+            hint = 'The rank of his role must be lower than that of yours.';
+    end if;
+end
+$$;
+
+create function auth.demand_other_owner(org_id uuid, user_id text) returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    perform from auth.memberships m
+      where m.org_id = demand_other_owner.org_id and m.role_id = auth.owner_role()
+        and m.user_id <> demand_other_owner.user_id;
+    if not found then
+        raise insufficient_privilege using
+            message = 'the last owner must stay',
+            hint = 'Make somebody else an owner first (auth.transfer_ownership).';
+    end if;
+end
+$$;
+
+comment on function auth.owner_role() is 'Internal: the id of the role owner.';
+comment on function auth.refuse_value(text, text) is 'Internal: the error for a violated constraint of one of our tables (22023).';
+comment on function auth.refuse_target(text) is 'Internal: the one error for what is unknown and what is foreign (42501).';
+comment on function auth.is_unrestricted() is 'Internal: does a service act, or an administrator without an identity? 28000 without either.';
+comment on function auth.demand_unrestricted() is 'Internal: 42501 for the identity of a user, 28000 for nobody.';
+comment on function auth.acting_user() is 'Internal: the user who acts; NULL for a service or an administrator; 28000 for nobody.';
+comment on function auth.live_role(uuid) is 'Internal: the role with this id as it counts now, or NULL.';
+comment on function auth.role_named(uuid, text) is 'Internal: the role that this name means in this organization, or for NULL in every one; 22023 when there is none.';
+comment on function auth.role_of(uuid, text) is 'Internal: the role of a member as it counts now, or NULL.';
+comment on function auth.belongs_to(uuid) is 'Internal: is the user a member who may act there now? False for NULL and without an identity.';
+comment on function auth.demand_own(uuid, text) is 'Internal: auth.refuse_target() unless this is an organization, and for a user one that he may act in; 28000 for nobody.';
+comment on function auth.demand_permission(auth.roles, text) is 'Internal: 42501 unless the role has the permission, also for NULL.';
+comment on function auth.read_organization(uuid, text) is 'Internal: the role in which the caller acts in the organization, owner''s for a service or an administrator; 42501 when it is not his or, with a permission, his role lacks it; 28000 for nobody.';
+comment on function auth.lock_organization(uuid) is 'Internal: locks an organization and raises its revision; NULL when there is none.';
+comment on function auth.enter_organization(uuid, text) is 'Internal: as auth.read_organization(), with the organization locked for a change.';
+comment on function auth.enter_workspace(uuid, text) is 'Internal: as auth.enter_organization(), for the organization of a workspace.';
+comment on function auth.may_grant(auth.roles, auth.roles) is 'Internal: may members with the first role grant the second?';
+comment on function auth.demand_grant(auth.roles, auth.roles) is 'Internal: 42501 unless members with the first role may grant the second.';
+comment on function auth.demand_seniority(auth.roles, auth.roles) is 'Internal: 42501 unless members with the first role may change members with the second.';
+comment on function auth.demand_other_owner(uuid, text) is 'Internal: 42501 unless somebody else is an owner.';

@@ -1,0 +1,49 @@
+//! Switching organizations, and what the functions in `sql/install/` that manage them ask of Rust.
+
+use crate::pg::ffi::carrier::with_published;
+use crate::pg::ffi::catalog;
+use crate::pg::{identity, sqlstate};
+use crate::verify::permission::covers;
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+/// Makes another of the user's organizations the current one for the rest of the transaction, with the only
+/// workspace the user has there, or none.
+///
+/// Raises 28000 without an identity, 42501 for an organization that the identity does not belong to, that
+/// does not exist or is NULL, 55006 while a cursor is open.
+#[pg_extern(schema = "auth", volatile, parallel_unsafe)]
+fn set_org(org_id: Option<pgrx::Uuid>) -> Result<(), ErrorReport> {
+    identity::move_to(org_id.as_ref().map(pgrx::Uuid::as_bytes))
+}
+
+/// Does one of the granted permissions cover the wanted one?
+#[pg_extern(schema = "auth", immutable, parallel_safe)]
+fn permission_covers(granted: Vec<Option<String>>, wanted: &str) -> bool {
+    covers(granted.iter().flatten().map(String::as_str), wanted)
+}
+
+/// 256 random bits from the operating system, as 43 characters of base64url.
+#[pg_extern(schema = "auth", volatile, parallel_unsafe)]
+fn random_token() -> Result<String, ErrorReport> {
+    let mut bytes = [0; 32];
+    let filled = SystemRandom::new().fill(&mut bytes);
+    filled.map_err(|_| sqlstate::internal("the operating system gives no random numbers"))?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// Is the outer user a superuser or a member of bearer_admin, in a transaction that acts for nobody? An
+/// identity that has expired is still somebody's.
+#[pg_extern(schema = "auth", stable, parallel_unsafe)]
+fn is_administrator() -> bool {
+    with_published(|_| ()).is_none() && catalog::outer_user_is_administrator()
+}
+
+/// Is the outer user a superuser, or does the table belong to a role that he is a member of?
+#[pg_extern(schema = "auth", stable, parallel_unsafe)]
+fn owns_table(source: pg_sys::Oid) -> bool {
+    catalog::outer_user_owns_table(source)
+}

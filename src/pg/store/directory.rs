@@ -1,0 +1,246 @@
+//! Organizations, memberships and roles: our own tables, numbered as `sql/install/tenancy.sql` declares
+//! them, and the tables of applications that are registered as sources of memberships.
+
+use super::not_installed;
+use crate::pg::ffi::scan::{Latest, Row, Wanted};
+use crate::pg::ffi::source::{Held, Opened, Source};
+use crate::pg::sqlstate;
+use crate::verify::identity::Uuid;
+use crate::verify::membership::{KnownOrg, Memberships, OrgGrant, OrgName, Role, RoleIndex, WorkspaceGrant};
+use pgrx::pg_sys::panic::ErrorReport;
+use std::collections::{HashMap, HashSet};
+use std::ffi::CStr;
+
+const ORGANIZATIONS: &CStr = c"organizations";
+const ORGANIZATIONS_BY_ID: &CStr = c"organizations_pkey";
+const ORGANIZATIONS_DISABLED: &CStr = c"organizations_disabled";
+const ORGANIZATIONS_BY_EXTERNAL_ID: &CStr = c"organizations_external_id_key";
+const MEMBERSHIPS: &CStr = c"memberships";
+const MEMBERSHIPS_BY_USER: &CStr = c"memberships_pkey";
+const WORKSPACE_MEMBERSHIPS: &CStr = c"workspace_memberships";
+const WORKSPACE_MEMBERSHIPS_BY_USER: &CStr = c"workspace_memberships_pkey";
+const ROLES: &CStr = c"roles";
+const ROLES_BY_ID: &CStr = c"roles_pkey";
+const ROLES_BY_NAME: &CStr = c"roles_org_id_name_builtin_key";
+const SOURCES: &CStr = c"membership_sources";
+const SOURCES_BY_TABLE: &CStr = c"membership_sources_pkey";
+
+/// The organization of this name, if there is a row for it.
+pub(in crate::pg) fn organization(name: &OrgName) -> Result<Option<KnownOrg>, ErrorReport> {
+    find_organization(&Latest::new(), name)
+}
+
+fn find_organization(latest: &Latest, name: &OrgName) -> Result<Option<KnownOrg>, ErrorReport> {
+    let mut found = None;
+    let take = |row: &Row| {
+        found = row.uuid(1).map(|id| KnownOrg { id, disabled: row.timestamp(7).is_some() });
+        false
+    };
+    match name {
+        OrgName::Id(id) => latest.rows(ORGANIZATIONS, ORGANIZATIONS_BY_ID, &[Wanted::Uuid(1, *id)], take),
+        OrgName::External(id) => {
+            latest.rows(ORGANIZATIONS, ORGANIZATIONS_BY_EXTERNAL_ID, &[Wanted::Text(4, id)], take)
+        }
+    }
+    .ok_or_else(not_installed)?;
+    Ok(found)
+}
+
+/// Where this user belongs, by our tables first and then by registered ones. What is disabled is left out.
+pub(in crate::pg) fn memberships(user: Option<&str>) -> Result<Memberships, ErrorReport> {
+    let Some(user) = user else { return Ok(Memberships::default()) };
+    let (latest, sources) = open_sources()?;
+    let mut reading =
+        Reading { latest, held: Memberships::default(), known: HashSet::new(), by_id: HashMap::new() };
+    reading.own(user)?;
+    for source in &sources {
+        reading.add_rows(source.rows(&reading.latest, user))?;
+    }
+    let mut held = reading.held;
+    held.sort();
+    Ok(held)
+}
+
+/// A snapshot, and the tables that are registered in it. They were locked before it was taken, so that the
+/// one snapshot sees all there is to see in each of them.
+fn open_sources() -> Result<(Latest, Vec<Opened>), ErrorReport> {
+    let mut latest = Latest::new();
+    let mut registered = sources(&latest)?;
+    while !registered.is_empty() {
+        let opened: Option<Vec<Opened>> = registered.iter().map(Opened::open).collect();
+        latest = Latest::new();
+        let still = sources(&latest)?;
+        if still == registered {
+            return Ok((latest, opened.ok_or_else(sqlstate::broken_source)?));
+        }
+        registered = still;
+    }
+    Ok((latest, Vec::new()))
+}
+
+fn sources(latest: &Latest) -> Result<Vec<Source>, ErrorReport> {
+    let mut sources = Vec::new();
+    let add = |row: &Row| {
+        if let (Some(table), Some(user), Some(org)) = (row.relation(1), row.name(2), row.name(3)) {
+            sources.push(Source { table, user, org, role: row.name(4) });
+        }
+        true
+    };
+    latest.rows(SOURCES, SOURCES_BY_TABLE, &[], add).ok_or_else(not_installed)?;
+    Ok(sources)
+}
+
+struct Reading {
+    latest: Latest,
+    held: Memberships,
+    /// The organizations that are held: the first row for one counts.
+    known: HashSet<Uuid>,
+    by_id: HashMap<Uuid, Option<RoleIndex>>,
+}
+
+impl Reading {
+    fn own(&mut self, user: &str) -> Result<(), ErrorReport> {
+        let wanted = [Wanted::Text(1, user)];
+        let mut orgs: Vec<(Uuid, Option<Uuid>)> = Vec::new();
+        let org = |row: &Row| {
+            if let (Some(org), false) = (row.uuid(2), row.flag(4)) {
+                orgs.push((org, row.uuid(3)));
+            }
+            true
+        };
+        self.latest.rows(MEMBERSHIPS, MEMBERSHIPS_BY_USER, &wanted, org).ok_or_else(not_installed)?;
+        let mut workspaces: Vec<(Uuid, Uuid, Option<Uuid>)> = Vec::new();
+        let workspace = |row: &Row| {
+            if let (Some(workspace), Some(org), false) = (row.uuid(2), row.uuid(3), row.flag(5)) {
+                workspaces.push((workspace, org, row.uuid(4)));
+            }
+            true
+        };
+        if !orgs.is_empty() {
+            self.latest
+                .rows(WORKSPACE_MEMBERSHIPS, WORKSPACE_MEMBERSHIPS_BY_USER, &wanted, workspace)
+                .ok_or_else(not_installed)?;
+        }
+        for (id, role) in orgs {
+            let role = self.role(role)?;
+            self.known.insert(id);
+            self.held.orgs.push(OrgGrant { id, role });
+        }
+        for (id, org, role) in workspaces {
+            let role = self.role(role)?;
+            self.held.workspaces.push(WorkspaceGrant { id, org: Some(org), role });
+        }
+        Ok(())
+    }
+
+    /// The role with this id; a changed one counts before the one that came with the extension.
+    fn role(&mut self, id: Option<Uuid>) -> Result<Option<RoleIndex>, ErrorReport> {
+        let Some(id) = id else { return Ok(None) };
+        if let Some(known) = self.by_id.get(&id) {
+            return Ok(*known);
+        }
+        let role = find_role(&self.latest, ROLES_BY_ID, &[Wanted::Uuid(1, id)])?;
+        let index = role.and_then(|role| self.held.add_role(role));
+        self.by_id.insert(id, index);
+        Ok(index)
+    }
+
+    fn add_rows(&mut self, rows: Vec<Held>) -> Result<(), ErrorReport> {
+        // One look at what is unusual is cheaper than a look at each organization, unless it is usual.
+        let (mut disabled, mut with_roles) = (None, None);
+        if rows.len() > 1 {
+            let limit = rows.len().saturating_mul(2);
+            let by_time = [Wanted::NotNull(7)];
+            disabled = self.few(ORGANIZATIONS, ORGANIZATIONS_DISABLED, &by_time, 1, limit)?;
+            with_roles = self.few(ROLES, ROLES_BY_NAME, &[Wanted::NotNull(3)], 3, limit)?;
+        }
+        let mut by_name: HashMap<String, Option<RoleIndex>> = HashMap::new();
+        for (org, role) in rows {
+            let Some(id) = self.enabled(&org, disabled.as_ref())? else { continue };
+            if !self.known.insert(id) {
+                continue;
+            }
+            let role = match role {
+                Some(name) => {
+                    let has_own = with_roles.as_ref().is_none_or(|orgs| orgs.contains(&id));
+                    self.role_named(id, has_own, name, &mut by_name)?
+                }
+                None => None,
+            };
+            self.held.orgs.push(OrgGrant { id, role });
+        }
+        Ok(())
+    }
+
+    /// The ids in a column of these rows, or `None` when there are more rows than `limit`.
+    fn few(
+        &self,
+        table: &CStr,
+        index: &CStr,
+        wanted: &[Wanted<'_>],
+        column: usize,
+        limit: usize,
+    ) -> Result<Option<HashSet<Uuid>>, ErrorReport> {
+        let (mut ids, mut count) = (HashSet::new(), 0);
+        let add = |row: &Row| {
+            ids.extend(row.uuid(column));
+            count += 1;
+            count <= limit
+        };
+        self.latest.rows(table, index, wanted, add).ok_or_else(not_installed)?;
+        Ok(Some(ids).filter(|_| count <= limit))
+    }
+
+    /// The id of an organization that is not disabled. One that there is no row for is not.
+    fn enabled(&self, org: &OrgName, disabled: Option<&HashSet<Uuid>>) -> Result<Option<Uuid>, ErrorReport> {
+        match (org, disabled) {
+            (OrgName::Id(id), Some(disabled)) => Ok(Some(*id).filter(|id| !disabled.contains(id))),
+            (OrgName::Id(_) | OrgName::External(_), _) => {
+                Ok(match (find_organization(&self.latest, org)?, org) {
+                    (Some(known), _) => Some(known.id).filter(|_| !known.disabled),
+                    (None, OrgName::Id(id)) => Some(*id),
+                    (None, OrgName::External(_)) => None,
+                })
+            }
+        }
+    }
+
+    /// The organization's role of this name, or else everybody's; one that is defined nowhere permits
+    /// nothing.
+    fn role_named(
+        &mut self,
+        org: Uuid,
+        has_own: bool,
+        name: String,
+        by_name: &mut HashMap<String, Option<RoleIndex>>,
+    ) -> Result<Option<RoleIndex>, ErrorReport> {
+        if has_own {
+            let wanted = [Wanted::Uuid(3, org), Wanted::Text(4, &name)];
+            if let Some(own) = find_role(&self.latest, ROLES_BY_NAME, &wanted)? {
+                return Ok(self.held.add_role(own));
+            }
+        }
+        if let Some(known) = by_name.get(&name) {
+            return Ok(*known);
+        }
+        let general = find_role(&self.latest, ROLES_BY_NAME, &[Wanted::Null(3), Wanted::Text(4, &name)])?;
+        let role = general.unwrap_or_else(|| Role { name: Some(name.clone()), permissions: Vec::new() });
+        let index = self.held.add_role(role);
+        by_name.insert(name, index);
+        Ok(index)
+    }
+}
+
+fn find_role(latest: &Latest, index: &CStr, wanted: &[Wanted<'_>]) -> Result<Option<Role>, ErrorReport> {
+    let mut found = None;
+    let take = |row: &Row| {
+        let role = Role { name: row.text(4), permissions: row.texts(6) };
+        let changed = !row.flag(2);
+        if changed || found.is_none() {
+            found = Some(role);
+        }
+        !changed
+    };
+    latest.rows(ROLES, index, wanted, take).ok_or_else(not_installed)?;
+    Ok(found)
+}

@@ -1,0 +1,224 @@
+//! Where the bearer of a credential belongs, and which organization the credential acts in.
+
+use super::identity::{Profile, Uuid, text, uuid, words};
+use super::jwt::VerifiedClaims;
+use serde_json::Value;
+
+/// The longest id that another system may have given an organization, in bytes.
+const EXTERNAL_ID_MAX: usize = 255;
+
+/// A role as it counts in one organization or workspace.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Role {
+    pub(crate) name: Option<String>,
+    pub(crate) permissions: Vec<String>,
+}
+
+/// The place of a role in [`Memberships::roles`].
+pub(crate) type RoleIndex = u16;
+
+/// Membership of an organization.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OrgGrant {
+    pub(crate) id: Uuid,
+    pub(crate) role: Option<RoleIndex>,
+}
+
+/// Membership of a workspace; its organization is known unless a claim alone names the workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WorkspaceGrant {
+    pub(crate) id: Uuid,
+    pub(crate) org: Option<Uuid>,
+    pub(crate) role: Option<RoleIndex>,
+}
+
+/// Where a user belongs. Once [`Memberships::sort`] was called, the lists are sorted by id and hold no
+/// duplicates, and no workspace is in an organization that is not in the list.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Memberships {
+    pub(crate) orgs: Vec<OrgGrant>,
+    pub(crate) workspaces: Vec<WorkspaceGrant>,
+    pub(crate) roles: Vec<Role>,
+}
+
+impl Memberships {
+    /// Adds a role to name in grants; `None` when there are more than an index can tell apart.
+    pub(crate) fn add_role(&mut self, role: Role) -> Option<RoleIndex> {
+        // The largest index means "no role" where identities are encoded.
+        let index = RoleIndex::try_from(self.roles.len()).ok().filter(|index| *index < RoleIndex::MAX)?;
+        self.roles.push(role);
+        Some(index)
+    }
+
+    /// Puts the lists in order. Of two grants for one place the first counts.
+    pub(crate) fn sort(&mut self) {
+        self.orgs.sort_by_key(|grant| grant.id);
+        self.orgs.dedup_by_key(|grant| grant.id);
+        let orgs = &self.orgs;
+        let belongs = |org: Uuid| orgs.binary_search_by_key(&org, |grant| grant.id).is_ok();
+        self.workspaces.retain(|grant| grant.org.is_none_or(belongs));
+        self.workspaces.sort_by_key(|grant| grant.id);
+        self.workspaces.dedup_by_key(|grant| grant.id);
+    }
+
+    /// Is this organization among them?
+    pub(crate) fn has_org(&self, org: Uuid) -> bool {
+        self.orgs.binary_search_by_key(&org, |grant| grant.id).is_ok()
+    }
+
+    /// The workspace to act in: the one that is claimed, or else the only one in the organization.
+    fn workspace_in(&self, org: Option<Uuid>, claimed: Option<&[Uuid]>) -> Option<Uuid> {
+        let found = match claimed {
+            Some([id]) => self.workspaces.iter().find(|grant| grant.id == *id),
+            Some(_) => None,
+            None => {
+                let mut here = self.workspaces.iter().filter(|grant| grant.org.is_some() && grant.org == org);
+                here.next().filter(|_| here.next().is_none())
+            }
+        };
+        found.filter(|grant| grant.org.is_none() || grant.org == org).map(|grant| grant.id)
+    }
+}
+
+/// How a claim names an organization.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum OrgName {
+    Id(Uuid),
+    /// What another system calls it.
+    External(String),
+}
+
+/// An organization that there is a row for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KnownOrg {
+    pub(crate) id: Uuid,
+    pub(crate) disabled: bool,
+}
+
+/// Memberships, and where of them the credential acts.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Settled {
+    pub(crate) memberships: Memberships,
+    /// One of the organizations of the memberships.
+    pub(crate) org: Option<Uuid>,
+    /// One of the workspaces of the memberships, of that organization if it is known whose it is.
+    pub(crate) workspace: Option<Uuid>,
+}
+
+/// Puts together what the tables say of the user (`held`) and what the claims say.
+///
+/// Claims add organizations, workspaces, a role and permissions only if the issuer is believed
+/// (`memberships_from_claims`), and only organizations that are not disabled; a row of the tables counts
+/// before the claims. The issuer's `org_ids` limits both. The current organization is the one that the
+/// claim names, if the user belongs to it: a claim that names another one, several, or nothing that can be
+/// one gives none, never a different one. Without a claim it is the only one there is. `find` looks an
+/// organization up.
+pub(crate) fn settle<E>(
+    claims: &VerifiedClaims<'_>,
+    profile: &Profile,
+    mut held: Memberships,
+    mut find: impl FnMut(&OrgName) -> Result<Option<KnownOrg>, E>,
+) -> Result<Settled, E> {
+    let believed = profile.memberships_from_claims;
+    let allowed = |org: &Uuid| profile.org_ids.is_empty() || profile.org_ids.contains(org);
+    held.orgs.retain(|grant| allowed(&grant.id));
+    held.sort();
+
+    let names = org_names(claims.at(&profile.paths.org));
+    let single = names.as_ref().is_some_and(|names| names.len() == 1);
+    let mut named = Vec::new();
+    if believed || single {
+        for name in names.iter().flatten() {
+            named.extend(resolve(name, believed, &mut find)?.filter(allowed));
+        }
+    }
+    if believed {
+        let role =
+            if single { claimed_role(claims, profile).and_then(|role| held.add_role(role)) } else { None };
+        let new = named.iter().filter(|org| !held.has_org(**org)).map(|org| OrgGrant { id: *org, role });
+        let new: Vec<OrgGrant> = new.collect();
+        held.orgs.extend(new);
+    }
+    let workspaces = claims.at(&profile.paths.workspace).filter(|claim| !claim.is_null()).map(ids);
+    // Whose workspaces they are, nothing here says: an issuer with a list of organizations names none.
+    if believed && profile.org_ids.is_empty() {
+        let new = workspaces.iter().flatten().map(|id| WorkspaceGrant { id: *id, org: None, role: None });
+        held.workspaces.extend(new);
+    }
+    held.sort();
+    let org = match (&names, named.as_slice(), held.orgs.as_slice()) {
+        (Some(_), [org], _) if single => Some(*org).filter(|org| held.has_org(*org)),
+        (None, _, [grant]) => Some(grant.id),
+        _ => None,
+    };
+    let workspace = held.workspace_in(org, workspaces.as_deref());
+    Ok(Settled { memberships: held, org, workspace })
+}
+
+fn resolve<E>(
+    name: &OrgName,
+    believed: bool,
+    find: &mut impl FnMut(&OrgName) -> Result<Option<KnownOrg>, E>,
+) -> Result<Option<Uuid>, E> {
+    match name {
+        // What the tables say about memberships of it says enough.
+        OrgName::Id(id) if !believed => Ok(Some(*id)),
+        OrgName::Id(id) => Ok(match find(name)? {
+            Some(known) => Some(known.id).filter(|_| !known.disabled),
+            None => Some(*id),
+        }),
+        OrgName::External(_) => Ok(find(name)?.filter(|known| !known.disabled).map(|known| known.id)),
+    }
+}
+
+fn claimed_role(claims: &VerifiedClaims<'_>, profile: &Profile) -> Option<Role> {
+    let role = Role {
+        name: text(claims.at(&profile.paths.org_role)),
+        permissions: words(claims.at(&profile.paths.permissions)),
+    };
+    (role != Role::default()).then_some(role)
+}
+
+/// The organizations that a claim names; `None` without the claim. What can be no id names none.
+fn org_names(claim: Option<&Value>) -> Option<Vec<OrgName>> {
+    let name = |value: &Value| {
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Number(number) if number.is_i64() || number.is_u64() => number.to_string(),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                return None;
+            }
+        };
+        match uuid(&text) {
+            Some(id) => Some(OrgName::Id(id)),
+            None if text.is_empty() || text.len() > EXTERNAL_ID_MAX => None,
+            None => Some(OrgName::External(text)),
+        }
+    };
+    let mut names: Vec<OrgName> = match claim? {
+        Value::Null => return None,
+        Value::Array(items) => items.iter().filter_map(name).collect(),
+        single @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => {
+            name(single).into_iter().collect()
+        }
+    };
+    let mut seen = Vec::new();
+    names.retain(|name| {
+        let new = !seen.contains(name);
+        seen.push(name.clone());
+        new
+    });
+    Some(names)
+}
+
+/// The uuids of a claim: one or several, sorted; what is no uuid names none.
+fn ids(claim: &Value) -> Vec<Uuid> {
+    let mut found: Vec<Uuid> = match claim {
+        Value::String(id) => uuid(id).into_iter().collect(),
+        Value::Array(items) => items.iter().filter_map(Value::as_str).filter_map(uuid).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => Vec::new(),
+    };
+    found.sort_unstable();
+    found.dedup();
+    found
+}

@@ -1,0 +1,240 @@
+//! Which organization a token acts in, from its claims and from what the tables say.
+
+use super::super::identity::{ClaimPaths, Identity, Profile, Uuid, user_id, uuid};
+use super::super::membership::{
+    KnownOrg, Memberships, OrgGrant, OrgName, Role, Settled, WorkspaceGrant, settle,
+};
+use super::*;
+use proptest::prelude::*;
+use std::convert::Infallible;
+
+const A: &str = "0a000000-0000-4000-8000-00000000000a";
+const B: &str = "0b000000-0000-4000-8000-00000000000b";
+const DISABLED: &str = "0d000000-0000-4000-8000-00000000000d";
+const W: &str = "0e000000-0000-4000-8000-00000000000a";
+const X: &str = "0f000000-0000-4000-8000-00000000000b";
+
+fn id(text: &str) -> Uuid {
+    uuid(text).unwrap()
+}
+
+fn profile(believed: bool) -> Profile {
+    let path = |name: &str| vec![name.to_owned()];
+    Profile {
+        paths: ClaimPaths {
+            org: path("org"),
+            workspace: path("workspace"),
+            role: path("role"),
+            org_role: path("org_role"),
+            permissions: path("permissions"),
+            scopes: path("scope"),
+            email: path("email"),
+            email_verified: path("email_verified"),
+        },
+        memberships_from_claims: believed,
+        environment: "live".into(),
+        ..Profile::default()
+    }
+}
+
+/// A user with the role of its name in each of these organizations, and workspaces in some.
+fn held(orgs: &[&str], workspaces: &[(&str, &str)]) -> Memberships {
+    let mut held = Memberships::default();
+    for org in orgs {
+        let role =
+            held.add_role(Role { name: Some(format!("role in {org}")), permissions: vec!["a".into()] });
+        held.orgs.push(OrgGrant { id: id(org), role });
+    }
+    let workspace = |(workspace, org): &(&str, &str)| WorkspaceGrant {
+        id: id(workspace),
+        org: Some(id(org)),
+        role: None,
+    };
+    held.workspaces = workspaces.iter().map(workspace).collect();
+    held.sort();
+    held
+}
+
+/// There are rows for A, which another system calls 42, for B and for one that is disabled.
+fn find(name: &OrgName) -> Result<Option<KnownOrg>, Infallible> {
+    let known = |text| KnownOrg { id: id(text), disabled: text == DISABLED };
+    Ok(match name {
+        OrgName::Id(wanted) => [A, B, DISABLED].into_iter().find(|text| id(text) == *wanted).map(known),
+        OrgName::External(name) => match name.as_str() {
+            "42" => Some(known(A)),
+            "gone" => Some(known(DISABLED)),
+            _ => None,
+        },
+    })
+}
+
+/// What becomes of a token with these claims.
+fn settled(claims: &str, profile: &Profile, held: Memberships) -> (Settled, Identity) {
+    let members =
+        format!(r#"{{"iss":"https://issuer.example","aud":"api","sub":"someone","exp":1800000600{claims}}}"#);
+    let text = token(HEADER, &members);
+    let parsed = Token::parse(text.as_bytes()).unwrap();
+    let keys = [secret_key(Algorithm::HS256, SECRET)];
+    let claims = jwt::verify(parsed, &rules(), &keys, None, NOW, &mut SignatureMemory::new()).unwrap();
+    let Ok(place) = settle(&claims, profile, held, find);
+    let user = user_id(&claims, profile);
+    (place.clone(), Identity::from_claims(&claims, profile, user, place))
+}
+
+fn org(claims: &str, believed: bool, orgs: &[&str]) -> Option<Uuid> {
+    settled(claims, &profile(believed), held(orgs, &[])).0.org
+}
+
+#[test]
+fn a_claim_chooses_among_memberships_and_never_another_one() {
+    for (claim, orgs, expected) in [
+        ("", &[][..], None),
+        ("", &[A], Some(A)),
+        ("", &[A, B], None),
+        (r#","org":null"#, &[A], Some(A)),
+        (r#","org":"ORG""#, &[A], None),
+        (r#","org":"A""#, &[A, B], Some(A)),
+        (r#","org":"A""#, &[B], None),
+        (r#","org":"A""#, &[], None),
+        (r#","org":["A"]"#, &[A, B], Some(A)),
+        (r#","org":["A","A"]"#, &[A, B], Some(A)),
+        (r#","org":["A","B"]"#, &[A, B], None),
+        (r#","org":["A","B"]"#, &[A], None),
+        (r#","org":[]"#, &[A], None),
+        (r#","org":{}"#, &[A], None),
+        (r#","org":true"#, &[A], None),
+        (r#","org":"""#, &[A], None),
+        (r#","org":"42""#, &[A, B], Some(A)),
+        (r#","org":42"#, &[A, B], Some(A)),
+        (r#","org":42.0"#, &[A, B], None),
+        (r#","org":"42""#, &[B], None),
+        (r#","org":"43""#, &[A], None),
+        (r#","org":"gone""#, &[A], None),
+    ] {
+        let claim = claim.replace("\"A\"", &format!("\"{A}\"")).replace("\"B\"", &format!("\"{B}\""));
+        assert_eq!(org(&claim, false, orgs), expected.map(id), "{claim} with {orgs:?}");
+    }
+}
+
+#[test]
+fn claims_count_without_a_row_only_where_the_issuer_is_believed() {
+    let claims = format!(r#","org":"{B}","org_role":"boss","permissions":["p"],"workspace":"{W}""#);
+    let (place, _) = settled(&claims, &profile(true), held(&[A], &[]));
+    assert_eq!((place.org, place.workspace), (Some(id(B)), Some(id(W))));
+    assert_eq!(place.memberships.orgs.len(), 2);
+    let role = place.memberships.orgs[1].role.unwrap();
+    assert_eq!(place.memberships.roles[usize::from(role)].name.as_deref(), Some("boss"));
+
+    let (place, _) = settled(&claims, &profile(false), held(&[A], &[]));
+    assert_eq!((place.org, place.workspace), (None, None));
+    assert_eq!(place.memberships.orgs.len(), 1);
+    assert!(place.memberships.workspaces.is_empty());
+}
+
+#[test]
+fn t111_a_row_counts_before_the_role_that_a_claim_says() {
+    let claims = format!(r#","org":"{A}","org_role":"owner","permissions":["*"]"#);
+    for believed in [true, false] {
+        let (place, _) = settled(&claims, &profile(believed), held(&[A], &[]));
+        let role = place.memberships.orgs[0].role.unwrap();
+        let expected = Role { name: Some(format!("role in {A}")), permissions: vec!["a".into()] };
+        assert_eq!(place.memberships.roles[usize::from(role)], expected, "{believed}");
+    }
+}
+
+#[test]
+fn a_disabled_organization_counts_for_nobody() {
+    for claim in [format!("\"{DISABLED}\""), "\"gone\"".into()] {
+        let (place, _) = settled(&format!(",\"org\":{claim}"), &profile(true), held(&[A], &[]));
+        assert_eq!(place.org, None);
+        assert_eq!(place.memberships.orgs.len(), 1);
+    }
+}
+
+#[test]
+fn an_issuer_with_a_list_of_organizations_reaches_no_other_by_claim_or_row() {
+    let limited = |believed| Profile { org_ids: vec![id(B)], ..profile(believed) };
+    for believed in [true, false] {
+        for claim in ["".to_owned(), format!(r#","org":"{A}""#), format!(r#","org":["{A}","{B}"]"#)] {
+            let (place, _) = settled(&claim, &limited(believed), held(&[A], &[(W, A)]));
+            assert!(place.memberships.orgs.iter().all(|grant| grant.id == id(B)), "{claim}");
+            assert_eq!((place.org, place.memberships.workspaces.len()), (None, 0), "{claim}");
+        }
+    }
+    let (place, _) = settled("", &limited(false), held(&[A, B], &[]));
+    assert_eq!(place.org, Some(id(B)));
+}
+
+#[test]
+fn the_workspace_is_the_claimed_or_only_one_of_the_organization() {
+    for (claim, workspaces, expected) in [
+        ("".to_owned(), &[(W, A)][..], Some(W)),
+        ("".to_owned(), &[(W, A), (X, A)], None),
+        ("".to_owned(), &[(X, B)], None),
+        (format!(r#","workspace":"{X}""#), &[(W, A), (X, A)], Some(X)),
+        (format!(r#","workspace":"{X}""#), &[(W, A)], None),
+        (format!(r#","workspace":"{X}""#), &[(W, A), (X, B)], None),
+        (format!(r#","workspace":["{X}","{W}"]"#), &[(W, A), (X, A)], None),
+        (r#","workspace":"x""#.to_owned(), &[(W, A)], None),
+        (r#","workspace":null"#.to_owned(), &[(W, A), (X, B)], Some(W)),
+    ] {
+        let claims = format!(r#","org":"{A}"{claim}"#);
+        let (place, _) = settled(&claims, &profile(false), held(&[A, B], workspaces));
+        assert_eq!(place.workspace, expected.map(id), "{claims} with {workspaces:?}");
+    }
+    let (place, _) = settled("", &profile(false), held(&[A], &[(X, B)]));
+    assert!(place.memberships.workspaces.is_empty(), "a workspace of an organization the user left");
+}
+
+#[test]
+fn an_address_is_verified_where_the_issuer_says_so() {
+    let verified = |claims: &str, path: &[&str]| {
+        let mut profile = profile(false);
+        profile.paths.email_verified = path.iter().map(|name| (*name).to_owned()).collect();
+        settled(claims, &profile, Memberships::default()).1.email_verified
+    };
+    let path = &["email_verified"][..];
+    assert!(verified(r#","email":"a@b.c","email_verified":true"#, path));
+    assert!(verified(r#","email":"a@b.c","email_verified":"true""#, path));
+    for claim in ["", r#","email_verified":false"#, r#","email_verified":1"#, r#","email_verified":"yes""#] {
+        assert!(!verified(&format!(r#","email":"a@b.c"{claim}"#), path), "{claim}");
+    }
+    assert!(!verified(r#","email_verified":true"#, path));
+    assert!(verified(r#","email":"a@b.c""#, &[]));
+    assert!(!verified("", &[]));
+}
+
+#[test]
+fn a_prefix_keeps_the_users_of_two_issuers_apart() {
+    let prefixed = Profile { user_id_prefix: "two|".into(), ..profile(false) };
+    let (_, identity) = settled("", &prefixed, Memberships::default());
+    assert_eq!(identity.user_id.as_deref(), Some("two|someone"));
+}
+
+proptest! {
+    #[test]
+    fn the_current_place_is_always_one_of_the_memberships(
+        believed in any::<bool>(),
+        claim in proptest::sample::select(vec!["", "A", "B", "D", "A,B", "42", "gone", "x"]),
+        orgs in proptest::sample::subsequence(vec![A, B], 0..=2),
+        workspaces in proptest::sample::subsequence(vec![(W, A), (X, B)], 0..=2),
+        limited in proptest::sample::subsequence(vec![A, B], 0..=2),
+    ) {
+        let name = |name: &str| match name { "A" => A.to_owned(), "B" => B.to_owned(), "D" => DISABLED.to_owned(), other => other.to_owned() };
+        let names: Vec<String> = claim.split(',').filter(|part| !part.is_empty()).map(name).collect();
+        let claims = if claim.is_empty() { String::new() } else { format!(",\"org\":{}", serde_json::to_string(&names).unwrap()) };
+        let profile = Profile { org_ids: limited.iter().map(|org| id(org)).collect(), ..profile(believed) };
+        let (place, _) = settled(&claims, &profile, held(&orgs, &workspaces));
+        let allowed = |org: &Uuid| limited.is_empty() || limited.iter().any(|text| id(text) == *org);
+        for grant in &place.memberships.orgs {
+            prop_assert!(allowed(&grant.id));
+            prop_assert!(believed || orgs.iter().any(|org| id(org) == grant.id));
+            prop_assert!(grant.id != id(DISABLED));
+        }
+        prop_assert!(place.org.is_none_or(|org| place.memberships.has_org(org)));
+        if let Some(workspace) = place.workspace {
+            let grant = place.memberships.workspaces.iter().find(|grant| grant.id == workspace).unwrap();
+            prop_assert!(grant.org.is_none() || grant.org == place.org);
+        }
+    }
+}
