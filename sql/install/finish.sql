@@ -13,7 +13,7 @@ comment on function auth.check_jwt(text) is
     'Administrators: the verdict on a JWT with its reason, and what the token says, believed or not. Never raises for a bad token.';
 comment on function auth.identity() is
     'The identity as jsonb (kind, user_id, issuer, role, email, org_id, org_role, workspace_id, environment, permissions, scopes, key_id, session_id, actor, expires_at, claims), or NULL.';
-comment on function auth.user_id() is 'The user''s id: the subject of the credential, whatever its form; NULL without one.';
+comment on function auth.user_id() is 'The user''s id: the subject of the credential, whatever its form, after the issuer''s user_id_prefix; NULL without one.';
 comment on function auth.jwt() is 'The claims of the token as jsonb, or NULL.';
 comment on function auth.role() is 'The role that the credential names, or NULL. No Postgres role follows from it.';
 comment on function auth.email() is 'The user''s e-mail address as the credential states it, or NULL.';
@@ -171,6 +171,7 @@ grant execute on function
     auth.may_grant(auth.roles, auth.roles), auth.demand_grant(auth.roles, auth.roles),
     auth.demand_seniority(auth.roles, auth.roles), auth.demand_other_owner(uuid, text),
     auth.owner_of_new(text, text), auth.refuse_duplicate(text), auth.refuse_member(),
+    auth.issuer_reaches(uuid), auth.lower_workspace_roles(uuid, text, auth.roles),
     auth.insert_member(uuid, text, uuid, text), auth.delete_member(uuid, text),
     auth.insert_workspace_member(uuid, text, uuid, text), auth.workspace_role_of(uuid, text),
     auth.workspaces_in(uuid), auth.enter_roles(uuid), auth.role_in(uuid, text),

@@ -123,6 +123,7 @@ declare
     granted auth.roles := auth.live_role(invitation.role_id);
 begin
     return granted.id is not null
+       and auth.issuer_reaches(invitation.org_id)
        and (invitation.email is null
             or auth.email_verified() and lower(auth.email() collate "C") = invitation.email)
        and (invitation.workspace_id is null

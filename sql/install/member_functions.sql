@@ -19,6 +19,11 @@ begin
         raise unique_violation using
             message = 'already a member', hint = 'auth.set_member_role() changes the role.';
     end if;
+    -- Others must not add a user to so many that his sign-in takes long.
+    if auth.acting_user() is not null
+       and (select count(*) from (select from auth.memberships m where m.user_id = user_id limit 1000) c) >= 1000 then
+        raise program_limit_exceeded using message = 'the user belongs to too many organizations';
+    end if;
     insert into auth.memberships (user_id, org_id, role_id, suspended, created_by)
     select user_id, org_id, role_id, o.disabled_at is not null, created_by
       from auth.organizations o where o.id = org_id;
@@ -44,6 +49,14 @@ begin
 end
 $$;
 
+-- Where he belongs to workspaces, a member has no higher role there than in their organization.
+create function auth.lower_workspace_roles(org_id uuid, user_id text, role auth.roles) returns void
+    language sql set search_path = pg_catalog, pg_temp as $$
+    update auth.workspace_memberships m set role_id = (lower_workspace_roles.role).id
+     where m.org_id = lower_workspace_roles.org_id and m.user_id = lower_workspace_roles.user_id
+       and (auth.live_role(m.role_id)).rank > (lower_workspace_roles.role).rank
+$$;
+
 create function auth.add_member(org_id uuid, user_id text, role text default 'member') returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_variable
@@ -52,6 +65,12 @@ declare
     granted auth.roles := auth.role_named(org_id, role);
 begin
     perform auth.demand_grant(actor, granted);
+    if auth.acting_user() is not null
+       and current_setting('pg_bearer.member_addition', true) is distinct from 'direct' then
+        raise insufficient_privilege using
+            message = 'users are not added without their consent here',
+            hint = 'Invite them with auth.create_invitation() (pg_bearer.member_addition is invitation).';
+    end if;
     perform auth.insert_member(org_id, user_id, granted.id, auth.acting_user());
 end
 $$;
@@ -74,6 +93,7 @@ begin
         perform auth.demand_other_owner(org_id, user_id);
     end if;
     update auth.memberships m set role_id = granted.id where m.org_id = org_id and m.user_id = user_id;
+    perform auth.lower_workspace_roles(org_id, user_id, granted);
 end
 $$;
 
@@ -130,11 +150,12 @@ $$;
 
 comment on function auth.refuse_member() is 'Internal: the error for a user who is no member (22023).';
 comment on function auth.insert_member(uuid, text, uuid, text) is 'Internal: adds a member to a locked organization; 23505 when he is one, 22023 for a bad id.';
+comment on function auth.lower_workspace_roles(uuid, text, auth.roles) is 'Internal: gives a member of a locked organization this role in those of its workspaces where his is higher.';
 comment on function auth.delete_member(uuid, text) is 'Internal: removes a member of a locked organization, from its workspaces too, and revokes his open invitations.';
 comment on function auth.add_member(uuid, text, text) is
-    'With members.write: makes a user a member with a role that the caller may grant: of a lower rank than his own and not excluded by it; an owner may grant every role. 23505 when he is one, 22023 for an unknown role or a bad or missing user id, 42501 when the caller may not.';
+    'With members.write: makes a user a member with a role that the caller may grant: of a lower rank than his own and not excluded by it; an owner may grant every role. 23505 when he is one, 22023 for an unknown role or a bad or missing user id, 42501 when the caller may not or, for a user, pg_bearer.member_addition is invitation, 54000 when a user adds one who has 1,000 organizations.';
 comment on function auth.set_member_role(uuid, text, text) is
-    'With members.write: gives a member another role. His old role must have a lower rank than the caller''s own, and the new one be one that he may grant; an owner may change everybody, himself too. 22023 for an unknown member or role, 42501 when the caller may not or the last owner would go.';
+    'With members.write: gives a member another role, also in workspaces where his would be higher than that. His old role must have a lower rank than the caller''s own, and the new one be one that he may grant; an owner may change everybody, himself too. 22023 for an unknown member or role, 42501 when the caller may not or the last owner would go.';
 comment on function auth.remove_member(uuid, text) is
     'With members.write: removes a member, whose role must have a lower rank than the caller''s own (an owner removes everybody), from the organization and its workspaces. Anybody may remove himself. 22023 for an unknown member, 42501 when the caller may not or the last owner would go.';
 comment on function auth.leave_organization(uuid) is

@@ -25,6 +25,11 @@ begin
     if auth.user_id() is null then
         raise insufficient_privilege using message = 'the identity is no user''s';
     end if;
+    if not auth.issuer_reaches(null) then
+        raise insufficient_privilege using
+            message = 'users of this issuer do not create organizations',
+            hint = 'The issuer is limited to the organizations in its org_ids.';
+    end if;
     return auth.user_id();
 end
 $$;
@@ -165,6 +170,7 @@ begin
     end if;
     update auth.memberships m set role_id = (auth.role_named(null, 'admin')).id
      where m.org_id = org_id and m.user_id = former;
+    perform auth.lower_workspace_roles(org_id, former, auth.role_named(null, 'admin'));
 end
 $$;
 
@@ -202,7 +208,7 @@ comment on function auth.disable_organization(uuid) is
 comment on function auth.enable_organization(uuid) is
     'Services and administrators: undoes auth.disable_organization(); disabled workspaces stay so. Idempotent; 42501 for anybody else, or when there is none.';
 comment on function auth.delete_organization(uuid) is
-    'Owners, services and administrators: deletes an organization with its workspaces, memberships, roles and invitations. Rows of the application stay. 42501 for anybody else and for an organization that is unknown or not the caller''s or NULL.';
+    'Owners, services and administrators: deletes an organization with its workspaces, memberships, roles and invitations. Rows of the application stay, and a registered table or a believed claim that still names it counts, as for every organization without a row: disable it to shut it. 42501 for anybody else and for an organization that is unknown or not the caller''s or NULL.';
 comment on function auth.transfer_ownership(uuid, text) is
     'Makes a member an owner. An owner who calls it becomes admin himself; for a service or an administrator the others stay owners. 22023 when the user is no member, NULL or the caller; 42501 for anybody else.';
 comment on function auth.list_organizations() is

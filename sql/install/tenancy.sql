@@ -5,16 +5,16 @@
 -- first: a regular expression needs four bytes for each character, and fails where they cannot be had.
 
 -- Used by checks: is this a plain list of at most so many texts, each matching the pattern and no longer
--- than 255 bytes?
+-- than 100 bytes?
 create function auth.is_list_of(texts text[], pattern text, most integer) returns boolean
     language sql immutable set search_path = pg_catalog, pg_temp as $$
     select coalesce(array_ndims(texts), 1) = 1 and cardinality(texts) <= most
            and not exists (select from unnest(texts) t
-                            where (octet_length(t) <= 255 and t ~ pattern) is not true)
+                            where (octet_length(t) <= 100 and t ~ pattern) is not true)
 $$;
 
 comment on function auth.is_list_of(text[], text, integer) is
-    'Internal: is it a list of at most so many texts, each of up to 255 bytes and matching the pattern? NULL for NULL.';
+    'Internal: is it a list of at most so many texts, each of up to 100 bytes and matching the pattern? NULL for NULL.';
 
 create table auth.organizations (
     id uuid primary key default pg_catalog.gen_random_uuid(),
@@ -58,7 +58,7 @@ create table auth.roles (
         check (pg_catalog.octet_length(name) <= 63 and name ~ '^[a-z][a-z0-9_-]{0,62}$'),
     rank integer not null check (rank between 1 and 1000),
     permissions text[] not null default '{}'
-        check (auth.is_list_of(permissions, '^([*]|[^*[:cntrl:][:space:]]+([.][*])?)$', 1000)),
+        check (auth.is_list_of(permissions, '^([*]|[^*[:cntrl:][:space:]]+([.][*])?)$', 200)),
     grantable text[] check (auth.is_list_of(grantable, '^[a-z][a-z0-9_-]{0,62}$', 1000)),
     created_at timestamptz not null default pg_catalog.now(),
     primary key (id, builtin),
@@ -204,4 +204,6 @@ select pg_catalog.pg_extension_config_dump('auth.roles'::pg_catalog.regclass, 'w
 select pg_catalog.pg_extension_config_dump('auth.memberships'::pg_catalog.regclass, '');
 select pg_catalog.pg_extension_config_dump('auth.workspace_memberships'::pg_catalog.regclass, '');
 select pg_catalog.pg_extension_config_dump('auth.invitations'::pg_catalog.regclass, '');
-select pg_catalog.pg_extension_config_dump('auth.membership_sources'::pg_catalog.regclass, '');
+-- Not a table that is gone: its number could be another's where the dump is restored.
+select pg_catalog.pg_extension_config_dump('auth.membership_sources'::pg_catalog.regclass,
+    'where exists (select from pg_catalog.pg_class c where c.oid = source)');

@@ -63,6 +63,14 @@ create function auth.acting_user() returns text
     select case when auth.is_unrestricted() then null else auth.user_id() end
 $$;
 
+-- May users of the identity's issuer act in this organization, or for NULL in any?
+create function auth.issuer_reaches(org_id uuid) returns boolean
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select exists (select from auth.issuers i
+                    where i.issuer = auth.identity() ->> 'issuer'
+                      and (cardinality(i.org_ids) = 0 or issuer_reaches.org_id = any (i.org_ids)))
+$$;
+
 -- A change of a built-in role has the same id and goes before it.
 create function auth.live_role(role_id uuid) returns auth.roles
     language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -246,6 +254,7 @@ comment on function auth.refuse_target(text) is 'Internal: the one error for wha
 comment on function auth.is_unrestricted() is 'Internal: does a service act, or an administrator without an identity? 28000 without either.';
 comment on function auth.demand_unrestricted() is 'Internal: 42501 for the identity of a user, 28000 for nobody.';
 comment on function auth.acting_user() is 'Internal: the user who acts; NULL for a service or an administrator; 28000 for nobody.';
+comment on function auth.issuer_reaches(uuid) is 'Internal: may users of the identity''s issuer act in this organization, or for NULL in any? False without an identity.';
 comment on function auth.live_role(uuid) is 'Internal: the role with this id as it counts now, or NULL.';
 comment on function auth.role_named(uuid, text) is 'Internal: the role that this name means in this organization, or for NULL in every one; 22023 when there is none.';
 comment on function auth.role_of(uuid, text) is 'Internal: the role of a member as it counts now, or NULL.';

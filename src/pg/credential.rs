@@ -69,7 +69,7 @@ pub(super) fn identify(credential: Option<&CredentialText>) -> Result<Identity, 
             let profile = &issuer.profile;
             let user = user_id(&claims, profile);
             let held = directory::memberships(user.as_deref()).map_err(Failure::Error)?;
-            let place = settle(&claims, profile, held, directory::organization).map_err(Failure::Error)?;
+            let place = settle(&claims, profile, held, &directory::Tables).map_err(Failure::Error)?;
             Ok(Identity::from_claims(&claims, profile, user, place))
         }
     }

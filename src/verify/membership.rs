@@ -95,6 +95,20 @@ pub(crate) struct KnownOrg {
     pub(crate) disabled: bool,
 }
 
+/// A workspace that there is a row for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KnownWorkspace {
+    pub(crate) org: Uuid,
+    pub(crate) disabled: bool,
+}
+
+/// Looks up what claims name.
+pub(crate) trait Directory {
+    type Error;
+    fn organization(&self, name: &OrgName) -> Result<Option<KnownOrg>, Self::Error>;
+    fn workspace(&self, id: Uuid) -> Result<Option<KnownWorkspace>, Self::Error>;
+}
+
 /// Memberships, and where of them the credential acts.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Settled {
@@ -111,14 +125,13 @@ pub(crate) struct Settled {
 /// (`memberships_from_claims`), and only organizations that are not disabled; a row of the tables counts
 /// before the claims. The issuer's `org_ids` limits both. The current organization is the one that the
 /// claim names, if the user belongs to it: a claim that names another one, several, or nothing that can be
-/// one gives none, never a different one. Without a claim it is the only one there is. `find` looks an
-/// organization up.
-pub(crate) fn settle<E>(
+/// one gives none, never a different one. Without a claim it is the only one there is.
+pub(crate) fn settle<D: Directory>(
     claims: &VerifiedClaims<'_>,
     profile: &Profile,
     mut held: Memberships,
-    mut find: impl FnMut(&OrgName) -> Result<Option<KnownOrg>, E>,
-) -> Result<Settled, E> {
+    directory: &D,
+) -> Result<Settled, D::Error> {
     let believed = profile.memberships_from_claims;
     let allowed = |org: &Uuid| profile.org_ids.is_empty() || profile.org_ids.contains(org);
     held.orgs.retain(|grant| allowed(&grant.id));
@@ -129,7 +142,7 @@ pub(crate) fn settle<E>(
     let mut named = Vec::new();
     if believed || single {
         for name in names.iter().flatten() {
-            named.extend(resolve(name, believed, &mut find)?.filter(allowed));
+            named.extend(resolve(name, believed, directory)?.filter(allowed));
         }
     }
     if believed {
@@ -142,8 +155,13 @@ pub(crate) fn settle<E>(
     let workspaces = claims.at(&profile.paths.workspace).filter(|claim| !claim.is_null()).map(ids);
     // Whose workspaces they are, nothing here says: an issuer with a list of organizations names none.
     if believed && profile.org_ids.is_empty() {
-        let new = workspaces.iter().flatten().map(|id| WorkspaceGrant { id: *id, org: None, role: None });
-        held.workspaces.extend(new);
+        for id in workspaces.iter().flatten() {
+            let known = directory.workspace(*id)?;
+            if known.is_none_or(|known| !known.disabled) {
+                let org = known.map(|known| known.org);
+                held.workspaces.push(WorkspaceGrant { id: *id, org, role: None });
+            }
+        }
     }
     held.sort();
     let org = match (&names, named.as_slice(), held.orgs.as_slice()) {
@@ -155,19 +173,17 @@ pub(crate) fn settle<E>(
     Ok(Settled { memberships: held, org, workspace })
 }
 
-fn resolve<E>(
-    name: &OrgName,
-    believed: bool,
-    find: &mut impl FnMut(&OrgName) -> Result<Option<KnownOrg>, E>,
-) -> Result<Option<Uuid>, E> {
+fn resolve<D: Directory>(name: &OrgName, believed: bool, directory: &D) -> Result<Option<Uuid>, D::Error> {
     match name {
         // What the tables say about memberships of it says enough.
         OrgName::Id(id) if !believed => Ok(Some(*id)),
-        OrgName::Id(id) => Ok(match find(name)? {
+        OrgName::Id(id) => Ok(match directory.organization(name)? {
             Some(known) => Some(known.id).filter(|_| !known.disabled),
             None => Some(*id),
         }),
-        OrgName::External(_) => Ok(find(name)?.filter(|known| !known.disabled).map(|known| known.id)),
+        OrgName::External(_) => {
+            Ok(directory.organization(name)?.filter(|known| !known.disabled).map(|known| known.id))
+        }
     }
 }
 
@@ -179,27 +195,28 @@ fn claimed_role(claims: &VerifiedClaims<'_>, profile: &Profile) -> Option<Role> 
     (role != Role::default()).then_some(role)
 }
 
-/// The organizations that a claim names; `None` without the claim. What can be no id names none.
+/// The organizations that a claim names; `None` without the claim. What can be no id counts as the name of an
+/// organization that there is not.
 fn org_names(claim: Option<&Value>) -> Option<Vec<OrgName>> {
     let name = |value: &Value| {
         let text = match value {
             Value::String(text) => text.clone(),
             Value::Number(number) if number.is_i64() || number.is_u64() => number.to_string(),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-                return None;
+                String::new()
             }
         };
         match uuid(&text) {
-            Some(id) => Some(OrgName::Id(id)),
-            None if text.is_empty() || text.len() > EXTERNAL_ID_MAX => None,
-            None => Some(OrgName::External(text)),
+            Some(id) => OrgName::Id(id),
+            None if text.len() > EXTERNAL_ID_MAX => OrgName::External(String::new()),
+            None => OrgName::External(text),
         }
     };
     let mut names: Vec<OrgName> = match claim? {
         Value::Null => return None,
-        Value::Array(items) => items.iter().filter_map(name).collect(),
+        Value::Array(items) => items.iter().map(name).collect(),
         single @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => {
-            name(single).into_iter().collect()
+            vec![name(single)]
         }
     };
     let mut seen = Vec::new();

@@ -161,7 +161,11 @@ fn t004_no_trust_anchor_is_a_setting() {
     let names: Vec<String> = names.iter().map(|(name, who, kind)| format!("{name} {who} {kind}")).collect();
     assert_eq!(
         names,
-        ["pg_bearer.dump_secrets superuser bool", "pg_bearer.organization_creation superuser enum"]
+        [
+            "pg_bearer.dump_secrets superuser bool",
+            "pg_bearer.member_addition superuser enum",
+            "pg_bearer.organization_creation superuser enum",
+        ]
     );
 }
 

@@ -1,5 +1,6 @@
 //! Organizations, workspaces, roles and invitations.
 
+mod abuse;
 mod claims;
 mod invitations;
 mod matrix;

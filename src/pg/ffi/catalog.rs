@@ -7,7 +7,13 @@ const ADMINISTRATORS: &CStr = c"bearer_admin";
 
 /// Is the user who runs the outermost code (not the owner of a security-definer function on the stack) a
 /// superuser or a member of bearer_admin?
+///
+/// Never where code of one user runs for another: in ANALYZE (autovacuum's too), REINDEX, REFRESH the outer
+/// user is the one who runs it, and the code is the table owner's.
 pub(in crate::pg) fn outer_user_is_administrator() -> bool {
+    if in_restricted_operation() {
+        return false;
+    }
     // SAFETY: catalog look-ups in a transaction; a missing role gives an invalid oid.
     unsafe {
         let user = pg_sys::GetOuterUserId();
@@ -21,6 +27,9 @@ pub(in crate::pg) fn outer_user_is_administrator() -> bool {
 
 /// Is the outer user a superuser, or a member of the role that owns this table?
 pub(in crate::pg) fn outer_user_owns_table(table: pg_sys::Oid) -> bool {
+    if in_restricted_operation() {
+        return false;
+    }
     let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
     // SAFETY: catalog look-ups in a transaction; the relation is open while its row is read.
     unsafe {

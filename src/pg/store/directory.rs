@@ -6,7 +6,9 @@ use crate::pg::ffi::scan::{Latest, Row, Wanted};
 use crate::pg::ffi::source::{Held, Opened, Source};
 use crate::pg::sqlstate;
 use crate::verify::identity::Uuid;
-use crate::verify::membership::{KnownOrg, Memberships, OrgGrant, OrgName, Role, RoleIndex, WorkspaceGrant};
+use crate::verify::membership::{
+    Directory, KnownOrg, KnownWorkspace, Memberships, OrgGrant, OrgName, Role, RoleIndex, WorkspaceGrant,
+};
 use pgrx::pg_sys::panic::ErrorReport;
 use std::collections::{HashMap, HashSet};
 use std::ffi::CStr;
@@ -15,6 +17,8 @@ const ORGANIZATIONS: &CStr = c"organizations";
 const ORGANIZATIONS_BY_ID: &CStr = c"organizations_pkey";
 const ORGANIZATIONS_DISABLED: &CStr = c"organizations_disabled";
 const ORGANIZATIONS_BY_EXTERNAL_ID: &CStr = c"organizations_external_id_key";
+const WORKSPACES: &CStr = c"workspaces";
+const WORKSPACES_BY_ID: &CStr = c"workspaces_pkey";
 const MEMBERSHIPS: &CStr = c"memberships";
 const MEMBERSHIPS_BY_USER: &CStr = c"memberships_pkey";
 const WORKSPACE_MEMBERSHIPS: &CStr = c"workspace_memberships";
@@ -25,9 +29,30 @@ const ROLES_BY_NAME: &CStr = c"roles_org_id_name_builtin_key";
 const SOURCES: &CStr = c"membership_sources";
 const SOURCES_BY_TABLE: &CStr = c"membership_sources_pkey";
 
-/// The organization of this name, if there is a row for it.
-pub(in crate::pg) fn organization(name: &OrgName) -> Result<Option<KnownOrg>, ErrorReport> {
-    find_organization(&Latest::new(), name)
+/// What our tables say of what claims name.
+pub(in crate::pg) struct Tables;
+
+impl Directory for Tables {
+    type Error = ErrorReport;
+
+    fn organization(&self, name: &OrgName) -> Result<Option<KnownOrg>, ErrorReport> {
+        if matches!(name, OrgName::External(id) if id.is_empty()) {
+            return Ok(None);
+        }
+        find_organization(&Latest::new(), name)
+    }
+
+    fn workspace(&self, id: Uuid) -> Result<Option<KnownWorkspace>, ErrorReport> {
+        let mut found = None;
+        let take = |row: &Row| {
+            found = row.uuid(2).map(|org| KnownWorkspace { org, disabled: row.timestamp(7).is_some() });
+            false
+        };
+        Latest::new()
+            .rows(WORKSPACES, WORKSPACES_BY_ID, &[Wanted::Uuid(1, id)], take)
+            .ok_or_else(not_installed)?;
+        Ok(found)
+    }
 }
 
 fn find_organization(latest: &Latest, name: &OrgName) -> Result<Option<KnownOrg>, ErrorReport> {
@@ -155,11 +180,20 @@ impl Reading {
             with_roles = self.few(ROLES, ROLES_BY_NAME, &[Wanted::NotNull(3)], 3, limit)?;
         }
         let mut by_name: HashMap<String, Option<RoleIndex>> = HashMap::new();
+        let mut here: HashMap<Uuid, (usize, Option<String>)> = HashMap::new();
         for (org, role) in rows {
             let Some(id) = self.enabled(&org, disabled.as_ref())? else { continue };
             if !self.known.insert(id) {
+                // Of several rows of this table that differ in the role, none is believed.
+                if let Some((place, first)) = here.get(&id)
+                    && *first != role
+                    && let Some(grant) = self.held.orgs.get_mut(*place)
+                {
+                    grant.role = None;
+                }
                 continue;
             }
+            here.insert(id, (self.held.orgs.len(), role.clone()));
             let role = match role {
                 Some(name) => {
                     let has_own = with_roles.as_ref().is_none_or(|orgs| orgs.contains(&id));

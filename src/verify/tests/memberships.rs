@@ -2,7 +2,8 @@
 
 use super::super::identity::{ClaimPaths, Identity, Profile, Uuid, user_id, uuid};
 use super::super::membership::{
-    KnownOrg, Memberships, OrgGrant, OrgName, Role, Settled, WorkspaceGrant, settle,
+    Directory, KnownOrg, KnownWorkspace, Memberships, OrgGrant, OrgName, Role, Settled, WorkspaceGrant,
+    settle,
 };
 use super::*;
 use proptest::prelude::*;
@@ -12,6 +13,8 @@ const A: &str = "0a000000-0000-4000-8000-00000000000a";
 const B: &str = "0b000000-0000-4000-8000-00000000000b";
 const DISABLED: &str = "0d000000-0000-4000-8000-00000000000d";
 const W: &str = "0e000000-0000-4000-8000-00000000000a";
+const KNOWN: &str = "0e000000-0000-4000-8000-00000000000b";
+const CLOSED: &str = "0e000000-0000-4000-8000-00000000000c";
 const X: &str = "0f000000-0000-4000-8000-00000000000b";
 
 fn id(text: &str) -> Uuid {
@@ -55,7 +58,24 @@ fn held(orgs: &[&str], workspaces: &[(&str, &str)]) -> Memberships {
     held
 }
 
-/// There are rows for A, which another system calls 42, for B and for one that is disabled.
+/// There are rows for A, which another system calls 42, for B, for one that is disabled, and for the workspaces
+/// KNOWN of B and CLOSED of A, which is disabled.
+struct Rows;
+
+impl Directory for Rows {
+    type Error = Infallible;
+
+    fn organization(&self, name: &OrgName) -> Result<Option<KnownOrg>, Infallible> {
+        find(name)
+    }
+
+    fn workspace(&self, wanted: Uuid) -> Result<Option<KnownWorkspace>, Infallible> {
+        let rows = [(KNOWN, B, false), (CLOSED, A, true)];
+        let found = rows.into_iter().find(|(workspace, _, _)| id(workspace) == wanted);
+        Ok(found.map(|(_, org, disabled)| KnownWorkspace { org: id(org), disabled }))
+    }
+}
+
 fn find(name: &OrgName) -> Result<Option<KnownOrg>, Infallible> {
     let known = |text| KnownOrg { id: id(text), disabled: text == DISABLED };
     Ok(match name {
@@ -76,7 +96,7 @@ fn settled(claims: &str, profile: &Profile, held: Memberships) -> (Settled, Iden
     let parsed = Token::parse(text.as_bytes()).unwrap();
     let keys = [secret_key(Algorithm::HS256, SECRET)];
     let claims = jwt::verify(parsed, &rules(), &keys, None, NOW, &mut SignatureMemory::new()).unwrap();
-    let Ok(place) = settle(&claims, profile, held, find);
+    let Ok(place) = settle(&claims, profile, held, &Rows);
     let user = user_id(&claims, profile);
     (place.clone(), Identity::from_claims(&claims, profile, user, place))
 }
@@ -101,6 +121,8 @@ fn a_claim_chooses_among_memberships_and_never_another_one() {
         (r#","org":["A","B"]"#, &[A, B], None),
         (r#","org":["A","B"]"#, &[A], None),
         (r#","org":[]"#, &[A], None),
+        (r#","org":["A",{}]"#, &[A], None),
+        (r#","org":["A",1.5,null]"#, &[A], None),
         (r#","org":{}"#, &[A], None),
         (r#","org":true"#, &[A], None),
         (r#","org":"""#, &[A], None),
@@ -129,6 +151,18 @@ fn claims_count_without_a_row_only_where_the_issuer_is_believed() {
     assert_eq!((place.org, place.workspace), (None, None));
     assert_eq!(place.memberships.orgs.len(), 1);
     assert!(place.memberships.workspaces.is_empty());
+}
+
+#[test]
+fn a_claimed_workspace_that_there_is_a_row_for_is_where_the_row_says() {
+    let workspace = |org: &str, workspace: &str| {
+        let claims = format!(r#","org":"{org}","workspace":"{workspace}""#);
+        let place = settled(&claims, &profile(true), Memberships::default()).0;
+        (place.workspace, place.memberships.workspaces.len())
+    };
+    assert_eq!(workspace(B, KNOWN), (Some(id(KNOWN)), 1));
+    assert_eq!(workspace(A, KNOWN), (None, 0));
+    assert_eq!(workspace(A, CLOSED), (None, 0));
 }
 
 #[test]

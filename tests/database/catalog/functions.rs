@@ -66,6 +66,8 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_owner", "invitation_end(interval) timestamp with time zone: volatile unsafe plpgsql"),
     ("bearer_owner", "invitation_holds(auth.invitations) boolean: stable unsafe plpgsql"),
     ("bearer_owner", "invited_user() text: stable unsafe plpgsql"),
+    ("bearer_owner", "issuer_reaches(uuid) boolean: stable unsafe sql"),
+    ("bearer_owner", "lower_workspace_roles(uuid, text, auth.roles) void: volatile unsafe sql"),
     ("bearer_owner", "is_administrator() boolean: stable unsafe strict c"),
     ("bearer_owner", "is_list_of(text[], text, integer) boolean: immutable unsafe sql"),
     ("bearer_owner", "is_unrestricted() boolean: stable unsafe plpgsql"),
