@@ -138,6 +138,29 @@ fn a_service_credential_is_bound_by_no_role() {
 }
 
 #[test]
+fn an_issuer_that_is_limited_to_organizations_gives_no_rights_in_others() {
+    let mut world = World::new();
+    world.rule(&format!("select auth.update_issuer('{STRICT_ISSUER}', org_ids => array[:south]::uuid[])"));
+    for (user, own) in [("ada", None), ("ben", Some("south member")), ("dan", Some("south owner"))] {
+        let list = "select string_agg(name || ' ' || role, ', ') from auth.list_organizations()";
+        assert_eq!(world.act(user, list).as_deref(), own, "{user}");
+        for call in [
+            "list_members(:north)",
+            "list_roles(:north)",
+            "add_member(:north, 'fay')",
+            "leave_organization(:north)",
+            "delete_organization(:north)",
+            "set_org(:north)",
+        ] {
+            assert_eq!(world.denied(user, &format!("select auth.{call}")), FOREIGN, "{user}: {call}");
+        }
+        let desk = world.denied(user, "select auth.list_workspace_members(:desk)");
+        assert_eq!(desk, "42501 no such workspace, or it is not yours");
+    }
+    world.act("dan", "select auth.add_member(:south, 'fay')");
+}
+
+#[test]
 fn where_only_administrators_create_organizations_users_do_not() {
     let mut world = World::new();
     let refused = "42501 users do not create organizations here";
@@ -160,6 +183,8 @@ fn where_only_administrators_create_organizations_users_do_not() {
         session.run("begin");
         session.authenticate(&token_of("eve")).unwrap();
         session.run("savepoint s");
+        assert_eq!(session.refused("select auth.create_organization('x')"), refused);
+        session.run("rollback to s; reset all");
         assert_eq!(session.refused("select auth.create_organization('x')"), refused);
         for scope in ["", "local"] {
             let denied = session.refused(&format!("rollback to s; set {scope} {setting} = interactive"));

@@ -141,6 +141,7 @@ fn a_table_is_known_by_its_number_and_columns_by_their_names() {
         "alter table members set unlogged",
         "vacuum full members",
         "create table parent (n int, u text, o text, r text); alter table members inherit parent",
+        "create table parent () inherits (members); insert into parent values (3, '42', '44', 'editor'), (4, 'child', '42', 'editor')",
         "drop table members; create table members (u int, o uuid)",
     ] {
         superuser

@@ -42,8 +42,22 @@ impl Model {
         *self.members.get_mut(&key(org, user)).ok_or(NO_MEMBER)? = "owner".into();
         if let Some(former) = actor.user() {
             self.members.insert(key(org, former), "admin".into());
+            self.lower_guest(org, former, "admin");
         }
         Ok(())
+    }
+
+    /// In workspaces a member has no higher role than in their organization.
+    fn lower_guest(&mut self, org: &str, user: &str, role: &str) {
+        let rank = |model: &Model, role: &str| model.role(org, Some(role)).map_or(0, |role| role.rank);
+        let highest = rank(self, role);
+        let his = |(of, guest): &&(String, String)| guest == user && self.workspaces[of] == org;
+        let places: Vec<_> = self.guests.keys().filter(his).cloned().collect();
+        for place in places {
+            if rank(self, &self.guests[&place]) > highest {
+                self.guests.insert(place, role.to_owned());
+            }
+        }
     }
 
     pub(super) fn add_member(
@@ -86,6 +100,7 @@ impl Model {
         if old.name == "owner" && granted.name != "owner" {
             self.demand_other_owner(org, user)?;
         }
+        self.lower_guest(org, user, &granted.name);
         self.members.insert(key(org, user), granted.name);
         Ok(())
     }
