@@ -44,6 +44,7 @@ comment on function auth.require_org(uuid) is
     'True, or 42501 when this is not the current organization, also for NULL; 28000 without an identity.';
 comment on function auth.require_administrator() is
     'Internal: 42501 unless the outer user is a superuser or a member of bearer_admin.';
+comment on function auth.refuse_restricted_operation() is 'Internal: 42501 where code of one user runs for another: in ANALYZE, REINDEX, REFRESH and index expressions.';
 comment on function auth.is_administrator() is
     'Internal: is the outer user a superuser or a member of bearer_admin?';
 comment on function auth.owns_table(oid) is
@@ -161,9 +162,9 @@ to bearer_admin;
 grant execute on function
     auth.require_administrator(), auth.parse_jwks(text, text), auth.parse_jwt_key(text, text, text),
     auth.check_jwt_secret(bytea, text), auth.decode_jwt_secret(text, text), auth.lock_issuer(text),
-    auth.refuse_issuer_setting(text), auth.rsa_algorithm(text[]), auth.revoked_jwt_key(uuid, bytea),
+    auth.refuse_value(text, text), auth.rsa_algorithm(text[]), auth.revoked_jwt_key(uuid, bytea),
     auth.is_administrator(), auth.owns_table(oid), auth.permission_covers(text[], text), auth.random_token(),
-    auth.is_list_of(text[], text, integer), auth.owner_role(), auth.refuse_value(text, text),
+    auth.is_list_of(text[], text, integer), auth.owner_role(),
     auth.refuse_target(text), auth.is_unrestricted(), auth.demand_unrestricted(), auth.acting_user(),
     auth.live_role(uuid), auth.role_named(uuid, text), auth.role_of(uuid, text), auth.belongs_to(uuid),
     auth.demand_own(uuid, text), auth.demand_permission(auth.roles, text), auth.read_organization(uuid, text),
@@ -171,7 +172,8 @@ grant execute on function
     auth.may_grant(auth.roles, auth.roles), auth.demand_grant(auth.roles, auth.roles),
     auth.demand_seniority(auth.roles, auth.roles), auth.demand_other_owner(uuid, text),
     auth.owner_of_new(text, text), auth.refuse_duplicate(text), auth.refuse_member(),
-    auth.issuer_reaches(uuid), auth.lower_workspace_roles(uuid, text, auth.roles),
+    auth.refuse_restricted_operation(), auth.refuse_action(), auth.refuse_role(), auth.demand_ownership(auth.roles),
+    auth.leaving_user(), auth.workspace_org(uuid), auth.issuer_reaches(uuid), auth.lower_workspace_roles(uuid, text, auth.roles),
     auth.insert_member(uuid, text, uuid, text), auth.delete_member(uuid, text),
     auth.insert_workspace_member(uuid, text, uuid, text), auth.workspace_role_of(uuid, text),
     auth.workspaces_in(uuid), auth.enter_roles(uuid), auth.role_in(uuid, text),

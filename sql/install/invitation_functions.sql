@@ -104,11 +104,8 @@ $$;
 create function auth.invited_user() returns text
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
-    if not auth.is_authenticated() then
-        raise invalid_authorization_specification using
-            message = 'this transaction has no identity',
-            hint = 'Call auth.authenticate(credential) first, in the same transaction.';
-    end if;
+    perform auth.refuse_restricted_operation();
+    perform auth.require_authenticated();
     if auth.is_service_role() or auth.user_id() is null then
         raise insufficient_privilege using message = 'only a user can accept an invitation';
     end if;

@@ -1,18 +1,20 @@
 -- Administering issuers. Every function demands an administrator, whoever was granted it.
 -- They are security definer because the tables have no grants at all.
 
--- Turns a violated constraint on auth.issuers into an error about the argument it came from (22023).
-create function auth.refuse_issuer_setting(violated text) returns void
+-- Turns a violated constraint on one of our tables into an error about the argument it came from (22023).
+create function auth.refuse_value(relation text, violated text) returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-    setting text := coalesce(substring(violated from '^issuers_(.*)_check$'), violated);
+    argument text := coalesce(substring(violated from '^' || relation || '_(.*)_check$'), violated);
 begin
     raise invalid_parameter_value using
-        message = format('%s has a value that is not allowed', setting),
-        hint = (select d.description from pg_description d join pg_attribute a
-                    on a.attrelid = d.objoid and a.attnum = d.objsubid
-                 where d.objoid = 'auth.issuers'::regclass and d.classoid = 'pg_class'::regclass
-                   and a.attname = setting);
+        message = format('%s has a value that is not allowed', argument),
+        hint = coalesce((select d.description from pg_description d
+                           join pg_attribute a on a.attrelid = d.objoid and a.attnum = d.objsubid
+                           join pg_class c on c.oid = a.attrelid
+                          where c.relname = relation and c.relnamespace = 'auth'::regnamespace
+                            and d.classoid = 'pg_class'::regclass and a.attname = argument),
+                        format('See the comments on auth.%s.', relation));
 end
 $$;
 
@@ -75,10 +77,10 @@ exception
             message = 'this issuer exists already', hint = 'auth.update_issuer() changes it.';
     when check_violation then
         get stacked diagnostics violated = constraint_name;
-        perform auth.refuse_issuer_setting(violated);
+        perform auth.refuse_value('issuers', violated);
     when not_null_violation then
         get stacked diagnostics violated = column_name;
-        perform auth.refuse_issuer_setting(violated);
+        perform auth.refuse_value('issuers', violated);
 end
 $$;
 
@@ -134,7 +136,7 @@ begin
 exception
     when check_violation then
         get stacked diagnostics violated = constraint_name;
-        perform auth.refuse_issuer_setting(violated);
+        perform auth.refuse_value('issuers', violated);
 end
 $$;
 
@@ -159,7 +161,7 @@ begin
 end
 $$;
 
-comment on function auth.refuse_issuer_setting(text) is 'Internal: the error for a violated constraint of auth.issuers.';
+comment on function auth.refuse_value(text, text) is 'Internal: the error for a violated constraint of one of our tables (22023).';
 comment on function auth.lock_issuer(text) is 'Internal: the row of an issuer, locked; 22023 when there is none.';
 comment on function auth.add_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[], uuid[], text, text[]) is
     'Administrators: accepts tokens of an issuer from now on, once it has keys; returns its id. The columns of auth.issuers explain the arguments. 22023 for a value that is not allowed, 23505 when it exists.';

@@ -20,7 +20,7 @@ begin
             message = 'already a member', hint = 'auth.set_member_role() changes the role.';
     end if;
     -- Others must not add a user to so many that his sign-in takes long.
-    if auth.acting_user() is not null
+    if auth.acting_user() <> user_id
        and (select count(*) from (select from auth.memberships m where m.user_id = user_id limit 1000) c) >= 1000 then
         raise program_limit_exceeded using message = 'the user belongs to too many organizations';
     end if;
@@ -121,14 +121,8 @@ $$;
 create function auth.leave_organization(org_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_variable
-declare
-    leaver text := auth.acting_user();
 begin
-    if leaver is null then
-        raise insufficient_privilege using
-            message = 'only a member can leave', hint = 'auth.remove_member() removes somebody else.';
-    end if;
-    perform auth.remove_member(org_id, leaver);
+    perform auth.remove_member(org_id, auth.leaving_user());
 end
 $$;
 

@@ -138,9 +138,7 @@ create function auth.delete_organization(org_id uuid) returns void
 declare
     actor auth.roles := auth.enter_organization(org_id, null);
 begin
-    if actor.id is distinct from auth.owner_role() then
-        raise insufficient_privilege using message = 'your role in this organization does not allow this';
-    end if;
+    perform auth.demand_ownership(actor);
     delete from auth.invitations i where i.org_id = org_id;
     delete from auth.workspace_memberships m where m.org_id = org_id;
     delete from auth.memberships m where m.org_id = org_id;
@@ -156,21 +154,19 @@ create function auth.transfer_ownership(org_id uuid, user_id text) returns void
 declare
     actor auth.roles := auth.enter_organization(org_id, null);
     former text := auth.acting_user();
+    lower auth.roles := auth.role_named(null, 'admin');
 begin
-    if actor.id is distinct from auth.owner_role() then
-        raise insufficient_privilege using message = 'your role in this organization does not allow this';
-    end if;
+    perform auth.demand_ownership(actor);
     if user_id = former then
         raise invalid_parameter_value using message = 'the new owner must be somebody else';
     end if;
     update auth.memberships m set role_id = auth.owner_role() where m.org_id = org_id and m.user_id = user_id;
     if not found then
-        raise invalid_parameter_value using
-            message = 'no such member', hint = 'auth.list_members() shows those there are.';
+        perform auth.refuse_member();
     end if;
-    update auth.memberships m set role_id = (auth.role_named(null, 'admin')).id
+    update auth.memberships m set role_id = lower.id
      where m.org_id = org_id and m.user_id = former;
-    perform auth.lower_workspace_roles(org_id, former, auth.role_named(null, 'admin'));
+    perform auth.lower_workspace_roles(org_id, former, lower);
 end
 $$;
 

@@ -140,8 +140,7 @@ declare
     old auth.roles := auth.role_in(org_id, name);
 begin
     if old.id is null then
-        raise invalid_parameter_value using
-            message = 'no such role', hint = 'auth.list_roles() shows those there are.';
+        perform auth.refuse_role();
     elsif old.builtin then
         raise invalid_parameter_value using message = 'a built-in role cannot be dropped';
     end if;

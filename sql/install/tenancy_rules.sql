@@ -8,23 +8,6 @@ create function auth.owner_role() returns uuid
     select '00000000-0000-4000-8000-000000000001'::uuid
 $$;
 
--- Turns a violated constraint on one of our tables into an error about the argument it came from (22023).
-create function auth.refuse_value(relation text, violated text) returns void
-    language plpgsql set search_path = pg_catalog, pg_temp as $$
-declare
-    argument text := coalesce(substring(violated from '^' || relation || '_(.*)_check$'), violated);
-begin
-    raise invalid_parameter_value using
-        message = format('%s has a value that is not allowed', argument),
-        hint = coalesce((select d.description from pg_description d
-                           join pg_attribute a on a.attrelid = d.objoid and a.attnum = d.objsubid
-                           join pg_class c on c.oid = a.attrelid
-                          where c.relname = relation and c.relnamespace = 'auth'::regnamespace
-                            and d.classoid = 'pg_class'::regclass and a.attname = argument),
-                        format('See the comments on auth.%s.', relation));
-end
-$$;
-
 -- One error for what is not there and what is somebody else's.
 create function auth.refuse_target(kind text) returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -33,17 +16,16 @@ begin
 end
 $$;
 
+-- Every function of this and the following files asks this first, or as soon as it acts.
 create function auth.is_unrestricted() returns boolean
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
-    if auth.is_authenticated() then
-        return auth.is_service_role() is true;
-    elsif auth.is_administrator() then
+    perform auth.refuse_restricted_operation();
+    if auth.is_administrator() then
         return true;
     end if;
-    raise invalid_authorization_specification using
-        message = 'this transaction has no identity',
-        hint = 'Call auth.authenticate(credential) first, in the same transaction.';
+    perform auth.require_authenticated();
+    return auth.is_service_role();
 end
 $$;
 
@@ -71,10 +53,35 @@ create function auth.issuer_reaches(org_id uuid) returns boolean
                       and (cardinality(i.org_ids) = 0 or issuer_reaches.org_id = any (i.org_ids)))
 $$;
 
+-- The user who leaves; a service and an administrator are members of nothing.
+create function auth.leaving_user() returns text
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    if auth.acting_user() is null then
+        raise insufficient_privilege using
+            message = 'only a member can leave', hint = 'auth.remove_member() and auth.remove_workspace_member() remove others.';
+    end if;
+    return auth.acting_user();
+end
+$$;
+
+create function auth.workspace_org(workspace_id uuid) returns uuid
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select w.org_id from auth.workspaces w where w.id = workspace_org.workspace_id
+$$;
+
 -- A change of a built-in role has the same id and goes before it.
 create function auth.live_role(role_id uuid) returns auth.roles
     language sql stable set search_path = pg_catalog, pg_temp as $$
     select r.* from auth.roles r where r.id = live_role.role_id order by r.builtin limit 1
+$$;
+
+create function auth.refuse_role() returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    raise invalid_parameter_value using
+        message = 'no such role', hint = 'auth.list_roles() shows those there are.';
+end
 $$;
 
 create function auth.role_named(org_id uuid, name text) returns auth.roles
@@ -86,8 +93,7 @@ begin
      where r.name = role_named.name and (r.org_id = role_named.org_id or r.org_id is null)
      order by r.org_id is null, r.builtin limit 1;
     if not found then
-        raise invalid_parameter_value using
-            message = 'no such role', hint = 'auth.list_roles() shows those there are.';
+        perform auth.refuse_role();
     end if;
     return found_role;
 end
@@ -122,11 +128,27 @@ begin
 end
 $$;
 
+create function auth.refuse_action() returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    raise insufficient_privilege using message = 'your role in this organization does not allow this';
+end
+$$;
+
 create function auth.demand_permission(actor auth.roles, permission text) returns void
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
     if auth.permission_covers(actor.permissions, permission) is not true then
-        raise insufficient_privilege using message = 'your role in this organization does not allow this';
+        perform auth.refuse_action();
+    end if;
+end
+$$;
+
+create function auth.demand_ownership(actor auth.roles) returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    if actor.id is distinct from auth.owner_role() then
+        perform auth.refuse_action();
     end if;
 end
 $$;
@@ -190,14 +212,13 @@ $$;
 create function auth.enter_workspace(workspace_id uuid, permission text) returns auth.roles
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-    its_org uuid;
+    its_org uuid := auth.workspace_org(workspace_id);
     actor auth.roles;
 begin
-    select w.org_id into its_org from auth.workspaces w where w.id = workspace_id;
     perform auth.demand_own(its_org, 'workspace');
     actor := auth.enter_organization(its_org, permission);
-    perform from auth.workspaces w where w.id = workspace_id;
-    if not found then
+    -- Again: it may have been deleted while this waited.
+    if auth.workspace_org(workspace_id) is null then
         perform auth.refuse_target('workspace');
     end if;
     return actor;
@@ -249,9 +270,8 @@ end
 $$;
 
 comment on function auth.owner_role() is 'Internal: the id of the role owner.';
-comment on function auth.refuse_value(text, text) is 'Internal: the error for a violated constraint of one of our tables (22023).';
 comment on function auth.refuse_target(text) is 'Internal: the one error for what is unknown and what is foreign (42501).';
-comment on function auth.is_unrestricted() is 'Internal: does a service act, or an administrator without an identity? 28000 without either.';
+comment on function auth.is_unrestricted() is 'Internal: does a service act, or an administrator without an identity? 28000 without either, 42501 in a security-restricted operation.';
 comment on function auth.demand_unrestricted() is 'Internal: 42501 for the identity of a user, 28000 for nobody.';
 comment on function auth.acting_user() is 'Internal: the user who acts; NULL for a service or an administrator; 28000 for nobody.';
 comment on function auth.issuer_reaches(uuid) is 'Internal: may users of the identity''s issuer act in this organization, or for NULL in any? False without an identity.';
@@ -260,6 +280,11 @@ comment on function auth.role_named(uuid, text) is 'Internal: the role that this
 comment on function auth.role_of(uuid, text) is 'Internal: the role of a member as it counts now, or NULL.';
 comment on function auth.belongs_to(uuid) is 'Internal: is the user a member who may act there now? False for NULL and without an identity.';
 comment on function auth.demand_own(uuid, text) is 'Internal: auth.refuse_target() unless this is an organization, and for a user one that he may act in; 28000 for nobody.';
+comment on function auth.refuse_action() is 'Internal: the error for what the caller''s role does not allow (42501).';
+comment on function auth.refuse_role() is 'Internal: the error for a role that there is not (22023).';
+comment on function auth.demand_ownership(auth.roles) is 'Internal: 42501 unless it is the role owner.';
+comment on function auth.leaving_user() is 'Internal: the user who leaves; 42501 for a service or an administrator, 28000 for nobody.';
+comment on function auth.workspace_org(uuid) is 'Internal: the organization of a workspace, or NULL.';
 comment on function auth.demand_permission(auth.roles, text) is 'Internal: 42501 unless the role has the permission, also for NULL.';
 comment on function auth.read_organization(uuid, text) is 'Internal: the role in which the caller acts in the organization, owner''s for a service or an administrator; 42501 when it is not his or, with a permission, his role lacks it; 28000 for nobody.';
 comment on function auth.lock_organization(uuid) is 'Internal: locks an organization and raises its revision; NULL when there is none.';

@@ -81,7 +81,7 @@ create function auth.delete_workspace(workspace_id uuid) returns void
 begin
     perform auth.enter_workspace(workspace_id, 'workspaces.write');
     update auth.invitations i set revoked_at = clock_timestamp()
-     where i.org_id = (select w.org_id from auth.workspaces w where w.id = workspace_id)
+     where i.org_id = auth.workspace_org(workspace_id)
        and i.workspace_id = workspace_id and i.accepted_at is null and i.revoked_at is null;
     delete from auth.workspace_memberships m where m.workspace_id = workspace_id;
     delete from auth.workspaces w where w.id = workspace_id;
@@ -132,9 +132,8 @@ create function auth.add_workspace_member(workspace_id uuid, user_id text, role 
 #variable_conflict use_variable
 declare
     actor auth.roles := auth.enter_workspace(workspace_id, 'workspaces.write');
-    granted auth.roles;
+    granted auth.roles := auth.role_named(auth.workspace_org(workspace_id), role);
 begin
-    granted := auth.role_named((select w.org_id from auth.workspaces w where w.id = workspace_id), role);
     perform auth.demand_grant(actor, granted);
     perform auth.insert_workspace_member(workspace_id, user_id, granted.id, auth.acting_user());
 end
@@ -146,9 +145,8 @@ create function auth.set_workspace_member_role(workspace_id uuid, user_id text, 
 declare
     actor auth.roles := auth.enter_workspace(workspace_id, 'workspaces.write');
     old auth.roles := auth.workspace_role_of(workspace_id, user_id);
-    granted auth.roles;
+    granted auth.roles := auth.role_named(auth.workspace_org(workspace_id), role);
 begin
-    granted := auth.role_named((select w.org_id from auth.workspaces w where w.id = workspace_id), role);
     perform auth.demand_seniority(actor, old);
     -- Unlike in an organization his role here may have a lower rank than the one he acts in.
     if user_id = auth.acting_user() and actor.id <> auth.owner_role() then
@@ -179,14 +177,8 @@ $$;
 create function auth.leave_workspace(workspace_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_variable
-declare
-    leaver text := auth.acting_user();
 begin
-    if leaver is null then
-        raise insufficient_privilege using
-            message = 'only a member can leave', hint = 'auth.remove_workspace_member() removes somebody else.';
-    end if;
-    perform auth.remove_workspace_member(workspace_id, leaver);
+    perform auth.remove_workspace_member(workspace_id, auth.leaving_user());
 end
 $$;
 
@@ -222,7 +214,7 @@ create function auth.list_workspace_members(workspace_id uuid)
     language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 declare
-    its_org uuid := (select w.org_id from auth.workspaces w where w.id = list_workspace_members.workspace_id);
+    its_org uuid := auth.workspace_org(list_workspace_members.workspace_id);
     actor auth.roles;
 begin
     perform auth.demand_own(its_org, 'workspace');

@@ -50,6 +50,24 @@ impl Memberships {
         Some(index)
     }
 
+    /// Adds what a table of the application says. A membership that is known already counts before it; of
+    /// several rows for one organization that differ in the role none is believed, whatever their order.
+    pub(crate) fn add_rows(&mut self, mut rows: Vec<OrgGrant>) {
+        self.sort();
+        rows.sort_by_key(|row| row.id);
+        let mut new = Vec::new();
+        for same in rows.chunk_by(|one, other| one.id == other.id) {
+            if let [first, others @ ..] = same
+                && !self.has_org(first.id)
+            {
+                let agreed = others.iter().all(|other| other.role == first.role);
+                new.push(OrgGrant { id: first.id, role: first.role.filter(|_| agreed) });
+            }
+        }
+        self.orgs.extend(new);
+        self.sort();
+    }
+
     /// Puts the lists in order. Of two grants for one place the first counts.
     pub(crate) fn sort(&mut self) {
         self.orgs.sort_by_key(|grant| grant.id);
@@ -86,6 +104,18 @@ pub(crate) enum OrgName {
     Id(Uuid),
     /// What another system calls it.
     External(String),
+}
+
+impl OrgName {
+    /// The organization of this name, unless it is disabled. One that there is no row for is known by its
+    /// own id only.
+    pub(crate) fn enabled(&self, known: Option<KnownOrg>) -> Option<Uuid> {
+        match (known, self) {
+            (Some(known), _) => Some(known.id).filter(|_| !known.disabled),
+            (None, OrgName::Id(id)) => Some(*id),
+            (None, OrgName::External(_)) => None,
+        }
+    }
 }
 
 /// An organization that there is a row for.
@@ -177,13 +207,7 @@ fn resolve<D: Directory>(name: &OrgName, believed: bool, directory: &D) -> Resul
     match name {
         // What the tables say about memberships of it says enough.
         OrgName::Id(id) if !believed => Ok(Some(*id)),
-        OrgName::Id(id) => Ok(match directory.organization(name)? {
-            Some(known) => Some(known.id).filter(|_| !known.disabled),
-            None => Some(*id),
-        }),
-        OrgName::External(_) => {
-            Ok(directory.organization(name)?.filter(|known| !known.disabled).map(|known| known.id))
-        }
+        OrgName::Id(_) | OrgName::External(_) => Ok(name.enabled(directory.organization(name)?)),
     }
 }
 

@@ -296,6 +296,15 @@ fn t071_only_a_superuser_can_dump_the_tables() {
 }
 
 #[test]
+fn a_registered_table_that_is_gone_is_not_in_a_dump() {
+    let (db, _) = source();
+    let dumped = || text(&dump(&db, "-Fp", ""), "-Fp");
+    assert!(dumped().contains("public.staff\tlogin\tcompany\tposition"));
+    db.superuser().run("drop table staff");
+    assert!(!dumped().contains("\tlogin\tcompany\tposition"));
+}
+
+#[test]
 fn a_dump_of_the_schema_alone_restores_an_extension_that_refuses_everything() {
     let (source, pair) = source();
     let file = dump(&source, "-Fp", "");

@@ -35,6 +35,16 @@ fn random_token() -> Result<String, ErrorReport> {
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
+/// Raises 42501 where code of one user runs for another (ANALYZE, autovacuum's too, REINDEX, REFRESH, index
+/// expressions): whoever owns a table would act as the one who looks after it.
+#[pg_extern(schema = "auth", stable, parallel_unsafe)]
+fn refuse_restricted_operation() -> Result<(), ErrorReport> {
+    if catalog::in_restricted_operation() {
+        return Err(sqlstate::forbidden("organizations are out of reach of a security-restricted operation"));
+    }
+    Ok(())
+}
+
 /// Is the outer user a superuser or a member of bearer_admin, in a transaction that acts for nobody? An
 /// identity that has expired is still somebody's.
 #[pg_extern(schema = "auth", stable, parallel_unsafe)]

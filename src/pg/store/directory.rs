@@ -75,15 +75,16 @@ fn find_organization(latest: &Latest, name: &OrgName) -> Result<Option<KnownOrg>
 pub(in crate::pg) fn memberships(user: Option<&str>) -> Result<Memberships, ErrorReport> {
     let Some(user) = user else { return Ok(Memberships::default()) };
     let (latest, sources) = open_sources()?;
-    let mut reading =
-        Reading { latest, held: Memberships::default(), known: HashSet::new(), by_id: HashMap::new() };
+    let mut reading = Reading { latest, held: Memberships::default(), known: HashMap::new() };
     reading.own(user)?;
     for source in &sources {
-        reading.add_rows(source.rows(&reading.latest, user))?;
+        let rows = source.rows(&reading.latest, user);
+        if !rows.is_empty() {
+            let rows = reading.grants(rows)?;
+            reading.held.add_rows(rows);
+        }
     }
-    let mut held = reading.held;
-    held.sort();
-    Ok(held)
+    Ok(reading.held)
 }
 
 /// A snapshot, and the tables that are registered in it. They were locked before it was taken, so that the
@@ -118,9 +119,18 @@ fn sources(latest: &Latest) -> Result<Vec<Source>, ErrorReport> {
 struct Reading {
     latest: Latest,
     held: Memberships,
-    /// The organizations that are held: the first row for one counts.
-    known: HashSet<Uuid>,
-    by_id: HashMap<Uuid, Option<RoleIndex>>,
+    /// The roles that were looked up.
+    known: HashMap<RoleName, Option<RoleIndex>>,
+}
+
+/// How a row names a role.
+#[derive(PartialEq, Eq, Hash)]
+enum RoleName {
+    Id(Uuid),
+    /// Of one organization.
+    Own(Uuid, String),
+    /// Of every organization.
+    General(String),
 }
 
 impl Reading {
@@ -148,7 +158,6 @@ impl Reading {
         }
         for (id, role) in orgs {
             let role = self.role(role)?;
-            self.known.insert(id);
             self.held.orgs.push(OrgGrant { id, role });
         }
         for (id, org, role) in workspaces {
@@ -158,19 +167,41 @@ impl Reading {
         Ok(())
     }
 
-    /// The role with this id; a changed one counts before the one that came with the extension.
     fn role(&mut self, id: Option<Uuid>) -> Result<Option<RoleIndex>, ErrorReport> {
-        let Some(id) = id else { return Ok(None) };
-        if let Some(known) = self.by_id.get(&id) {
+        match id {
+            Some(id) => self.look_up(RoleName::Id(id)),
+            None => Ok(None),
+        }
+    }
+
+    /// A role, looked up once.
+    fn look_up(&mut self, name: RoleName) -> Result<Option<RoleIndex>, ErrorReport> {
+        if let Some(known) = self.known.get(&name) {
             return Ok(*known);
         }
-        let role = find_role(&self.latest, ROLES_BY_ID, &[Wanted::Uuid(1, id)])?;
+        let role = match &name {
+            RoleName::Id(id) => find_role(&self.latest, ROLES_BY_ID, &[Wanted::Uuid(1, *id)]),
+            RoleName::Own(org, name) => {
+                find_role(&self.latest, ROLES_BY_NAME, &[Wanted::Uuid(3, *org), Wanted::Text(4, name)])
+            }
+            RoleName::General(name) => {
+                find_role(&self.latest, ROLES_BY_NAME, &[Wanted::Null(3), Wanted::Text(4, name)])
+            }
+        }?;
+        // A name that is defined nowhere is a role that permits nothing.
+        let role = match (role, &name) {
+            (None, RoleName::General(name)) => {
+                Some(Role { name: Some(name.clone()), permissions: Vec::new() })
+            }
+            (role, _) => role,
+        };
         let index = role.and_then(|role| self.held.add_role(role));
-        self.by_id.insert(id, index);
+        self.known.insert(name, index);
         Ok(index)
     }
 
-    fn add_rows(&mut self, rows: Vec<Held>) -> Result<(), ErrorReport> {
+    /// What rows of registered tables mean.
+    fn grants(&mut self, rows: Vec<Held>) -> Result<Vec<OrgGrant>, ErrorReport> {
         // One look at what is unusual is cheaper than a look at each organization, unless it is usual.
         let (mut disabled, mut with_roles) = (None, None);
         if rows.len() > 1 {
@@ -179,31 +210,19 @@ impl Reading {
             disabled = self.few(ORGANIZATIONS, ORGANIZATIONS_DISABLED, &by_time, 1, limit)?;
             with_roles = self.few(ROLES, ROLES_BY_NAME, &[Wanted::NotNull(3)], 3, limit)?;
         }
-        let mut by_name: HashMap<String, Option<RoleIndex>> = HashMap::new();
-        let mut here: HashMap<Uuid, (usize, Option<String>)> = HashMap::new();
+        let mut grants = Vec::with_capacity(rows.len());
         for (org, role) in rows {
             let Some(id) = self.enabled(&org, disabled.as_ref())? else { continue };
-            if !self.known.insert(id) {
-                // Of several rows of this table that differ in the role, none is believed.
-                if let Some((place, first)) = here.get(&id)
-                    && *first != role
-                    && let Some(grant) = self.held.orgs.get_mut(*place)
-                {
-                    grant.role = None;
-                }
-                continue;
-            }
-            here.insert(id, (self.held.orgs.len(), role.clone()));
             let role = match role {
                 Some(name) => {
                     let has_own = with_roles.as_ref().is_none_or(|orgs| orgs.contains(&id));
-                    self.role_named(id, has_own, name, &mut by_name)?
+                    self.role_named(id, has_own, name)?
                 }
                 None => None,
             };
-            self.held.orgs.push(OrgGrant { id, role });
+            grants.push(OrgGrant { id, role });
         }
-        Ok(())
+        Ok(grants)
     }
 
     /// The ids in a column of these rows, or `None` when there are more rows than `limit`.
@@ -225,46 +244,31 @@ impl Reading {
         Ok(Some(ids).filter(|_| count <= limit))
     }
 
-    /// The id of an organization that is not disabled. One that there is no row for is not.
+    /// The id of an organization, unless it is disabled.
     fn enabled(&self, org: &OrgName, disabled: Option<&HashSet<Uuid>>) -> Result<Option<Uuid>, ErrorReport> {
         match (org, disabled) {
             (OrgName::Id(id), Some(disabled)) => Ok(Some(*id).filter(|id| !disabled.contains(id))),
             (OrgName::Id(_) | OrgName::External(_), _) => {
-                Ok(match (find_organization(&self.latest, org)?, org) {
-                    (Some(known), _) => Some(known.id).filter(|_| !known.disabled),
-                    (None, OrgName::Id(id)) => Some(*id),
-                    (None, OrgName::External(_)) => None,
-                })
+                Ok(org.enabled(find_organization(&self.latest, org)?))
             }
         }
     }
 
-    /// The organization's role of this name, or else everybody's; one that is defined nowhere permits
-    /// nothing.
+    /// The organization's role of this name, or else everybody's.
     fn role_named(
         &mut self,
         org: Uuid,
         has_own: bool,
         name: String,
-        by_name: &mut HashMap<String, Option<RoleIndex>>,
     ) -> Result<Option<RoleIndex>, ErrorReport> {
-        if has_own {
-            let wanted = [Wanted::Uuid(3, org), Wanted::Text(4, &name)];
-            if let Some(own) = find_role(&self.latest, ROLES_BY_NAME, &wanted)? {
-                return Ok(self.held.add_role(own));
-            }
+        if has_own && let Some(own) = self.look_up(RoleName::Own(org, name.clone()))? {
+            return Ok(Some(own));
         }
-        if let Some(known) = by_name.get(&name) {
-            return Ok(*known);
-        }
-        let general = find_role(&self.latest, ROLES_BY_NAME, &[Wanted::Null(3), Wanted::Text(4, &name)])?;
-        let role = general.unwrap_or_else(|| Role { name: Some(name.clone()), permissions: Vec::new() });
-        let index = self.held.add_role(role);
-        by_name.insert(name, index);
-        Ok(index)
+        self.look_up(RoleName::General(name))
     }
 }
 
+/// A role; a changed one counts before the one that came with the extension.
 fn find_role(latest: &Latest, index: &CStr, wanted: &[Wanted<'_>]) -> Result<Option<Role>, ErrorReport> {
     let mut found = None;
     let take = |row: &Row| {

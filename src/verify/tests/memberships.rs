@@ -177,6 +177,26 @@ fn t111_a_row_counts_before_the_role_that_a_claim_says() {
 }
 
 #[test]
+fn rows_of_tables_add_to_what_is_held_and_count_only_if_they_agree() {
+    let grant = |org, role| OrgGrant { id: id(org), role };
+    let rows = vec![
+        grant(B, Some(1)),
+        grant(A, Some(9)),
+        grant(DISABLED, Some(1)),
+        grant(W, None),
+        grant(B, Some(1)),
+        grant(DISABLED, Some(2)),
+        grant(W, Some(1)),
+    ];
+    for rows in [rows.clone(), rows.into_iter().rev().collect()] {
+        let mut held = held(&[A], &[(X, A)]);
+        held.add_rows(rows);
+        assert_eq!(held.orgs, [grant(A, Some(0)), grant(B, Some(1)), grant(DISABLED, None), grant(W, None)]);
+        assert_eq!(held.workspaces.len(), 1);
+    }
+}
+
+#[test]
 fn a_disabled_organization_counts_for_nobody() {
     for claim in [format!("\"{DISABLED}\""), "\"gone\"".into()] {
         let (place, _) = settled(&format!(",\"org\":{claim}"), &profile(true), held(&[A], &[]));

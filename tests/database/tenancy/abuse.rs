@@ -6,6 +6,8 @@ use pg_bearer_tests::token::*;
 use postgres::Client;
 use serde_json::json;
 
+const OUT_OF_REACH: &str = "42501 organizations are out of reach of a security-restricted operation";
+
 /// An organization of this owner, made by an administrator.
 fn organization(superuser: &mut Client, name: &str, owner: &str) -> String {
     superuser.value(&format!("select auth.create_organization('{name}', owner_id => '{owner}')")).unwrap()
@@ -35,7 +37,16 @@ fn t031_code_that_maintenance_runs_for_its_owner_is_no_administrator() {
     ));
     for maintenance in ["analyze bait", "reindex table bait", "vacuum analyze bait"] {
         let error = superuser.batch_execute(maintenance).unwrap_err();
-        assert_eq!(refusal::<()>(Err(error)), "28000 this transaction has no identity", "{maintenance}");
+        assert_eq!(refusal::<()>(Err(error)), OUT_OF_REACH, "{maintenance}");
+    }
+    // Nor is it the service, or the user, in whose transaction it runs.
+    superuser.run(&format!("select auth.update_issuer('{ISSUER}', allow_service_role => true)"));
+    let service = hs256(&with(claims_a(), json!({"role": "service_role", "org_id": null})));
+    for token in [service, token_of("alice")] {
+        superuser.run("begin");
+        superuser.authenticate(&token).unwrap();
+        assert_eq!(superuser.refused("analyze bait"), OUT_OF_REACH);
+        superuser.run("rollback");
     }
     let members = format!("select string_agg(user_id, ' ') from auth.list_members('{org}')");
     assert_eq!(superuser.value(&members).as_deref(), Some("alice"));
@@ -95,6 +106,11 @@ fn nobody_can_make_the_sign_in_of_others_long() {
     let count = acting(&mut session, "victim").value("select cardinality(auth.org_ids())::text");
     assert_eq!(count.as_deref(), Some("1000"));
     superuser.run(&add);
+    // He himself may go further.
+    let other = organization(&mut superuser, "Alice Inc", "alice");
+    let invite = format!("select token from auth.create_invitation('{other}')");
+    let token = superuser.value(&invite).unwrap();
+    acting(&mut session, "victim").run(&format!("select auth.accept_invitation('{token}'); commit"));
     for permissions in ["array_fill('a'::text, array[201])", "array[repeat('a', 101)]"] {
         let define = format!("select auth.define_role('big', {permissions}, '{org}')");
         assert_eq!(superuser.refused(&define), "22023 permissions has a value that is not allowed");
