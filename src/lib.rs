@@ -53,6 +53,20 @@ extension_sql_file!(
     name = "source_functions",
     requires = ["invitation_functions"]
 );
+extension_sql_file!("../sql/install/api_keys.sql", name = "api_keys", requires = ["source_functions"]);
+extension_sql_file!("../sql/install/usage.sql", name = "usage", requires = ["api_keys"]);
+extension_sql_file!("../sql/install/api_key_rules.sql", name = "api_key_rules", requires = ["usage"]);
+extension_sql_file!(
+    "../sql/install/api_key_functions.sql",
+    name = "api_key_functions",
+    requires = ["api_key_rules"]
+);
+extension_sql_file!(
+    "../sql/install/api_key_lists.sql",
+    name = "api_key_lists",
+    requires = ["api_key_functions"]
+);
+extension_sql_file!("../sql/install/sandbox.sql", name = "sandbox", requires = ["api_key_lists"]);
 extension_sql_file!("../sql/install/finish.sql", name = "finish", finalize);
 
 /// Called by Postgres when a backend loads the library.

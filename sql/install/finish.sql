@@ -4,13 +4,23 @@ comment on schema auth is
     'Bearer credentials verified in the database, and who belongs to which tenant: identities, issuers, keys, organizations (extension pg_bearer).';
 
 comment on function auth.authenticate(text) is
-    'Verifies a JWT ("Bearer " before it is tolerated), makes it the identity of this transaction and returns the identity. 28000 when it is missing, refused or expired; F0000 when no issuer is configured; 55006 while a cursor is open; 42501 in a security-restricted operation. After an error that is caught, the identity is what it was before the call.';
+    'Verifies a JWT or an API key ("Bearer " before it is tolerated), makes it the identity of this transaction and returns the identity. 28000 when it is missing, refused or expired; 53400 for an API key beyond its rate limit; F0000 for a JWT when no issuer is configured; 55006 while a cursor is open; 42501 in a security-restricted operation. After an error that is caught, the identity is what it was before the call.';
 comment on function auth.sign_out() is
     'Leaves the rest of the transaction without an identity. 55006 while a cursor is open.';
 comment on function auth.verify_jwt(text, text, text) is
     'The claims of a good JWT, or the error that auth.authenticate() would raise; changes nothing. issuer and audience, when given, must be the token''s.';
 comment on function auth.check_jwt(text) is
     'Administrators: the verdict on a JWT with its reason, and what the token says, believed or not. Never raises for a bad token.';
+comment on function auth.check_api_key(text) is
+    'The verdict on an API key, here and now, as one row: never raises for a bad one, and every bad one looks the same, false and NULLs. scopes is what it may do; a publishable key has none. Changes nothing and is not counted.';
+comment on function auth.explain_credential(text, text, text, text) is
+    'Administrators: the verdict on an API key or a JWT with its reason, and whose key it is. since is when it was revoked or expired. Restrictions of a key are looked at from client_address, origin and endpoint (GET /invoices) if any of them is given. Never raises for a bad credential; 22023 for a bad argument, 42501 for anybody else.';
+comment on function auth.api_key_id() is 'The API key that the identity came from; NULL without one.';
+comment on function auth.allows_table(oid) is
+    'May the credential be used with this table (an oid or ''name''::regclass)? False only for an API key with allowed_tables and not this one among them. NULL without an identity or for NULL.';
+comment on function auth.generate_api_key(text, text) is 'Internal: a new API key of this prefix and environment; 22023 for one that is not allowed; nothing for NULL.';
+comment on function auth.is_api_key_revoked(uuid) is 'Internal: was this key revoked, or one of its kind that it descends from, as of now? NULL for NULL.';
+comment on function auth.member_permissions(text, uuid) is 'Internal: what a user may do in an organization now, by all that makes him a member; NULL when he is none or it is disabled or unknown.';
 comment on function auth.identity() is
     'The identity as jsonb (kind, user_id, issuer, role, email, org_id, org_role, workspace_id, environment, permissions, scopes, key_id, session_id, actor, expires_at, claims), or NULL.';
 comment on function auth.user_id() is 'The user''s id: the subject of the credential, whatever its form, after the issuer''s user_id_prefix; NULL without one.';
@@ -36,7 +46,7 @@ comment on function auth.has_permission_in(text, uuid) is
 comment on function auth.org_ids_with(text) is
     'The organizations in which the identity has this permission; empty without one, NULL for NULL.';
 comment on function auth.has_scope(text) is
-    'Was this scope granted to the credential? NULL without an identity or for NULL.';
+    'Was this scope granted to the credential? The scopes of an API key are permissions, with wildcards. NULL without an identity or for NULL.';
 comment on function auth.require_authenticated() is 'True, or 28000 without an identity.';
 comment on function auth.require_permission(text) is
     'True, or 42501 without this permission in the current organization, also for NULL; 28000 without an identity.';
@@ -56,6 +66,8 @@ comment on function auth.parse_jwks(text, text) is 'Internal: the usable keys of
 comment on function auth.parse_jwt_key(text, text, text) is 'Internal: a public key from JWK or PEM; 22023 with the reason.';
 comment on function auth.check_jwt_secret(bytea, text) is 'Internal: 22023 unless these bytes can be a secret for the algorithm.';
 comment on function auth.decode_jwt_secret(text, text) is 'Internal: the bytes of a secret; 22023 when the text is not in the encoding.';
+comment on function auth.counts_api_key_uses() is
+    'Internal: are uses of API keys counted, and rate limits enforced, in shared memory? Where pg_bearer is in shared_preload_libraries.';
 
 -- Tables and security-definer functions belong to a role that can do nothing else.
 do $$
@@ -65,7 +77,7 @@ begin
     for target in
         select c.oid::pg_catalog.regclass as name from pg_catalog.pg_class c
          where c.relnamespace operator(pg_catalog.=) 'auth'::pg_catalog.regnamespace
-           and c.relkind operator(pg_catalog.=) 'r'
+           and c.relkind in ('r', 'v')
     loop
         execute pg_catalog.format('alter table %s owner to bearer_owner', target.name);
     end loop;
@@ -143,11 +155,20 @@ grant execute on function
     auth.list_workspaces(uuid), auth.list_workspace_members(uuid),
     auth.define_role(text, text[], uuid, integer, text[]), auth.drop_role(text, uuid), auth.list_roles(uuid),
     auth.create_invitation(uuid, text, text, uuid, interval), auth.list_invitations(uuid),
-    auth.revoke_invitation(uuid), auth.accept_invitation(text)
+    auth.revoke_invitation(uuid), auth.accept_invitation(text),
+    auth.environment_column(oid), auth.purge_sandbox(regclass[], text),
+    auth.check_api_key(text), auth.api_key_id(), auth.allows_table(oid),
+    auth.create_api_key(text, uuid, text, text[], uuid, timestamptz, cidr[], text[], text[], regclass[], jsonb, text, text, text, integer, interval),
+    auth.import_api_key(text, text, uuid, text, text[], uuid, timestamptz, cidr[], text[], text[], regclass[], jsonb, text, text, integer, interval, text, text),
+    auth.rotate_api_key(uuid, interval), auth.revoke_api_key(uuid, text),
+    auth.update_api_key(uuid, text, text[], timestamptz, cidr[], text[], text[], regclass[], jsonb, integer, interval, text[]),
+    auth.touch_api_key(), auth.list_api_keys(uuid, boolean), auth.list_api_key_usage(uuid, date),
+    auth.purge_api_keys(interval), auth.set_api_key_settings(uuid, text, integer, integer, interval), auth.list_api_key_settings()
 to public;
 
 grant execute on function
-    auth.check_jwt(text), auth.list_issuers(), auth.list_jwt_keys(text),
+    auth.check_jwt(text), auth.explain_credential(text, text, text, text),
+    auth.list_issuers(), auth.list_jwt_keys(text),
     auth.add_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[], uuid[], text, text[]),
     auth.update_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[], uuid[], text, text[]),
     auth.remove_issuer(text), auth.load_jwks(text, text, interval),
@@ -157,6 +178,8 @@ grant execute on function
     auth.register_membership_source(regclass, name, name, name), auth.unregister_membership_source(regclass),
     auth.list_membership_sources()
 to bearer_admin;
+
+grant select on auth.api_keys_due to bearer_admin;
 
 -- The bodies of the functions above run as bearer_owner, which calls these.
 grant execute on function
@@ -182,5 +205,19 @@ grant execute on function
     auth.demand_definable(auth.roles, auth.roles, integer, text[]), auth.roles_in(uuid),
     auth.token_hash(text), auth.invitation_end(interval), auth.may_invite(auth.roles, auth.roles, uuid),
     auth.invited_user(), auth.invitation_holds(auth.invitations), auth.refuse_source(text, text),
-    auth.source_column(regclass, text, name, regtype[], boolean), auth.demand_source_index(regclass, smallint)
+    auth.source_column(regclass, text, name, regtype[], boolean), auth.demand_source_index(regclass, smallint),
+    auth.refuse_api_key(), auth.all_covered(text[], text[]), auth.acting_permissions(uuid),
+    auth.demand_key_creation(), auth.enter_api_keys(uuid), auth.key_is_within(auth.api_keys, auth.api_keys),
+    auth.refuse_width(text), auth.demand_own_width(auth.api_keys, text[]), auth.is_workspace_user(uuid, text),
+    auth.refuse_key_argument(text, text), auth.api_key_end(timestamptz, timestamptz), auth.demand_valid_key(auth.api_keys),
+    auth.refuse_rate_limit(), auth.latest_key_end(timestamptz), auth.token_scopes(),
+    auth.common_permissions(text[], text[]), auth.end_api_key(uuid, text), auth.demand_not_ended(uuid),
+    auth.demand_quota(uuid, text), auth.table_names(regclass[]), auth.commit_durably(),
+    auth.described_key(text, text, uuid, text, text[], uuid, timestamptz, cidr[], text[], text[], regclass[], integer, interval, jsonb, text, text),
+    auth.make_api_key(text, text, uuid, text, text[], uuid, timestamptz, cidr[], text[], text[], regclass[], integer, interval, jsonb, text, text),
+    auth.insert_api_key(auth.api_keys), auth.key_prefix(text, uuid), auth.issue_key(auth.api_keys),
+    auth.decode_key_hash(text), auth.own_api_key(uuid), auth.lock_api_key(uuid),
+    auth.demand_changeable(auth.api_keys, auth.api_keys), auth.rotation_due_at(auth.api_keys), auth.keys_in(uuid),
+    auth.generate_api_key(text, text), auth.member_permissions(text, uuid), auth.is_api_key_revoked(uuid), auth.counts_api_key_uses(),
+    auth.usage_of(uuid, date)
 to bearer_owner;

@@ -106,6 +106,7 @@ create function auth.invited_user() returns text
 begin
     perform auth.refuse_restricted_operation();
     perform auth.require_authenticated();
+    perform auth.refuse_api_key();
     if auth.is_service_role() or auth.user_id() is null then
         raise insufficient_privilege using message = 'only a user can accept an invitation';
     end if;

@@ -1,6 +1,17 @@
 -- Administering issuers. Every function demands an administrator, whoever was granted it.
 -- They are security definer because the tables have no grants at all.
 
+-- A revocation that was acknowledged must survive a crash, and so must a key that its bearer goes on using. Whoever
+-- turned this off for speed did not mean them.
+create function auth.commit_durably() returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    if current_setting('synchronous_commit') = 'off' then
+        perform set_config('synchronous_commit', 'local', true);
+    end if;
+end
+$$;
+
 -- Turns a violated constraint on one of our tables into an error about the argument it came from (22023).
 create function auth.refuse_value(relation text, violated text) returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -30,6 +41,7 @@ begin
             message = 'no such issuer',
             hint = 'auth.list_issuers() shows those there are; the name is compared byte for byte.';
     end if;
+    perform auth.commit_durably();
     return found_issuer;
 end
 $$;
@@ -161,6 +173,7 @@ begin
 end
 $$;
 
+comment on function auth.commit_durably() is 'Internal: the commit of this transaction survives a crash of the server.';
 comment on function auth.refuse_value(text, text) is 'Internal: the error for a violated constraint of one of our tables (22023).';
 comment on function auth.lock_issuer(text) is 'Internal: the row of an issuer, locked; 22023 when there is none.';
 comment on function auth.add_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[], uuid[], text, text[]) is

@@ -44,6 +44,8 @@ begin
     -- They are worth nothing now, and would be again if he came back.
     update auth.invitations i set revoked_at = clock_timestamp()
      where i.org_id = org_id and i.created_by = user_id and i.accepted_at is null and i.revoked_at is null;
+    perform auth.end_api_key(k.id, 'its user is no longer a member')
+       from auth.api_keys k where k.org_id = org_id and k.user_id = user_id and k.revoked_at is null;
     delete from auth.workspace_memberships m where m.org_id = org_id and m.user_id = user_id;
     delete from auth.memberships m where m.org_id = org_id and m.user_id = user_id;
 end

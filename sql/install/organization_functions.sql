@@ -5,6 +5,7 @@
 create function auth.owner_of_new(owner_id text, external_id text) returns text
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
+    perform auth.refuse_api_key();
     if auth.is_unrestricted() then
         if octet_length(owner_id) not between 1 and 1024 then
             raise invalid_parameter_value using
@@ -139,6 +140,9 @@ declare
     actor auth.roles := auth.enter_organization(org_id, null);
 begin
     perform auth.demand_ownership(actor);
+    -- What was counted of them stays until auth.purge_api_keys(): the recorder waits for no tenant.
+    delete from auth.api_keys k where k.org_id = org_id;
+    delete from auth.api_key_settings s where s.org_id = org_id;
     delete from auth.invitations i where i.org_id = org_id;
     delete from auth.workspace_memberships m where m.org_id = org_id;
     delete from auth.memberships m where m.org_id = org_id;
@@ -204,7 +208,7 @@ comment on function auth.disable_organization(uuid) is
 comment on function auth.enable_organization(uuid) is
     'Services and administrators: undoes auth.disable_organization(); disabled workspaces stay so. Idempotent; 42501 for anybody else, or when there is none.';
 comment on function auth.delete_organization(uuid) is
-    'Owners, services and administrators: deletes an organization with its workspaces, memberships, roles and invitations. Rows of the application stay, and a registered table or a believed claim that still names it counts, as for every organization without a row: disable it to shut it. 42501 for anybody else and for an organization that is unknown or not the caller''s or NULL.';
+    'Owners, services and administrators: deletes an organization with its workspaces, memberships, roles, invitations and API keys. Rows of the application stay, and a registered table or a believed claim that still names it counts, as for every organization without a row: disable it to shut it. 42501 for anybody else and for an organization that is unknown or not the caller''s or NULL.';
 comment on function auth.transfer_ownership(uuid, text) is
     'Makes a member an owner. An owner who calls it becomes admin himself; for a service or an administrator the others stay owners. 22023 when the user is no member, NULL or the caller; 42501 for anybody else.';
 comment on function auth.list_organizations() is

@@ -149,12 +149,15 @@ begin
     if not found
        and (exists (select from auth.memberships m where m.role_id = old.id)
             or exists (select from auth.workspace_memberships m where m.role_id = old.id)
+            or exists (select from auth.api_keys k
+                        where k.role_id = old.id and k.revoked_at is null
+                          and (k.expires_at is null or k.expires_at > clock_timestamp()))
             or exists (select from auth.invitations i
                         where i.role_id = old.id and i.accepted_at is null and i.revoked_at is null
                           and i.expires_at > clock_timestamp())) then
         raise dependent_objects_still_exist using
             message = 'the role is in use',
-            hint = 'Give its members another one, and revoke the open invitations that give it.';
+            hint = 'Give its members another one, and revoke the open invitations that give it and the API keys that have it.';
     end if;
     delete from auth.roles r where r.id = old.id and not r.builtin;
 end

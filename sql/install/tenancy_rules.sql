@@ -45,6 +45,45 @@ create function auth.acting_user() returns text
     select case when auth.is_unrestricted() then null else auth.user_id() end
 $$;
 
+-- A key does not manage what its bearer could manage in person.
+create function auth.refuse_api_key() returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    if auth.api_key_id() is not null and not auth.is_service_role() then
+        raise insufficient_privilege using
+            message = 'an API key may not do this', hint = 'Use the token of a user, or a service credential.';
+    end if;
+end
+$$;
+
+-- Ends a key without waiting for whoever holds its row, who might be its thief.
+create function auth.end_api_key(key_id uuid, reason text) returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+    is_held boolean;
+begin
+    if auth.is_api_key_revoked(key_id) then
+        return;
+    end if;
+    begin
+        perform from auth.api_keys k where k.id = key_id and k.revoked_at is null for update skip locked;
+        is_held := not found;
+    exception when serialization_failure then
+        is_held := true;
+    end;
+    if is_held then
+        insert into auth.api_key_revocations (key_id, revoked_by, revoke_reason)
+        select key_id, auth.acting_user(), reason
+          from auth.api_keys k where k.id = key_id and k.revoked_at is null;
+    else
+        update auth.api_keys k
+           set revoked_at = clock_timestamp(), revoked_by = auth.acting_user(), revoke_reason = reason
+         where k.id = key_id;
+    end if;
+end
+$$;
+
 -- May users of the identity's issuer act in this organization, or for NULL in any?
 create function auth.issuer_reaches(org_id uuid) returns boolean
     language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -167,9 +206,19 @@ begin
     end if;
     if auth.belongs_to(org_id) then
         actor := auth.role_of(org_id, auth.user_id());
+    elsif auth.user_id() is null and auth.is_member(org_id) then
+        -- A key that is nobody's.
+        select r.* into actor
+          from auth.api_keys k cross join lateral auth.live_role(k.role_id) r where k.id = auth.api_key_id();
     end if;
     if actor.id is null then
         perform auth.refuse_target('organization');
+    end if;
+    if auth.api_key_id() is not null then
+        -- What its scopes leave of it.
+        actor := jsonb_populate_record(actor, jsonb_build_object('permissions', array(
+            select p from jsonb_array_elements_text(auth.identity() -> 'permissions') p
+             where auth.permission_covers(actor.permissions, p))));
     end if;
     if permission is not null then
         perform auth.demand_permission(actor, permission);
@@ -189,6 +238,7 @@ begin
      where o.id = lock_organization.org_id
     returning o.* into locked;
     perform from auth.roles r where r.id = auth.owner_role() and r.builtin for share;
+    perform auth.commit_durably();
     return locked;
 end
 $$;
@@ -198,6 +248,7 @@ create function auth.enter_organization(org_id uuid, permission text) returns au
 declare
     locked auth.organizations;
 begin
+    perform auth.refuse_api_key();
     -- Before the lock, so that nobody can hold up an organization of others.
     perform auth.demand_own(org_id, 'organization');
     locked := auth.lock_organization(org_id);
@@ -274,6 +325,8 @@ comment on function auth.refuse_target(text) is 'Internal: the one error for wha
 comment on function auth.is_unrestricted() is 'Internal: does a service act, or an administrator without an identity? 28000 without either, 42501 in a security-restricted operation.';
 comment on function auth.demand_unrestricted() is 'Internal: 42501 for the identity of a user, 28000 for nobody.';
 comment on function auth.acting_user() is 'Internal: the user who acts; NULL for a service or an administrator; 28000 for nobody.';
+comment on function auth.refuse_api_key() is 'Internal: 42501 for the identity of an API key that is no service key.';
+comment on function auth.end_api_key(uuid, text) is 'Internal: revokes a key that is not revoked, without waiting.';
 comment on function auth.issuer_reaches(uuid) is 'Internal: may users of the identity''s issuer act in this organization, or for NULL in any? False without an identity.';
 comment on function auth.live_role(uuid) is 'Internal: the role with this id as it counts now, or NULL.';
 comment on function auth.role_named(uuid, text) is 'Internal: the role that this name means in this organization, or for NULL in every one; 22023 when there is none.';
@@ -286,7 +339,7 @@ comment on function auth.demand_ownership(auth.roles) is 'Internal: 42501 unless
 comment on function auth.leaving_user() is 'Internal: the user who leaves; 42501 for a service or an administrator, 28000 for nobody.';
 comment on function auth.workspace_org(uuid) is 'Internal: the organization of a workspace, or NULL.';
 comment on function auth.demand_permission(auth.roles, text) is 'Internal: 42501 unless the role has the permission, also for NULL.';
-comment on function auth.read_organization(uuid, text) is 'Internal: the role in which the caller acts in the organization, owner''s for a service or an administrator; 42501 when it is not his or, with a permission, his role lacks it; 28000 for nobody.';
+comment on function auth.read_organization(uuid, text) is 'Internal: the role in which the caller acts in the organization, owner''s for a service or an administrator, with no more than its scopes for an API key; 42501 when it is not his or, with a permission, his role lacks it; 28000 for nobody.';
 comment on function auth.lock_organization(uuid) is 'Internal: locks an organization and raises its revision; NULL when there is none.';
 comment on function auth.enter_organization(uuid, text) is 'Internal: as auth.read_organization(), with the organization locked for a change.';
 comment on function auth.enter_workspace(uuid, text) is 'Internal: as auth.enter_organization(), for the organization of a workspace.';

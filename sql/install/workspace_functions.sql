@@ -170,6 +170,9 @@ begin
     if not leaves then
         perform auth.demand_seniority(actor, old);
     end if;
+    perform auth.end_api_key(k.id, 'its user is no longer a member')
+       from auth.api_keys k
+      where k.workspace_id = workspace_id and k.user_id = user_id and k.revoked_at is null;
     delete from auth.workspace_memberships m where m.workspace_id = workspace_id and m.user_id = user_id;
 end
 $$;

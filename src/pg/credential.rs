@@ -1,9 +1,12 @@
 //! From the text of a credential to a verified identity: one way in for every kind of credential.
 
+use super::api_key;
 use super::ffi::catalog;
 use super::ffi::input::CredentialText;
 use super::sqlstate::{self, Configured, Refused};
 use super::store::{self, Issuer, directory};
+use super::usage;
+use crate::verify::api_key::{KeyKind, looks_like_jwt};
 use crate::verify::error::Refusal;
 use crate::verify::identity::{Identity, user_id};
 use crate::verify::jwt::{self, VerifiedClaims};
@@ -20,8 +23,10 @@ thread_local! {
 }
 
 /// The kinds of credentials, told apart by their looks alone.
+#[derive(Debug, PartialEq, Eq)]
 enum Credential<'a> {
     Jwt(&'a [u8]),
+    ApiKey(&'a [u8]),
 }
 
 impl<'a> Credential<'a> {
@@ -35,7 +40,7 @@ impl<'a> Credential<'a> {
         if text.is_empty() || text.eq_ignore_ascii_case(b"bearer") {
             return Err(Refusal::NoCredential);
         }
-        Ok(Credential::Jwt(text))
+        Ok(if looks_like_jwt(text) { Credential::Jwt(text) } else { Credential::ApiKey(text) })
     }
 }
 
@@ -45,9 +50,21 @@ pub(super) enum Failure {
     Error(ErrorReport),
 }
 
-impl<T: Into<Refused>> From<T> for Failure {
-    fn from(refused: T) -> Failure {
-        Failure::Refused(refused.into())
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Failure {
+        Failure::Refused(refused)
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Failure {
+        Failure::Refused(refusal.into())
+    }
+}
+
+impl From<ErrorReport> for Failure {
+    fn from(error: ErrorReport) -> Failure {
+        Failure::Error(error)
     }
 }
 
@@ -68,11 +85,44 @@ pub(super) fn identify(credential: Option<&CredentialText>) -> Result<Identity, 
             let (claims, issuer) = verify_token(Token::parse(text)?, None, None)?;
             let profile = &issuer.profile;
             let user = user_id(&claims, profile);
-            let held = directory::memberships(user.as_deref()).map_err(Failure::Error)?;
-            let place = settle(&claims, profile, held, &directory::Tables).map_err(Failure::Error)?;
+            let held = directory::memberships(user.as_deref())?;
+            let place = settle(&claims, profile, held, &directory::Tables)?;
             Ok(Identity::from_claims(&claims, profile, user, place))
         }
+        Credential::ApiKey(text) => {
+            let accepted = api_key::accept(text)?;
+            if accepted.key.kind == KeyKind::Publishable {
+                return Err(accepted.refuse(Refusal::KeyPublishable));
+            }
+            usage::note(accepted.key.id, accepted.limit, accepted.key.org, accepted.org_limit()?)?;
+            Ok(accepted.identity())
+        }
     }
+}
+
+/// The verdict on an API key, without using it.
+pub(super) fn check_api_key(key: Option<&CredentialText>) -> Result<api_key::Accepted, Failure> {
+    match Credential::classify(bytes(key)?)? {
+        Credential::ApiKey(text) => api_key::accept(text),
+        Credential::Jwt(_) => Err(Refusal::NotAKey.into()),
+    }
+}
+
+/// An API key as an administrator asks about it, or `None` for what is a token.
+pub(super) fn explain_api_key(
+    key: Option<&CredentialText>,
+    place: api_key::Place,
+) -> Result<Option<api_key::Explained>, Failure> {
+    match Credential::classify(bytes(key)?)? {
+        Credential::ApiKey(text) => api_key::explain(text, place).map(Some),
+        Credential::Jwt(_) => Ok(None),
+    }
+}
+
+/// A key where a token has to be.
+fn token_text(token: Option<&CredentialText>) -> Result<&[u8], Refusal> {
+    let (Credential::Jwt(text) | Credential::ApiKey(text)) = Credential::classify(bytes(token)?)?;
+    Ok(text)
 }
 
 /// The verified claims of a JWT that may also have to come from `issuer` and be for `audience`.
@@ -81,15 +131,13 @@ pub(super) fn verify_jwt(
     issuer: Option<&str>,
     audience: Option<&str>,
 ) -> Result<String, Failure> {
-    let Credential::Jwt(text) = Credential::classify(bytes(token)?)?;
-    let (claims, _) = verify_token(Token::parse(text)?, issuer, audience)?;
+    let (claims, _) = verify_token(Token::parse(token_text(token)?)?, issuer, audience)?;
     String::from_utf8(claims.payload().to_vec()).map_err(|_| Refusal::PayloadNotJson.into())
 }
 
 /// Takes a token apart without verifying it.
 pub(super) fn parse(token: Option<&CredentialText>) -> Result<Token<'_>, Refusal> {
-    let Credential::Jwt(text) = Credential::classify(bytes(token)?)?;
-    Token::parse(text)
+    Token::parse(token_text(token)?)
 }
 
 fn bytes(credential: Option<&CredentialText>) -> Result<&[u8], Refusal> {
@@ -104,15 +152,14 @@ fn verify_token<'a>(
     if issuer.is_some_and(|demanded| demanded != token.issuer()) {
         return Err(Refusal::IssuerMismatch.into());
     }
-    let found =
-        store::issuer_and_keys(token.issuer(), token.kid(), token.algorithm()).map_err(Failure::Error)?;
+    let found = store::issuer_and_keys(token.issuer(), token.kid(), token.algorithm())?;
     let Some((found, keys)) = found else {
-        return Err(match store::has_issuers().map_err(Failure::Error)? {
+        return Err(match store::has_issuers()? {
             true => Refusal::UnknownIssuer.into(),
             false => Failure::Error(sqlstate::not_configured()),
         });
     };
-    let configured = Configured {
+    let configured = Configured::Issuer {
         issuer: token.issuer().to_owned(),
         kid: token.kid().and(keys.first()).and_then(|key| key.kid.clone()),
     };
@@ -139,6 +186,9 @@ mod tests {
         }
         for text in ["", "  ", "Bearer", "bearer ", "Bearer \n"] {
             assert!(matches!(Credential::classify(text.as_bytes()), Err(Refusal::NoCredential)), "{text:?}");
+        }
+        for text in ["sk_live_1", "Bearer sk_live_1", "a.b", "a.b.c.d", "Basic sk"] {
+            assert!(matches!(Credential::classify(text.as_bytes()), Ok(Credential::ApiKey(_))), "{text:?}");
         }
         for text in ["Basic a.b.c", "Bearer Bearer a.b.c", "Bearera.b.c"] {
             assert!(

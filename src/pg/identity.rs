@@ -1,6 +1,6 @@
 //! Establishing the identity of a transaction, and showing it.
 
-use super::encoding::{MAX_MEMBERSHIPS, Text, View, encode, moved_to, timestamp};
+use super::encoding::{MAX_MEMBERSHIPS, Text, View, encode, moved_to};
 use super::ffi::output::{JsonbText, JsonbValue};
 use super::ffi::{carrier, catalog, portals, transaction};
 use super::sqlstate;
@@ -120,10 +120,10 @@ fn to_json(view: View<'_>) -> String {
     json.text("environment", view.text(Text::Environment));
     json.names("permissions", view.current_role().into_iter().flat_map(|role| role.permissions()));
     json.names("scopes", view.scopes());
-    json.text("key_id", None);
+    json.text("key_id", id(view.key()).as_deref());
     json.text("session_id", view.text(Text::SessionId));
     json.text("actor", view.text(Text::Actor));
-    json.text("expires_at", Some(&catalog::timestamp_text(timestamp(view.expires_at()))));
+    json.text("expires_at", view.expires_at().map(catalog::timestamp_text).as_deref());
     json.raw("claims", payload);
     json.0.push('}');
     json.0

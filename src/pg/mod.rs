@@ -1,5 +1,6 @@
 //! What Postgres sees: functions, settings, the identity, the reads of our tables, SQLSTATEs.
 
+mod api_key;
 mod credential;
 mod encoding;
 mod ffi;
@@ -8,6 +9,7 @@ mod identity;
 mod settings;
 mod sqlstate;
 mod store;
+mod usage;
 
 /// Declares settings and installs hooks. Called when a backend loads the library.
 pub(crate) fn init() {
@@ -15,4 +17,8 @@ pub(crate) fn init() {
     settings::define();
     ffi::transaction::install();
     ffi::log_hook::install();
+    if ffi::shared::is_preloading() {
+        ffi::shared::install();
+        ffi::worker::register_launcher();
+    }
 }

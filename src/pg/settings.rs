@@ -1,7 +1,12 @@
 //! Every setting of the extension. None that an ordinary user can set has any security meaning.
 
-use super::ffi::carrier;
+use super::ffi::{carrier, shared};
+use crate::verify::api_key::Environment;
+use crate::verify::restriction::Proxies;
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
+use std::cell::Cell;
+use std::ffi::CString;
+use std::time::Duration;
 
 /// Read by pg_dump through the condition in `sql/install/issuers.sql`, not by us.
 static DUMP_SECRETS: GucSetting<bool> = GucSetting::<bool>::new(false);
@@ -34,6 +39,69 @@ enum Addition {
 static MEMBER_ADDITION: GucSetting<Addition> = GucSetting::<Addition>::new(Addition::Direct);
 static MEMBER_ADDITION_IN_DOUBT: GucSetting<Addition> = GucSetting::<Addition>::new(Addition::Invitation);
 
+/// Who may create API keys. SQL compares the names.
+#[derive(Clone, Copy, PartialEq, Eq, PostgresGucEnum)]
+enum KeyCreation {
+    #[name = c"interactive"]
+    Interactive,
+    #[name = c"admin"]
+    Admin,
+    #[name = c"any"]
+    Any,
+}
+
+/// Read by the functions in `sql/install/api_key_rules.sql`, as are the four after it; in doubt as above.
+static API_KEY_CREATION: GucSetting<KeyCreation> = GucSetting::<KeyCreation>::new(KeyCreation::Interactive);
+static API_KEY_CREATION_IN_DOUBT: GucSetting<KeyCreation> =
+    GucSetting::<KeyCreation>::new(KeyCreation::Admin);
+static API_KEY_MAX_AGE: GucSetting<i32> = GucSetting::<i32>::new(0);
+static API_KEY_MAX_AGE_IN_DOUBT: GucSetting<i32> = GucSetting::<i32>::new(1);
+static MAX_API_KEYS: GucSetting<i32> = GucSetting::<i32>::new(1000);
+static MAX_API_KEYS_IN_DOUBT: GucSetting<i32> = GucSetting::<i32>::new(0);
+static API_KEY_PREFIX: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"sk"));
+static API_KEY_ROTATION: GucSetting<i32> = GucSetting::<i32>::new(90 * 86_400);
+
+/// Only the server's file says these; in doubt nothing is allowed and nobody trusted.
+static ALLOWED_ENVIRONMENTS: GucSetting<Option<CString>> =
+    GucSetting::<Option<CString>>::new(Some(c"live, test"));
+static ALLOWED_ENVIRONMENTS_IN_DOUBT: GucSetting<Option<CString>> =
+    GucSetting::<Option<CString>>::new(Some(c""));
+static TRUSTED_PROXIES: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
+
+/// The environments whose API keys are good on this server.
+pub(super) fn allowed_environments() -> Vec<Environment> {
+    let in_doubt = ALLOWED_ENVIRONMENTS_DOUBTED.get();
+    let setting = if in_doubt { &ALLOWED_ENVIRONMENTS_IN_DOUBT } else { &ALLOWED_ENVIRONMENTS };
+    let names = setting.get().and_then(|names| names.into_string().ok()).unwrap_or_default();
+    names.split(',').filter_map(|name| Environment::from_name(name.trim())).collect()
+}
+
+/// The proxies whose word about the client's address counts.
+pub(super) fn trusted_proxies() -> Proxies {
+    let proxies = TRUSTED_PROXIES.get().and_then(|proxies| proxies.into_string().ok());
+    Proxies::parse(&proxies.unwrap_or_default())
+}
+
+thread_local! {
+    static ALLOWED_ENVIRONMENTS_DOUBTED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Room for this many keys and organizations in shared memory.
+static MAX_TRACKED_KEYS: GucSetting<i32> = GucSetting::<i32>::new(10_000);
+
+/// Seconds between two recordings of what was counted.
+static USAGE_FLUSH_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(5);
+
+/// Of `pg_bearer.max_tracked_keys`.
+pub(super) fn max_tracked_keys() -> usize {
+    usize::try_from(MAX_TRACKED_KEYS.get()).unwrap_or(0)
+}
+
+/// `pg_bearer.usage_flush_interval`.
+pub(super) fn usage_flush_interval() -> Duration {
+    Duration::from_secs(u64::try_from(USAGE_FLUSH_INTERVAL.get()).unwrap_or(5))
+}
+
 /// Declares all settings and keeps the prefix for ourselves.
 pub(super) fn define() {
     carrier::define();
@@ -65,5 +133,111 @@ pub(super) fn define() {
         GucContext::Suset,
         GucFlags::default(),
     );
+    define_api_keys();
+    define_counting();
     carrier::reserve_prefix();
+}
+
+fn define_api_keys() {
+    let flags = GucFlags::default();
+    let name = c"pg_bearer.api_key_creation";
+    let in_doubt = carrier::was_set_by_session(name);
+    GucRegistry::define_enum_guc(
+        name,
+        c"Who may create API keys: interactive (users with api_keys.write), admin, or any (API keys too).",
+        c"admin leaves it to administrators and service credentials.",
+        if in_doubt { &API_KEY_CREATION_IN_DOUBT } else { &API_KEY_CREATION },
+        GucContext::Suset,
+        flags,
+    );
+    let name = c"pg_bearer.api_key_max_age";
+    let in_doubt = carrier::was_set_by_session(name);
+    GucRegistry::define_int_guc(
+        name,
+        c"The longest that a new API key may live.",
+        c"0: as long as its creator likes, or for ever.",
+        if in_doubt { &API_KEY_MAX_AGE_IN_DOUBT } else { &API_KEY_MAX_AGE },
+        0,
+        i32::MAX,
+        GucContext::Suset,
+        GucFlags::UNIT_S,
+    );
+    let name = c"pg_bearer.max_api_keys";
+    let in_doubt = carrier::was_set_by_session(name);
+    GucRegistry::define_int_guc(
+        name,
+        c"How many live API keys an organization may have.",
+        c"auth.set_api_key_settings() says otherwise for single organizations.",
+        if in_doubt { &MAX_API_KEYS_IN_DOUBT } else { &MAX_API_KEYS },
+        0,
+        1_000_000,
+        GucContext::Suset,
+        flags,
+    );
+    GucRegistry::define_string_guc(
+        c"pg_bearer.api_key_prefix",
+        c"What new secret API keys begin with, before _live_ or _test_.",
+        c"a to z, 0 to 9 and single underscores, at most 20 bytes.",
+        &API_KEY_PREFIX,
+        GucContext::Suset,
+        flags,
+    );
+    GucRegistry::define_int_guc(
+        c"pg_bearer.api_key_rotation",
+        c"The age at which an API key is due for rotation.",
+        c"0: never. The view auth.api_keys_due shows them.",
+        &API_KEY_ROTATION,
+        0,
+        i32::MAX,
+        GucContext::Suset,
+        GucFlags::UNIT_S,
+    );
+    define_surroundings();
+}
+
+fn define_surroundings() {
+    let name = c"pg_bearer.allowed_environments";
+    let in_doubt = carrier::was_set_by_session(name);
+    ALLOWED_ENVIRONMENTS_DOUBTED.set(in_doubt);
+    GucRegistry::define_string_guc(
+        name,
+        c"The environments whose API keys are good on this server: live, test or both.",
+        c"test alone refuses live keys on a staging server.",
+        if in_doubt { &ALLOWED_ENVIRONMENTS_IN_DOUBT } else { &ALLOWED_ENVIRONMENTS },
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_string_guc(
+        c"pg_bearer.trusted_proxies",
+        c"Proxies whose X-Forwarded-For says where the bearer of an API key is.",
+        c"Addresses, networks and the word local for unix sockets, between commas.",
+        &TRUSTED_PROXIES,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+}
+
+fn define_counting() {
+    // Postgres refuses a setting of its start that is declared later; then it has no effect anyway.
+    let at_start = if shared::is_preloading() { GucContext::Postmaster } else { GucContext::Sighup };
+    GucRegistry::define_int_guc(
+        c"pg_bearer.max_tracked_keys",
+        c"How many API keys and organizations have room in shared memory to be counted and limited.",
+        c"Without pg_bearer in shared_preload_libraries it has no effect.",
+        &MAX_TRACKED_KEYS,
+        100,
+        1_000_000,
+        at_start,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"pg_bearer.usage_flush_interval",
+        c"Time between two recordings of how often API keys were used.",
+        c"What was counted since the last one is lost when the server stops. Without pg_bearer in shared_preload_libraries it has no effect.",
+        &USAGE_FLUSH_INTERVAL,
+        1,
+        3600,
+        GucContext::Sighup,
+        GucFlags::UNIT_S,
+    );
 }

@@ -1,10 +1,44 @@
 //! From a reason to what the caller is told. The reason itself goes to the server log only.
 
+use super::ffi::catalog;
 use crate::verify::error::{KeyError, Refusal};
+use crate::verify::identity::{Uuid, uuid_text};
+use crate::verify::rate::{self, Limit};
 use pgrx::pg_sys::elog::PgLogLevel;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use std::borrow::Cow;
+use std::cell::Cell;
+
+/// How many refusals a session writes to the log, so that guessing does not fill the disk.
+const LOGGED: Limit = Limit { requests: 100, period_seconds: 60 };
+
+thread_local! {
+    static BUCKET: Cell<i64> = const { Cell::new(0) };
+    static UNLOGGED: Cell<u64> = const { Cell::new(0) };
+}
+
+/// A line for the server log alone: LOG could be sent to a client that asks for it.
+pub(super) fn log(line: String) {
+    ErrorReport::new(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, line, "log")
+        .report(PgLogLevel::LOG_SERVER_ONLY);
+}
+
+/// Takes one line from what the session may log, and tells how many were left out before it.
+fn may_log_refusal() -> bool {
+    match rate::take(BUCKET.get(), catalog::now(), LOGGED) {
+        Ok(state) => BUCKET.set(state),
+        Err(_) => {
+            UNLOGGED.set(UNLOGGED.get().saturating_add(1));
+            return false;
+        }
+    }
+    let unlogged = UNLOGGED.take();
+    if unlogged > 0 {
+        log(format!("pg_bearer refused {unlogged} more credentials of this session, for reasons not logged"));
+    }
+    true
+}
 
 /// What a caller may learn about a refused credential.
 enum Told {
@@ -59,7 +93,24 @@ fn told(refusal: Refusal) -> Told {
         | Refusal::AudienceMalformed
         | Refusal::AudienceMismatch
         | Refusal::TokenIdMalformed
-        | Refusal::ServiceRoleNotAllowed => Told::Refused,
+        | Refusal::ServiceRoleNotAllowed
+        | Refusal::NotAKey
+        | Refusal::KeyChecksum
+        | Refusal::KeyUnknown
+        | Refusal::KeyRevoked
+        // Nothing about a key is told: its expiry cannot be read from it.
+        | Refusal::KeyExpired
+        | Refusal::KeyEnvironment
+        | Refusal::EnvironmentNotAllowed
+        | Refusal::KeyNetwork
+        | Refusal::KeyOrigin
+        | Refusal::KeyEndpoint
+        | Refusal::KeyPublishable
+        | Refusal::KeyOrganization
+        | Refusal::KeyWorkspace
+        | Refusal::KeyUser
+        | Refusal::KeyRole
+        | Refusal::KeyMalformed => Told::Refused,
     }
 }
 
@@ -70,9 +121,9 @@ pub(super) struct Refused {
 }
 
 /// Names from our own tables, so that nothing of the credential reaches the log.
-pub(super) struct Configured {
-    pub(super) issuer: String,
-    pub(super) kid: Option<String>,
+pub(super) enum Configured {
+    Issuer { issuer: String, kid: Option<String> },
+    ApiKey(Uuid),
 }
 
 impl From<Refusal> for Refused {
@@ -82,24 +133,40 @@ impl From<Refusal> for Refused {
 }
 
 impl Refused {
+    /// Writes the reason to the server log, as often as a session may.
+    pub(super) fn log(&self) {
+        if may_log_refusal() {
+            log(self.line());
+        }
+    }
+
+    fn line(&self) -> String {
+        let mut line = format!("pg_bearer refused a credential: {}", self.refusal.reason());
+        match &self.configured {
+            Some(Configured::Issuer { issuer, kid: Some(kid) }) => {
+                line.push_str(&format!(" (issuer {issuer:?}, key {kid:?})"));
+            }
+            Some(Configured::Issuer { issuer, kid: None }) => {
+                line.push_str(&format!(" (issuer {issuer:?})"));
+            }
+            Some(Configured::ApiKey(id)) => line.push_str(&format!(" (API key {})", uuid_text(id))),
+            None => {}
+        }
+        line
+    }
+
     /// Writes the reason to the server log and gives the error for the caller (28000).
     pub(super) fn report(self) -> ErrorReport {
-        let mut line = format!("pg_bearer refused a credential: {}", self.refusal.reason());
-        if let Some(Configured { issuer, kid }) = &self.configured {
-            line.push_str(&format!(" (issuer {issuer:?}"));
-            line.push_str(&kid.as_ref().map_or(String::from(")"), |kid| format!(", key {kid:?})")));
-        }
+        self.log();
         let code = PgSqlErrorCode::ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION;
-        // Not LOG: a client can ask to be sent that one.
-        ErrorReport::new(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, line, "refused")
-            .report(PgLogLevel::LOG_SERVER_ONLY);
         match told(self.refusal) {
             Told::NothingGiven => ErrorReport::new(code, "no credential was given", "authenticate")
-                .set_hint("Pass a JSON Web Token, with or without \"Bearer \" before it."),
+                .set_hint("Pass a JSON Web Token or an API key, with or without \"Bearer \" before it."),
             Told::Expired => ErrorReport::new(code, "the credential has expired", "authenticate")
                 .set_hint("Get a new one and try again."),
-            Told::Refused => ErrorReport::new(code, "the credential was refused", "authenticate")
-                .set_hint("The reason is in the server log; administrators can ask auth.check_jwt(token)."),
+            Told::Refused => ErrorReport::new(code, "the credential was refused", "authenticate").set_hint(
+                "The reason is in the server log; administrators can ask auth.explain_credential(text).",
+            ),
         }
     }
 }
@@ -159,6 +226,37 @@ pub(super) fn not_configured() -> ErrorReport {
     .set_hint(
         "Add one with auth.add_issuer() and give it keys with auth.load_jwks() or auth.add_jwt_secret().",
     )
+}
+
+/// A key, or all of an organization, was used too often (53400).
+pub(super) fn too_many_requests(seconds: u32) -> ErrorReport {
+    ErrorReport::new(
+        PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+        "too many requests",
+        "authenticate",
+    )
+    .set_hint(format!("Try again in {seconds} seconds."))
+}
+
+/// A key has a limit that this server does not enforce (F0000).
+pub(super) fn not_preloaded() -> ErrorReport {
+    ErrorReport::new(
+        PgSqlErrorCode::ERRCODE_CONFIG_FILE_ERROR,
+        "the key has a rate limit, which this server cannot enforce",
+        "authenticate",
+    )
+    .set_hint("Add pg_bearer to shared_preload_libraries and restart the server.")
+}
+
+/// Tells the server log that there was no room for all keys.
+pub(super) fn log_given_up() {
+    ErrorReport::new(
+        PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION,
+        "pg_bearer gave up the count or the limit of another API key to make room for one",
+        "counting",
+    )
+    .set_hint("Raise pg_bearer.max_tracked_keys.")
+    .report(PgLogLevel::LOG_SERVER_ONLY);
 }
 
 /// Something of this transaction is in the way (55006).

@@ -4,6 +4,7 @@
 //! Columns are numbered as `sql/install/issuers.sql` declares them; `tests/database/layout.rs` holds the
 //! numbers to the catalog.
 
+pub(super) mod api_keys;
 pub(super) mod directory;
 
 use super::ffi::catalog;

@@ -53,6 +53,22 @@ pub(crate) enum Refusal {
     AudienceMismatch,
     TokenIdMalformed,
     ServiceRoleNotAllowed,
+    NotAKey,
+    KeyChecksum,
+    KeyUnknown,
+    KeyRevoked,
+    KeyExpired,
+    KeyEnvironment,
+    EnvironmentNotAllowed,
+    KeyNetwork,
+    KeyOrigin,
+    KeyEndpoint,
+    KeyPublishable,
+    KeyOrganization,
+    KeyWorkspace,
+    KeyUser,
+    KeyRole,
+    KeyMalformed,
 }
 
 impl Refusal {
@@ -105,6 +121,24 @@ impl Refusal {
             Self::AudienceMismatch => "the token is for another audience",
             Self::TokenIdMalformed => "jti is not a string of 1 to 256 bytes",
             Self::ServiceRoleNotAllowed => "the issuer may not make tokens for service_role",
+            Self::NotAKey => "not an API key of 1 to 512 printable characters",
+            Self::KeyChecksum => "the checksum of the API key does not fit: it was mistyped or cut short",
+            Self::KeyUnknown => "no such API key",
+            Self::KeyRevoked => "the API key has been revoked",
+            Self::KeyExpired => "the API key has expired",
+            Self::KeyEnvironment => "the API key names another environment than its row",
+            Self::EnvironmentNotAllowed => "the environment of the API key is not allowed in this database",
+            Self::KeyNetwork => "the API key may not be used from this address, or the address is unknown",
+            Self::KeyOrigin => "the API key may not be used from this origin, or the origin is unknown",
+            Self::KeyEndpoint => "the API key may not be used for this method and path, or they are unknown",
+            Self::KeyPublishable => "a publishable key is no identity",
+            Self::KeyOrganization => "the organization of the API key is gone or disabled",
+            Self::KeyWorkspace => {
+                "the workspace of the API key is gone or disabled, or its user is no member"
+            }
+            Self::KeyUser => "the user of the API key is no member of its organization",
+            Self::KeyRole => "the role of the API key is gone",
+            Self::KeyMalformed => "the stored API key cannot be read",
         }
     }
 

@@ -1,5 +1,6 @@
 //! What a good credential says about its bearer.
 
+use super::api_key::{KeyKind, KeyRow};
 use super::jwt::{SERVICE_ROLE, VerifiedClaims};
 use super::membership::Settled;
 use serde_json::Value;
@@ -7,11 +8,16 @@ use serde_json::Value;
 /// 128 bits, in network order, as in the `uuid` type.
 pub(crate) type Uuid = [u8; 16];
 
+/// Seconds from 1970 to 2000, where timestamps of Postgres begin.
+pub(crate) const POSTGRES_EPOCH: i64 = 946_684_800;
+
 /// What kind of credential an identity came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A JWT of a user or of a service with limited rights.
     Jwt,
+    /// An API key, of a user or with a role of its own.
+    ApiKey,
     /// A credential that may pass the service policies.
     Service,
 }
@@ -20,6 +26,7 @@ impl Kind {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Kind::Jwt => "jwt",
+            Kind::ApiKey => "api_key",
             Kind::Service => "service",
         }
     }
@@ -58,7 +65,7 @@ pub(crate) struct Profile {
 pub(crate) struct Identity {
     pub(crate) kind: Kind,
     pub(crate) user_id: Option<String>,
-    pub(crate) issuer: String,
+    pub(crate) issuer: Option<String>,
     pub(crate) role: Option<String>,
     pub(crate) email: Option<String>,
     pub(crate) email_verified: bool,
@@ -67,12 +74,16 @@ pub(crate) struct Identity {
     pub(crate) scopes: Vec<String>,
     pub(crate) session_id: Option<String>,
     pub(crate) actor: Option<String>,
-    /// `exp`, in seconds since 1970.
-    pub(crate) expires_at: u64,
-    /// The first second at which the credential is no longer accepted: `exp` plus the issuer's leeway.
-    pub(crate) valid_until: u64,
+    pub(crate) key_id: Option<Uuid>,
+    /// The numbers of the only tables that it is for.
+    pub(crate) tables: Option<Vec<u32>>,
+    /// In microseconds since 2000; `None`: it does not expire.
+    pub(crate) expires_at: Option<i64>,
+    /// The first microsecond since 2000 at which the credential is no longer accepted: for a token `exp` plus
+    /// the issuer's leeway.
+    pub(crate) valid_until: i64,
     /// The claims, byte for byte as they were signed.
-    pub(crate) payload: Vec<u8>,
+    pub(crate) payload: Option<Vec<u8>>,
 }
 
 /// The user's id: the subject of the claims after the issuer's prefix.
@@ -96,18 +107,49 @@ impl Identity {
         Identity {
             kind,
             user_id,
-            issuer: claims.issuer().to_owned(),
+            issuer: Some(claims.issuer().to_owned()),
             email_verified: email.is_some() && is_verified(claims, &paths.email_verified),
             email,
             scopes: words(claims.at(&paths.scopes)),
             session_id: text(claims.claims().get("session_id")).or_else(|| text(claims.claims().get("sid"))),
             actor: text(claims.claims().get("act").and_then(|act| act.get("sub"))),
             environment: profile.environment.clone(),
-            expires_at: claims.expires_at(),
-            valid_until: claims.valid_until(),
-            payload: claims.payload().to_vec(),
+            key_id: None,
+            tables: None,
+            expires_at: Some(timestamp(claims.expires_at())),
+            valid_until: timestamp(claims.valid_until()),
+            payload: Some(claims.payload().to_vec()),
             role,
             place,
+        }
+    }
+}
+
+impl Identity {
+    /// The identity of the bearer of an API key that was accepted. Its scopes are what it may do, so that a
+    /// policy can ask for either.
+    pub(crate) fn from_key(key: &KeyRow, place: Settled, tables: Option<Vec<u32>>) -> Identity {
+        let kind = match key.kind {
+            KeyKind::Service => Kind::Service,
+            KeyKind::Secret | KeyKind::Publishable => Kind::ApiKey,
+        };
+        Identity {
+            kind,
+            user_id: key.user.clone(),
+            issuer: None,
+            role: (kind == Kind::Service).then(|| SERVICE_ROLE.to_owned()),
+            email: None,
+            email_verified: false,
+            scopes: place.permissions().to_vec(),
+            place,
+            environment: key.environment.name().to_owned(),
+            session_id: None,
+            actor: None,
+            key_id: Some(key.id),
+            tables,
+            expires_at: key.expires_at,
+            valid_until: key.expires_at.unwrap_or(i64::MAX),
+            payload: None,
         }
     }
 }
@@ -135,6 +177,13 @@ pub(super) fn words(value: Option<&Value>) -> Vec<String> {
     };
     names.retain(|name| !name.is_empty());
     names
+}
+
+/// Seconds since 1970 as microseconds since 2000, which is what timestamps of Postgres count; a time
+/// beyond its calendar becomes the largest number, which Postgres reads as infinity.
+pub(crate) fn timestamp(seconds: u64) -> i64 {
+    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+    seconds.saturating_sub(POSTGRES_EPOCH).checked_mul(1_000_000).unwrap_or(i64::MAX)
 }
 
 /// Reads the canonical form of RFC 9562 section 4, in either case, and nothing else.

@@ -2,6 +2,7 @@
 
 use super::identity::{Profile, Uuid, text, uuid, words};
 use super::jwt::VerifiedClaims;
+use super::permission::intersection;
 use serde_json::Value;
 
 /// The longest id that another system may have given an organization, in bytes.
@@ -84,6 +85,21 @@ impl Memberships {
         self.orgs.binary_search_by_key(&org, |grant| grant.id).is_ok()
     }
 
+    /// Leaves one organization, or none, and in it one workspace, or all.
+    pub(crate) fn keep_only(&mut self, org: Option<Uuid>, workspace: Option<Uuid>) {
+        self.orgs.retain(|grant| Some(grant.id) == org);
+        self.workspaces.retain(|grant| {
+            grant.org.is_some() && grant.org == org && workspace.is_none_or(|only| grant.id == only)
+        });
+    }
+
+    /// Takes from every role what these scopes do not cover.
+    pub(crate) fn limit_to(&mut self, scopes: &[String]) {
+        for role in &mut self.roles {
+            role.permissions = intersection(scopes, &role.permissions);
+        }
+    }
+
     /// The workspace to act in: the one that is claimed, or else the only one in the organization.
     fn workspace_in(&self, org: Option<Uuid>, claimed: Option<&[Uuid]>) -> Option<Uuid> {
         let found = match claimed {
@@ -98,12 +114,41 @@ impl Memberships {
     }
 }
 
+/// Where an API key acts: in its organization, with the memberships there of its user or its own.
+/// `None` when it may act there no longer.
+pub(crate) fn settle_key(
+    mut memberships: Memberships,
+    org: Uuid,
+    workspace: Option<Uuid>,
+    scopes: Option<&[String]>,
+) -> Option<Settled> {
+    memberships.sort();
+    memberships.keep_only(Some(org), workspace);
+    if let Some(scopes) = scopes {
+        memberships.limit_to(scopes);
+    }
+    let found = memberships.workspace_in(Some(org), workspace.as_ref().map(std::slice::from_ref));
+    if !memberships.has_org(org) || (workspace.is_some() && found.is_none()) {
+        return None;
+    }
+    Some(Settled { memberships, org: Some(org), workspace: found })
+}
+
 /// How a claim names an organization.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum OrgName {
     Id(Uuid),
     /// What another system calls it.
     External(String),
+}
+
+impl Settled {
+    /// What may be done in the current organization.
+    pub(crate) fn permissions(&self) -> &[String] {
+        let current = self.memberships.orgs.iter().find(|grant| Some(grant.id) == self.org);
+        let role = current.and_then(|grant| self.memberships.roles.get(usize::from(grant.role?)));
+        role.map_or(&[], |role| &role.permissions)
+    }
 }
 
 impl OrgName {

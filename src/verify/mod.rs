@@ -1,6 +1,7 @@
 //! Is this credential good? Pure Rust: no PostgreSQL, no clock, no randomness; time is an argument.
 
 pub(crate) mod algorithm;
+pub(crate) mod api_key;
 pub(crate) mod base64url;
 pub(crate) mod error;
 pub(crate) mod identity;
@@ -10,6 +11,8 @@ pub(crate) mod jwt;
 pub(crate) mod membership;
 pub(crate) mod memory;
 pub(crate) mod permission;
+pub(crate) mod rate;
+pub(crate) mod restriction;
 pub(crate) mod signature;
 pub(crate) mod token;
 

@@ -24,9 +24,27 @@ fn grant_covers(grant: &str, wanted: &str) -> bool {
     }
 }
 
+/// The permissions that both lists cover: sorted, and none that another of them covers.
+///
+/// Of two grants that cover something in common, one always covers the other.
+pub(crate) fn intersection(granted: &[String], held: &[String]) -> Vec<String> {
+    let within = |these: &[String], those: &[String]| -> Vec<String> {
+        let those: Vec<&str> = those.iter().map(String::as_str).collect();
+        these.iter().filter(|grant| covers(those.iter().copied(), grant)).cloned().collect()
+    };
+    let mut common = within(granted, held);
+    common.append(&mut within(held, granted));
+    common.sort_unstable();
+    common.dedup();
+    let wildcards: Vec<String> = common.iter().filter(|grant| grant.ends_with('*')).cloned().collect();
+    common
+        .retain(|grant| !wildcards.iter().any(|wildcard| wildcard != grant && grant_covers(wildcard, grant)));
+    common
+}
+
 #[cfg(test)]
 mod tests {
-    use super::covers;
+    use super::{covers, intersection};
     use proptest::prelude::*;
 
     #[test]
@@ -53,6 +71,61 @@ mod tests {
             assert_eq!(covers([grant], wanted), expected, "{grant:?} for {wanted:?}");
         }
         assert!(!covers([], "a"));
+    }
+
+    fn list(names: &[&str]) -> Vec<String> {
+        names.iter().map(|&name| name.to_owned()).collect()
+    }
+
+    #[test]
+    fn intersections_keep_the_narrower_grant() {
+        let cases: [(&[&str], &[&str], &[&str]); 10] = [
+            (&["*"], &["b", "a"], &["a", "b"]),
+            (&["*"], &["*"], &["*"]),
+            (&["*", "a.*", "a.b"], &["*"], &["*"]),
+            (&["a.*"], &["a.b.*", "a.b.c", "a.d", "a", "b"], &["a.b.*", "a.d"]),
+            (&["a.b", "c"], &["a.*"], &["a.b"]),
+            (&["a.read"], &["a.write"], &[]),
+            (&["a.*"], &["ab.c", "a"], &[]),
+            (&[], &["*"], &[]),
+            (&["", "a", "a"], &["", "*", "a"], &["a"]),
+            (&["*.read"], &["a.read", "b.read"], &[]),
+        ];
+        for (granted, held, expected) in cases {
+            assert_eq!(intersection(&list(granted), &list(held)), expected, "{granted:?} and {held:?}");
+            assert_eq!(intersection(&list(held), &list(granted)), expected, "{held:?} and {granted:?}");
+        }
+    }
+
+    /// Few letters, so that names meet; odd ones too.
+    fn grants() -> impl Strategy<Value = Vec<String>> {
+        let name =
+            prop_oneof!["[ab](\\.[ab]){0,3}", "[ab](\\.[ab]){0,2}\\.\\*", Just("*".to_owned()), "[a.*]{0,5}"];
+        proptest::collection::vec(name, 0..6)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn an_intersection_covers_what_both_cover(
+            a in grants(), b in grants(), wanted in prop_oneof!["[ab](\\.[ab]){0,4}", "[a.*]{0,6}"],
+        ) {
+            let of = |list: &[String]| covers(list.iter().map(String::as_str), &wanted);
+            let common = intersection(&a, &b);
+            prop_assert_eq!(of(&common), of(&a) && of(&b));
+            prop_assert_eq!(&common, &intersection(&b, &a));
+        }
+
+        #[test]
+        fn an_intersection_is_sorted_and_says_nothing_twice(a in grants(), b in grants()) {
+            let common = intersection(&a, &b);
+            prop_assert!(common.is_sorted());
+            for (place, name) in common.iter().enumerate() {
+                let others = common.iter().enumerate().filter(|(other, _)| *other != place);
+                prop_assert!(!covers(others.map(|(_, other)| other.as_str()), name), "{:?}", common);
+            }
+        }
     }
 
     proptest! {

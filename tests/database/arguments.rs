@@ -54,6 +54,37 @@ const LISTS: &[&str] = &[
     "array_fill('a.b'::text, array[5000])",
     "array[repeat('a', 1000000)]",
 ];
+const TIMES: &[&str] = &[
+    "null",
+    "'infinity'",
+    "'-infinity'",
+    "now()",
+    "'294276-12-31'",
+    "'4713-01-01 BC'",
+    "now() + interval '1 day'",
+];
+const NETWORKS: &[&str] = &[
+    "null",
+    "'{}'",
+    "'{null}'",
+    "'{::/0,0.0.0.0/0}'",
+    "'{{10.0.0.0/8},{::1}}'",
+    "'[3:3]={127.0.0.1}'",
+    "array_fill('10.0.0.0/8'::cidr, array[5000])",
+];
+const OIDS: &[&str] = &["null", "0", "1", "4294967295", "'docs'::regclass", "'auth.api_keys'::regclass"];
+const TABLES: &[&str] = &[
+    "null",
+    "'{}'",
+    "'{null}'",
+    "'{0}'",
+    "'{docs}'",
+    "'{{docs,auth.api_keys},{pg_class,docs}}'",
+    "'{docs_pkey}'",
+    "array_fill('docs'::regclass, array[5000])",
+];
+const DATES: &[&str] = &["null", "'infinity'", "'-infinity'", "'2000-01-01'"];
+const SWITCHES: &[&str] = &["null", "true", "false"];
 const NUMBERS: &[&str] = &["null", "0", "-2147483648", "2147483647", "1", "300", "999", "1000"];
 const INTERVALS: &[&str] =
     &["null", "'0'", "'-1 day'", "'178000000 years'", "'-178000000 years'", "'1 minute'", "'7 days'"];
@@ -64,14 +95,15 @@ const MOST: [usize; 2] = [128, 512];
 const STEP: usize = 7919;
 
 /// Functions that may fail, by the beginnings of their names, and in which ways. Readers never raise.
-const MAY_RAISE: [(&str, &[&str]); 4] = [
+const MAY_RAISE: [(&str, &[&str]); 5] = [
+    ("purge_sandbox", &["22023"]),
     ("authenticate", &["28000"]),
     ("verify_jwt", &["28000"]),
     ("require_", &["28000", "42501"]),
     ("set_org", &["28000", "42501"]),
 ];
 /// How those that manage tenants may fail, for somebody.
-const MANAGING: &[&str] = &["42501", "22023", "23505", "2BP01"];
+const MANAGING: &[&str] = &["42501", "22023", "23505", "2BP01", "0A000", "55000"];
 
 struct Call {
     sql: String,
@@ -88,6 +120,12 @@ fn values(kind: &str) -> &'static [&'static str] {
         "text[]" => LISTS,
         "integer" => NUMBERS,
         "interval" => INTERVALS,
+        "timestamp with time zone" => TIMES,
+        "cidr[]" => NETWORKS,
+        "oid" => OIDS,
+        "regclass[]" => TABLES,
+        "date" => DATES,
+        "boolean" => SWITCHES,
         kind => panic!("no values for {kind}"),
     }
 }
@@ -112,7 +150,7 @@ fn argument_lists(types: &[String], most: usize) -> Vec<String> {
 fn calls(session: &mut Client) -> Vec<Call> {
     let functions = session
         .query(
-            "select p.proname::text, p.prosecdef,
+            "select p.proname::text, p.prosecdef and p.proname <> 'touch_api_key',
                     array(select t::regtype::text from unnest(p.proargtypes) with ordinality a(t, n) order by n)
                from pg_proc p where p.pronamespace = 'auth'::regnamespace and has_function_privilege('tenant', p.oid, 'execute')",
             &[],
@@ -249,7 +287,9 @@ fn sample(kind: &str) -> String {
         "uuid" => format!("'{ORG_A}'::uuid"),
         "interval" => "'0'::interval".to_owned(),
         "timestamp with time zone" => "now()".to_owned(),
+        "date" => "'2026-01-31'::date".to_owned(),
         "regclass" => "'docs'::regclass".to_owned(),
+        "jsonb" => "'{}'::jsonb".to_owned(),
         "integer" | "smallint" | "oid" => format!("'1'::{kind}"),
         kind if kind.ends_with("[]") => format!("'{{}}'::{kind}"),
         kind if kind.starts_with("auth.") => format!("jsonb_populate_record(null::{kind}, '{{}}')"),

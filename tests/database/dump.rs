@@ -11,7 +11,7 @@ use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The secrets come last: they are not always in a dump.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 15] = [
     "issuers",
     "jwt_keys",
     "organizations",
@@ -21,6 +21,11 @@ const TABLES: [&str; 10] = [
     "workspace_memberships",
     "invitations",
     "membership_sources",
+    "api_key_uses",
+    "api_key_usage",
+    "api_keys",
+    "api_key_settings",
+    "api_key_revocations",
     "jwt_secrets",
 ];
 
@@ -50,6 +55,15 @@ begin
     perform auth.disable_organization(shut);
     perform auth.create_invitation(acme, 'auditor', 'guest@users.example', desk);
     perform auth.revoke_invitation((auth.create_invitation(acme)).invitation_id);
+    insert into auth.api_key_revocations values (gen_random_uuid(), gen_random_uuid(), now(), 'x', E'it''s \\ held');
+    insert into auth.api_key_uses values (gen_random_uuid(), null), (gen_random_uuid(), now());
+    insert into auth.api_key_usage values (gen_random_uuid(), '2026-01-31', 5000000000);
+    perform auth.create_api_key('Robot', acme, 'test', '{reports.*}', desk, '2126-01-01', '{10.0.0.0/8,::1/128}',
+        '{https://a.example}', '{GET /a/*}', '{staff}', '{"a": [1]}', 'auditor');
+    perform auth.revoke_api_key((auth.create_api_key('Old', shut, kind => 'service')).id, E'it''s \\ old');
+    perform auth.rotate_api_key((auth.create_api_key('Shop', kind => 'publishable')).id, '1 day');
+    perform auth.import_api_key('bob''s', encode(sha256('key-of-bob'), 'hex'), acme, user_id => 'bob', last4 => '-bob');
+    perform auth.set_api_key_settings(acme, 'acme', 7);
     insert into staff values ('sam', acme, 'auditor'), ('sam', '0c000000-0000-4000-8000-00000000000c', 'unknown');
 end $$;
 "#;
@@ -172,6 +186,11 @@ fn assert_same(found: &Database, source: &Database, pair: &Pair, with_secrets: b
     session.run("begin");
     session.authenticate(&pair.sign("es", &claims_a())).unwrap();
     assert_eq!(session.visible(), 500);
+    session.run("rollback; begin");
+    session.authenticate("key-of-bob").unwrap();
+    let bearer = session
+        .value("select concat_ws(' ', auth.user_id(), auth.org_role(), auth.identity() -> 'permissions')");
+    assert_eq!(bearer.as_deref(), Some(r#"bob member ["docs.read"]"#));
     session.run("rollback");
     let usable = "select distinct usable from auth.list_jwt_keys() where alg = 'HS256'";
     if with_secrets {

@@ -162,9 +162,19 @@ fn t004_no_trust_anchor_is_a_setting() {
     assert_eq!(
         names,
         [
+            "pg_bearer.allowed_environments sighup string",
+            "pg_bearer.api_key_creation superuser enum",
+            "pg_bearer.api_key_max_age superuser integer",
+            "pg_bearer.api_key_prefix superuser string",
+            "pg_bearer.api_key_rotation superuser integer",
             "pg_bearer.dump_secrets superuser bool",
+            "pg_bearer.max_api_keys superuser integer",
+            // Of the postmaster, where the server loads the library at its start.
+            "pg_bearer.max_tracked_keys sighup integer",
             "pg_bearer.member_addition superuser enum",
             "pg_bearer.organization_creation superuser enum",
+            "pg_bearer.trusted_proxies sighup string",
+            "pg_bearer.usage_flush_interval sighup integer",
         ]
     );
 }

@@ -7,8 +7,63 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The columns as `src/pg/store.rs` and `src/pg/store/directory.rs` number them: a difference would be memory-unsafe.
+/// The columns as `src/pg/store.rs`, `src/pg/store/api_keys.rs` and `src/pg/store/directory.rs` number them: a difference would be memory-unsafe.
 const COLUMNS: &[(&str, &[&str])] = &[
+    ("api_key_usage", &["key_id uuid", "day date", "uses bigint"]),
+    ("api_key_uses", &["key_id uuid", "last_used_at timestamp with time zone null"]),
+    (
+        "api_key_revocations",
+        &[
+            "id uuid",
+            "key_id uuid",
+            "revoked_at timestamp with time zone",
+            "revoked_by text null",
+            "revoke_reason text null",
+        ],
+    ),
+    (
+        "api_key_settings",
+        &[
+            "org_id uuid",
+            "key_prefix text null",
+            "max_keys integer null",
+            "rate_limit integer null",
+            "rate_period interval",
+        ],
+    ),
+    (
+        "api_keys",
+        &[
+            "id uuid",
+            "key_hash bytea",
+            "kind text",
+            "org_id uuid null",
+            "workspace_id uuid null",
+            "user_id text \"C\" null",
+            "role_id uuid null",
+            "environment text",
+            "scopes text[] null",
+            "expires_at timestamp with time zone null",
+            "revoked_at timestamp with time zone null",
+            "allowed_cidrs text[] null",
+            "allowed_origins text[] null",
+            "allowed_endpoints text[] null",
+            "allowed_tables text[] null",
+            "rate_limit integer null",
+            "rate_period interval",
+            "name text",
+            "prefix text null",
+            "public_id text \"C\" null",
+            "last4 text null",
+            "metadata jsonb",
+            "created_at timestamp with time zone",
+            "created_by text null",
+            "created_by_key uuid null",
+            "replaced_by uuid null",
+            "revoked_by text null",
+            "revoke_reason text null",
+        ],
+    ),
     (
         "invitations",
         &[
@@ -145,8 +200,13 @@ const COLUMNS: &[(&str, &[&str])] = &[
 ];
 
 /// The indexes that it names, and the columns it looks for in them.
-const INDEXES: [&str; 10] = [
+const INDEXES: [&str; 15] = [
+    "CREATE INDEX api_key_revocations_key ON auth.api_key_revocations USING btree (key_id)",
     "CREATE INDEX jwt_keys_issuer ON auth.jwt_keys USING btree (issuer_id, kid)",
+    "CREATE UNIQUE INDEX api_key_settings_pkey ON auth.api_key_settings USING btree (org_id)",
+    "CREATE UNIQUE INDEX api_keys_key_hash_key ON auth.api_keys USING btree (key_hash)",
+    "CREATE UNIQUE INDEX api_keys_pkey ON auth.api_keys USING btree (id)",
+    "CREATE UNIQUE INDEX api_keys_public_id_key ON auth.api_keys USING btree (public_id)",
     "CREATE UNIQUE INDEX issuers_issuer_key ON auth.issuers USING btree (issuer)",
     "CREATE UNIQUE INDEX jwt_secrets_pkey ON auth.jwt_secrets USING btree (key_id)",
     "CREATE UNIQUE INDEX membership_sources_pkey ON auth.membership_sources USING btree (source)",
@@ -167,7 +227,8 @@ fn tables_and_indexes_are_laid_out_as_the_library_reads_them() {
         "select c.relname || ' ' || a.attnum || ' ' || a.attname || ' ' || format_type(a.atttypid, -1)
                 || case when a.attcollation = '\"C\"'::regcollation then ' \"C\"' else '' end || case when a.attnotnull then '' else ' null' end
            from pg_attribute a join pg_class c on c.oid = a.attrelid
-          where c.relnamespace = 'auth'::regnamespace and c.relkind = 'r' and a.attnum > 0 order by c.relname, a.attnum",
+          where c.relnamespace = 'auth'::regnamespace and c.relkind = 'r' and a.attnum > 0
+          order by c.relname, a.attnum",
     );
     let expected: Vec<_> = COLUMNS
         .iter()
@@ -175,7 +236,11 @@ fn tables_and_indexes_are_laid_out_as_the_library_reads_them() {
             columns.iter().enumerate().map(move |(at, column)| format!("{table} {} {column}", at + 1))
         })
         .collect();
-    assert_eq!(found, expected);
+    let sorted = |mut lines: Vec<String>| {
+        lines.sort();
+        lines
+    };
+    assert_eq!(sorted(found), sorted(expected));
     let found = rows(
         &mut session,
         "select pg_get_indexdef(i.indexrelid) from pg_index i
@@ -183,7 +248,8 @@ fn tables_and_indexes_are_laid_out_as_the_library_reads_them() {
               'auth.issuers_issuer_key', 'auth.jwt_keys_issuer', 'auth.jwt_secrets_pkey',
               'auth.organizations_pkey', 'auth.organizations_external_id_key', 'auth.memberships_pkey',
               'auth.workspace_memberships_pkey', 'auth.roles_pkey', 'auth.roles_org_id_name_builtin_key',
-              'auth.membership_sources_pkey')
+              'auth.membership_sources_pkey', 'auth.api_keys_key_hash_key', 'auth.api_keys_public_id_key',
+              'auth.api_key_settings_pkey', 'auth.api_key_revocations_key', 'auth.api_keys_pkey')
             and i.indisvalid and i.indpred is null
           order by pg_get_indexdef(i.indexrelid) collate \"C\"",
     );
@@ -198,7 +264,8 @@ fn t013_the_library_exports_nothing_but_what_sql_declares() {
         &mut session,
         "select p.prosrc from pg_proc p where p.pronamespace = 'auth'::regnamespace and p.probin is not null",
     );
-    let mut expected: Vec<String> = ["Pg_magic_func", "_PG_init"].map(str::to_owned).to_vec();
+    let mut expected: Vec<String> =
+        ["Pg_magic_func", "_PG_init", "pg_bearer_launcher", "pg_bearer_usage"].map(str::to_owned).to_vec();
     expected.extend(symbols.iter().flat_map(|symbol| [symbol.clone(), format!("pg_finfo_{symbol}")]));
     let library = directory("--pkglibdir").join("pg_bearer.so");
     let output = Command::new("nm").args(["-D", "--defined-only"]).arg(&library).output().unwrap();

@@ -63,6 +63,27 @@ fn the_sql_of_the_page_on_tenancy_runs_and_shows_what_it_says() {
 }
 
 #[test]
+fn the_sql_of_the_page_on_api_keys_runs_and_shows_what_it_says() {
+    let db = Database::new();
+    let blocks = blocks(include_str!("../../docs/api-keys.md"));
+    assert!(blocks.len() >= 5, "it has only {} blocks of SQL", blocks.len());
+    let script = blocks.concat() + "drop owned by app; drop role app;";
+    let shown = run(&db, &script, &[("alice", &token_of("alice"))]);
+    let lines = [
+        "api_key",
+        "alice|t|t",
+        "t|live|{*}",
+        "2|3",
+        "charges|2",
+        "the API key has been revoked|CI/CD Pipeline",
+    ];
+    let mut rest = shown.iter();
+    for line in lines {
+        assert!(rest.any(|shown| shown == line), "{line:?} is not shown, or not in its place: {shown:#?}");
+    }
+}
+
+#[test]
 fn the_readme_is_short() {
     assert!(README.lines().count() <= 250);
 }

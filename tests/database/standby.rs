@@ -136,6 +136,46 @@ fn assert_memberships_follow(administrator: &mut Client, session: &mut Client) {
     session.run("rollback");
 }
 
+/// Keys reach the standby with their revocations, are used there, and nobody makes one.
+fn assert_api_keys_follow(administrator: &mut Client, session: &mut Client) {
+    let org = administrator.value("select auth.create_organization('o', owner_id => 'carol')").unwrap();
+    let create =
+        |more: &str| format!("select key from auth.create_api_key('k', '{org}', user_id => 'carol'{more})");
+    let key = administrator.value(&create("")).unwrap();
+    let rotated = administrator.value(&create("")).unwrap();
+    until(session, &key, true);
+    until(session, &rotated, true);
+    session.run("begin");
+    session.authenticate(&key).unwrap();
+    let check =
+        format!("select valid and org_id = '{org}' and scopes = '{{*}}' from auth.check_api_key('{key}')");
+    let cases = [
+        ("select auth.current_org()", Some(org.as_str())),
+        ("select auth.user_id()", Some("carol")),
+        ("select auth.has_permission('docs.write')", Some("t")),
+        ("select count(*) from auth.list_api_keys()", Some("2")),
+        (&check, Some("t")),
+        ("select valid from auth.check_api_key('sk_live_x')", Some("f")),
+    ];
+    assert_values(session, &cases);
+    session.run("rollback");
+    session.run("begin");
+    session.authenticate(&hs256(&with(claims_a(), json!({"sub": "carol", "org_id": null})))).unwrap();
+    session.run("savepoint s");
+    for change in ["create_api_key('another')", "revoke_api_key(id) from auth.list_api_keys()"] {
+        let told = session.refused(&format!("select auth.{change}"));
+        assert!(told.starts_with("25006"), "{change}: {told}");
+        session.run("rollback to s");
+    }
+    session.run("rollback");
+    administrator.run(&format!(
+        "select auth.rotate_api_key(id) from auth.list_api_keys('{org}') where last4 = right('{rotated}', 4);
+         select auth.revoke_api_key(id) from auth.list_api_keys('{org}') where last4 = right('{key}', 4)"
+    ));
+    until(session, &rotated, false);
+    until(session, &key, false);
+}
+
 #[test]
 fn a_standby_verifies_and_hears_of_revocations() {
     let primary = primary("primary", &[("wal_level", "replica")]);
@@ -183,9 +223,24 @@ fn a_standby_verifies_and_hears_of_revocations() {
     until(&mut other, &token, false);
     println!("the standby knew the new key after {added:?} and its revocation after {revoked:?}");
     assert_memberships_follow(&mut administrator, &mut session);
+    assert_api_keys_follow(&mut administrator, &mut session);
     session.run("begin");
     session.authenticate(&token_a()).unwrap();
     assert_eq!(session.visible(), 500);
+}
+
+/// Keys of a user and of nobody, restricted and not; the last of them is revoked.
+fn api_keys(administrator: &mut Client) -> Vec<String> {
+    let org = administrator.value("select auth.create_organization('o', owner_id => 'carol')").unwrap();
+    let keys =
+        ["user_id => 'carol'", "role => 'member'", "allowed_tables => '{docs}', expires_at => '9999-12-31'"];
+    let create = |more: &&str| {
+        administrator.value(&format!("select key from auth.create_api_key('k', '{org}', {more})")).unwrap()
+    };
+    let mut keys: Vec<_> = keys.iter().map(create).collect();
+    let revoked = "select key, auth.revoke_api_key(id) from auth.create_api_key('k', kind => 'service')";
+    keys.push(administrator.query_one(revoked, &[]).unwrap().get(0));
+    keys
 }
 
 #[test]
@@ -196,6 +251,9 @@ fn a_thousand_authentications_write_nothing() {
     server.psql("postgres", "vacuum freeze; checkpoint").unwrap();
     let mut observer = connect(server.socket_dir(), "postgres");
     let mut session = connect(server.socket_dir(), "tenant");
+    let mut keys = api_keys(&mut observer);
+    let revoked = keys.pop().unwrap();
+    let bad = [&*revoked, "sk_live_x", "x"];
     let position = |observer: &mut Client| {
         let sql = "select pg_current_wal_insert_lsn() || ' ' || pg_snapshot_xmax(pg_current_snapshot())";
         observer.value(sql).unwrap()
@@ -212,6 +270,24 @@ fn a_thousand_authentications_write_nothing() {
             assert_eq!(session.visible(), 500);
         }
         assert_eq!(session.value("select pg_current_xact_id_if_assigned()"), None);
+        session.run("commit");
+    }
+    assert_eq!(position(&mut observer), before);
+
+    let write_nothing = |session: &mut Client, good: &str, bad: &str| {
+        let check = "select valid from auth.check_api_key($1)";
+        for (key, is_good) in [(good, true), (bad, false)] {
+            let valid = session.query_one(check, &[&key]).unwrap();
+            assert_eq!(valid.get::<_, bool>(0), is_good);
+            session.run("savepoint s");
+            assert_eq!(session.authenticate(key).is_ok(), is_good);
+            session.run(if is_good { "release s" } else { "rollback to s" });
+        }
+        assert_eq!(session.value("select pg_current_xact_id_if_assigned()"), None);
+    };
+    for round in 0..1000 {
+        session.run(if round % 2 == 0 { "begin read only" } else { "begin isolation level serializable" });
+        write_nothing(&mut session, &keys[round % keys.len()], bad[round % bad.len()]);
         session.run("commit");
     }
     assert_eq!(position(&mut observer), before);

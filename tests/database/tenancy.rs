@@ -4,6 +4,6 @@ mod abuse;
 mod claims;
 mod invitations;
 mod matrix;
-mod races;
+pub(crate) mod races;
 mod scenario;
 mod sources;

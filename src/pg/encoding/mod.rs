@@ -5,8 +5,9 @@
 //! ```text
 //!   0  u32 version      16  org        64  u32 organizations    80  u32 where roles begin
 //!   4  u32 flags        32  workspace  68  u32 workspaces       84  u32 where texts begin
-//!   8  i64 valid until  48  user uuid  72  u64 exp (seconds)    88  reserved
-//!  96  organization ids, sorted; workspace ids, sorted; u16 role of each organization; u16 role of each
+//!   8  i64 valid until  48  user uuid  72  i64 expires at       88  reserved
+//!                                                               96  API key
+//! 112  organization ids, sorted; workspace ids, sorted; u16 role of each organization; u16 role of each
 //!      workspace; u32 place of each workspace's organization in the list
 //!      roles: u32 count, u32 place of each after the roles' beginning; name, permissions
 //!      texts: u32 length, bytes
@@ -23,16 +24,19 @@ use crate::verify::identity::{Identity, Kind, Uuid, uuid};
 use crate::verify::membership::{Memberships, Role};
 
 /// Raised whenever the layout changes: a worker that loaded a newer library refuses what it does not know.
-const VERSION: u32 = 2;
-pub(super) const HEAD: usize = 96;
+const VERSION: u32 = 3;
+pub(super) const HEAD: usize = 112;
 pub(super) const HAS_ORG: u32 = 1;
 pub(super) const HAS_WORKSPACE: u32 = 2;
 pub(super) const HAS_UID: u32 = 4;
 const IS_SERVICE: u32 = 8;
 const EMAIL_VERIFIED: u32 = 16;
+const IS_API_KEY: u32 = 32;
+const HAS_KEY: u32 = 64;
 /// Where the head says what the current organization and workspace are.
 const ORG_AT: usize = 16;
 const WORKSPACE_AT: usize = 32;
+const KEY_AT: usize = 96;
 /// More organizations and workspaces than this make no identity.
 pub(super) const MAX_MEMBERSHIPS: usize = 50_000;
 /// Stands for "no role" and for "not known whose".
@@ -40,8 +44,8 @@ const NO_ROLE: u16 = u16::MAX;
 const NO_ORG: u32 = u32::MAX;
 /// Length that stands for an absent text.
 const ABSENT: u32 = u32::MAX;
-/// Seconds from 1970 to 2000, where timestamps of Postgres begin.
-const POSTGRES_EPOCH: i64 = 946_684_800;
+/// Stands for a credential that does not expire.
+const NEVER: i64 = i64::MAX;
 
 /// The texts of an identity, in the order in which they are written.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -55,10 +59,12 @@ pub(super) enum Text {
     Actor,
     /// Each name followed by a zero byte, which no name contains.
     Scopes,
+    /// The numbers of tables, written as scopes are.
+    Tables,
     Payload,
 }
 
-const TEXTS: [Text; 9] = [
+const TEXTS: [Text; 10] = [
     Text::Issuer,
     Text::Environment,
     Text::UserId,
@@ -67,6 +73,7 @@ const TEXTS: [Text; 9] = [
     Text::SessionId,
     Text::Actor,
     Text::Scopes,
+    Text::Tables,
     Text::Payload,
 ];
 
@@ -78,21 +85,27 @@ pub(super) fn encode(identity: &Identity) -> Option<Vec<u8>> {
     flags |= if place.org.is_some() { HAS_ORG } else { 0 };
     flags |= if place.workspace.is_some() { HAS_WORKSPACE } else { 0 };
     flags |= if uid.is_some() { HAS_UID } else { 0 };
-    flags |= if identity.kind == Kind::Service { IS_SERVICE } else { 0 };
+    flags |= match identity.kind {
+        Kind::Jwt => 0,
+        Kind::ApiKey => IS_API_KEY,
+        Kind::Service => IS_SERVICE,
+    };
+    flags |= if identity.key_id.is_some() { HAS_KEY } else { 0 };
     flags |= if identity.email_verified { EMAIL_VERIFIED } else { 0 };
     let (orgs, workspaces) = (&place.memberships.orgs, &place.memberships.workspaces);
-    let mut out =
-        Vec::with_capacity(HEAD + 256 + 18 * orgs.len() + 22 * workspaces.len() + identity.payload.len());
+    let payload = identity.payload.as_ref().map_or(0, Vec::len);
+    let mut out = Vec::with_capacity(HEAD + 256 + 18 * orgs.len() + 22 * workspaces.len() + payload);
     out.extend(VERSION.to_le_bytes());
     out.extend(flags.to_le_bytes());
-    out.extend(timestamp(identity.valid_until).to_le_bytes());
+    out.extend(identity.valid_until.to_le_bytes());
     for id in [place.org, place.workspace, uid] {
         out.extend(id.unwrap_or_default());
     }
     out.extend(u32::try_from(orgs.len()).ok()?.to_le_bytes());
     out.extend(u32::try_from(workspaces.len()).ok()?.to_le_bytes());
-    out.extend(identity.expires_at.to_le_bytes());
-    out.resize(HEAD, 0);
+    out.extend(identity.expires_at.unwrap_or(NEVER).to_le_bytes());
+    out.resize(KEY_AT, 0);
+    out.extend(identity.key_id.unwrap_or_default());
     write_memberships(&mut out, &place.memberships)?;
     let begin = u32::try_from(out.len()).ok()?;
     write_at(&mut out, 80, begin)?;
@@ -155,17 +168,10 @@ pub(super) fn moved_to(view: View<'_>, org: &Uuid) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// Seconds since 1970 as microseconds since 2000, which is what timestamps of Postgres count; a time
-/// beyond its calendar becomes the largest number, which Postgres reads as infinity.
-pub(super) fn timestamp(seconds: u64) -> i64 {
-    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-    seconds.saturating_sub(POSTGRES_EPOCH).checked_mul(1_000_000).unwrap_or(i64::MAX)
-}
-
 fn text_of(identity: &Identity, which: Text) -> Option<Vec<u8>> {
     let bytes = |text: &String| text.as_bytes().to_vec();
     match which {
-        Text::Issuer => Some(bytes(&identity.issuer)),
+        Text::Issuer => identity.issuer.as_ref().map(bytes),
         Text::Environment => Some(bytes(&identity.environment)),
         Text::UserId => identity.user_id.as_ref().map(bytes),
         Text::Role => identity.role.as_ref().map(bytes),
@@ -173,7 +179,11 @@ fn text_of(identity: &Identity, which: Text) -> Option<Vec<u8>> {
         Text::SessionId => identity.session_id.as_ref().map(bytes),
         Text::Actor => identity.actor.as_ref().map(bytes),
         Text::Scopes => Some(joined(&identity.scopes)),
-        Text::Payload => Some(identity.payload.clone()),
+        Text::Tables => {
+            let numbers = identity.tables.as_ref()?.iter().map(u32::to_string);
+            Some(joined(&numbers.collect::<Vec<String>>()))
+        }
+        Text::Payload => identity.payload.clone(),
     }
 }
 

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 use super::*;
+use crate::verify::identity::{POSTGRES_EPOCH, timestamp};
 use crate::verify::membership::{OrgGrant, Settled, WorkspaceGrant};
 use proptest::prelude::*;
 
@@ -23,7 +24,7 @@ fn sample() -> Identity {
     Identity {
         kind: Kind::Jwt,
         user_id: Some("7d1f3a52-0000-4000-8000-000000000001".into()),
-        issuer: "https://issuer.example".into(),
+        issuer: Some("https://issuer.example".into()),
         role: Some("authenticated".into()),
         email: None,
         email_verified: true,
@@ -32,9 +33,11 @@ fn sample() -> Identity {
         scopes: vec![],
         session_id: None,
         actor: Some("admin".into()),
-        expires_at: 1_900_000_000,
-        valid_until: 1_900_000_030,
-        payload: br#"{"sub":"x"}"#.to_vec(),
+        key_id: None,
+        tables: None,
+        expires_at: Some(timestamp(1_900_000_000)),
+        valid_until: timestamp(1_900_000_030),
+        payload: Some(br#"{"sub":"x"}"#.to_vec()),
     }
 }
 
@@ -60,8 +63,32 @@ fn what_is_written_is_read_back() {
     assert_eq!(view.orgs_where(|role| role.permissions().any(|name| name == "invoices.read")), [[7; 16]]);
     assert_eq!(view.scopes().count(), 0);
     assert_eq!(view.bytes(Text::Payload), Some(&br#"{"sub":"x"}"#[..]));
-    assert_eq!(view.expires_at(), 1_900_000_000);
+    assert_eq!(view.expires_at(), Some((1_900_000_000 - POSTGRES_EPOCH) * 1_000_000));
     assert_eq!(view.valid_until(), (1_900_000_030 - POSTGRES_EPOCH) * 1_000_000);
+}
+
+#[test]
+fn an_api_key_is_written_and_read_back() {
+    let identity = Identity {
+        kind: Kind::ApiKey,
+        issuer: None,
+        key_id: Some([5; 16]),
+        tables: Some(vec![16384, 4_000_000_000]),
+        expires_at: None,
+        valid_until: i64::MAX,
+        payload: None,
+        ..sample()
+    };
+    let bytes = encode(&identity).unwrap();
+    let view = View::check(&bytes).unwrap();
+    assert_eq!((view.kind(), view.key(), view.expires_at()), (Kind::ApiKey, Some(&[5; 16]), None));
+    assert_eq!((view.text(Text::Issuer), view.text(Text::Payload)), (None, None));
+    assert!(view.allows_table(16384) && view.allows_table(4_000_000_000) && !view.allows_table(1638));
+    let none = encode(&Identity { tables: Some(vec![]), ..identity }).unwrap();
+    assert!(!View::check(&none).unwrap().allows_table(16384));
+    let token = encode(&sample()).unwrap();
+    let view = View::check(&token).unwrap();
+    assert!(view.key().is_none() && view.allows_table(16384));
 }
 
 #[test]
@@ -105,7 +132,7 @@ fn a_shortened_a_lengthened_or_a_foreign_version_is_refused() {
     longer.push(0);
     assert!(View::check(&longer).is_none());
     let mut newer = bytes;
-    newer[0] = 3;
+    newer[0] += 1;
     assert!(View::check(&newer).is_none());
 }
 

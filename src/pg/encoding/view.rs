@@ -1,8 +1,8 @@
 //! Reading an encoded identity.
 
 use super::{
-    ABSENT, EMAIL_VERIFIED, HAS_ORG, HAS_UID, HAS_WORKSPACE, HEAD, IS_SERVICE, NO_ORG, NO_ROLE, ORG_AT,
-    TEXTS, Text, VERSION, WORKSPACE_AT,
+    ABSENT, EMAIL_VERIFIED, HAS_KEY, HAS_ORG, HAS_UID, HAS_WORKSPACE, HEAD, IS_API_KEY, IS_SERVICE, KEY_AT,
+    NEVER, NO_ORG, NO_ROLE, ORG_AT, TEXTS, Text, VERSION, WORKSPACE_AT,
 };
 use crate::verify::identity::{Kind, Uuid};
 
@@ -101,16 +101,31 @@ impl<'a> View<'a> {
     }
 
     pub(in crate::pg) fn kind(self) -> Kind {
-        if self.has(IS_SERVICE) { Kind::Service } else { Kind::Jwt }
+        match (self.has(IS_SERVICE), self.has(IS_API_KEY)) {
+            (true, _) => Kind::Service,
+            (false, true) => Kind::ApiKey,
+            (false, false) => Kind::Jwt,
+        }
     }
 
     pub(in crate::pg) fn email_verified(self) -> bool {
         self.has(EMAIL_VERIFIED)
     }
 
-    /// `exp`, in seconds since 1970.
-    pub(in crate::pg) fn expires_at(self) -> u64 {
-        self.0.get(72..).and_then(|rest| rest.first_chunk()).map_or(0, |bytes| u64::from_le_bytes(*bytes))
+    /// In microseconds since 2000; `None` when it does not expire.
+    pub(in crate::pg) fn expires_at(self) -> Option<i64> {
+        let time = i64::from_le_bytes(*self.0.get(72..)?.first_chunk()?);
+        (time != NEVER).then_some(time)
+    }
+
+    /// The API key that it came from.
+    pub(in crate::pg) fn key(self) -> Option<&'a Uuid> {
+        self.id_at(HAS_KEY, KEY_AT)
+    }
+
+    /// May it be used with this table?
+    pub(in crate::pg) fn allows_table(self, number: u32) -> bool {
+        self.bytes(Text::Tables).is_none_or(|tables| names(tables).any(|table| table.parse() == Ok(number)))
     }
 
     /// Sorted, without duplicates.

@@ -3,13 +3,14 @@
 //! When a statement fails, Postgres logs its text, and when it is told to, parameters. A client should pass
 //! credentials as bind parameters; for the one that does not, the text is left out of the log.
 
+use crate::verify::api_key::contains_key;
 use pgrx::{pg_guard, pg_sys};
 use std::cell::Cell;
 use std::ffi::{CStr, c_char};
 
 /// What takes a credential or a secret, in lower case. A longer word that begins like one of them, such as
 /// `authenticated`, is none.
-const CALLS: [&[u8]; 8] = [
+const CALLS: [&[u8]; 12] = [
     b"authenticate",
     b"verify_jwt",
     b"check_jwt",
@@ -17,6 +18,10 @@ const CALLS: [&[u8]; 8] = [
     b"check_jwt_secret",
     b"decode_jwt_secret",
     b"accept_invitation",
+    b"check_api_key",
+    b"explain_credential",
+    b"import_api_key",
+    b"decode_key_hash",
     b"pg_bearer.identity",
 ];
 /// How every JWT begins: `{"` in base64url.
@@ -87,7 +92,7 @@ unsafe extern "C-unwind" fn hide_credentials(edata: *mut pg_sys::ErrorData) {
     }
 }
 
-/// Does this text call one of our functions, or contain something that begins like a JWT?
+/// Does this text call one of our functions, or contain an API key or something that begins like a JWT?
 fn holds_credential(text: &[u8]) -> bool {
     let word = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
     let calls = |call: &[u8]| {
@@ -96,7 +101,9 @@ fn holds_credential(text: &[u8]) -> bool {
         };
         text.windows(call.len()).enumerate().any(found)
     };
-    text.windows(JWT_START.len()).any(|window| window == JWT_START) || CALLS.iter().any(|call| calls(call))
+    text.windows(JWT_START.len()).any(|window| window == JWT_START)
+        || CALLS.iter().any(|call| calls(call))
+        || contains_key(text)
 }
 
 #[cfg(test)]

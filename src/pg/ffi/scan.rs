@@ -17,6 +17,7 @@ const MAX_COLUMNS: usize = 32;
 pub(in crate::pg) enum Wanted<'a> {
     Text(i16, &'a str),
     Uuid(i16, Uuid),
+    Bytes(i16, &'a [u8]),
     /// The column is NULL.
     Null(i16),
     /// The column is not NULL.
@@ -29,7 +30,7 @@ impl Wanted<'_> {
         match self {
             Wanted::Null(column) => Some((*column, true)),
             Wanted::NotNull(column) => Some((*column, false)),
-            Wanted::Text(..) | Wanted::Uuid(..) => None,
+            Wanted::Text(..) | Wanted::Uuid(..) | Wanted::Bytes(..) => None,
         }
     }
 }
@@ -129,6 +130,7 @@ fn scan_key(wanted: &Wanted<'_>) -> pg_sys::ScanKeyData {
     let (column, procedure, datum) = match wanted {
         Wanted::Text(column, text) => (*column, pg_sys::F_TEXTEQ, text.into_datum()),
         Wanted::Uuid(column, id) => (*column, pg_sys::F_UUID_EQ, pgrx::Uuid::from_bytes(*id).into_datum()),
+        Wanted::Bytes(column, bytes) => (*column, pg_sys::F_BYTEAEQ, bytes.into_datum()),
         Wanted::Null(column) | Wanted::NotNull(column) => (*column, 0, None),
     };
     let mut key = pg_sys::ScanKeyData::default();
@@ -229,7 +231,18 @@ impl Row {
     }
 
     pub(in crate::pg) fn texts(&self, column: usize) -> Vec<String> {
-        self.value(column, pg_sys::TEXTARRAYOID).unwrap_or_default()
+        self.list(column).unwrap_or_default()
+    }
+
+    /// `None` for NULL, which is not the same as an empty list. NULLs in it are left out.
+    pub(in crate::pg) fn list(&self, column: usize) -> Option<Vec<String>> {
+        let texts: Vec<Option<String>> = self.value(column, pg_sys::TEXTARRAYOID)?;
+        Some(texts.into_iter().flatten().collect())
+    }
+
+    /// A whole number.
+    pub(in crate::pg) fn integer(&self, column: usize) -> Option<i32> {
+        self.value(column, pg_sys::INT4OID)
     }
 
     pub(in crate::pg) fn bytes(&self, column: usize) -> Option<Vec<u8>> {

@@ -1,6 +1,12 @@
 //! Everything that differs between major versions of Postgres.
 
-use std::ffi::c_void;
+use std::ffi::{CStr, c_void};
+
+/// Settings that not all versions have and that could end a background worker, with the values that it needs.
+#[cfg(any(feature = "pg15", feature = "pg16"))]
+pub(super) const PINNED: [(&CStr, &CStr); 0] = [];
+#[cfg(not(any(feature = "pg15", feature = "pg16")))]
+pub(super) const PINNED: [(&CStr, &CStr); 1] = [(c"transaction_timeout", c"0")];
 
 /// Memory for a setting's `extra` block, which the settings machinery frees itself: with `free` on 15,
 /// in its own memory context from 16 on. Null when there is none left.
@@ -14,5 +20,16 @@ pub(super) fn allocate_extra(size: usize) -> *mut c_void {
     // SAFETY: guc_malloc with an elevel below ERROR returns null instead of raising.
     unsafe {
         pgrx::pg_sys::guc_malloc(pgrx::pg_sys::LOG as i32, size)
+    }
+}
+
+/// Sets the handler of a signal.
+pub(super) fn handle_signal(signal: u32, handler: pgrx::pg_sys::pqsigfunc) {
+    // SAFETY: the handler is one of Postgres's own, made for this.
+    unsafe {
+        #[cfg(not(feature = "pg18"))]
+        pgrx::pg_sys::pqsignal(signal as i32, handler);
+        #[cfg(feature = "pg18")]
+        pgrx::pg_sys::pqsignal_be(signal as i32, handler);
     }
 }

@@ -1,7 +1,9 @@
 //! The functions that SQL calls. Those that policies call per row are in `ffi/readers.rs`.
 
+mod api_keys;
 mod authenticate;
 mod demands;
 mod keys;
 mod readers;
 mod tenancy;
+mod usage;

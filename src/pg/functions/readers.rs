@@ -109,8 +109,12 @@ fn org_ids_with(permission: &str) -> Vec<pgrx::Uuid> {
     orgs.unwrap_or_default().into_iter().map(pgrx::Uuid::from_bytes).collect()
 }
 
-/// Was this scope (RFC 6749 section 3.3) granted? Compared as it is. NULL when nobody is signed in.
+/// Was this scope (RFC 6749 section 3.3) granted? A token's scopes are compared as they are, those of an API key
+/// are permissions, with wildcards. NULL when nobody is signed in.
 #[pg_extern(schema = "auth", stable, parallel_safe)]
 fn has_scope(scope: &str) -> Option<bool> {
-    with_identity(|view| view.scopes().any(|granted| granted == scope))
+    with_identity(|view| match view.kind() {
+        Kind::ApiKey => covers(view.scopes(), scope),
+        Kind::Jwt | Kind::Service => view.scopes().any(|granted| granted == scope),
+    })
 }

@@ -73,10 +73,36 @@ fn find_organization(latest: &Latest, name: &OrgName) -> Result<Option<KnownOrg>
 
 /// Where this user belongs, by our tables first and then by registered ones. What is disabled is left out.
 pub(in crate::pg) fn memberships(user: Option<&str>) -> Result<Memberships, ErrorReport> {
-    let Some(user) = user else { return Ok(Memberships::default()) };
+    user.map_or_else(|| Ok(Memberships::default()), |user| read(user, None))
+}
+
+/// What of that is in one organization, which must have a row and not be disabled.
+pub(in crate::pg) fn memberships_in(user: &str, org: Uuid) -> Result<Memberships, ErrorReport> {
+    let mut held = read(user, Some(org))?;
+    held.keep_only(Some(org).filter(|_| held.has_org(org)), None);
+    Ok(held)
+}
+
+/// Is there such an organization, and is it not disabled?
+pub(in crate::pg) fn is_enabled(org: Uuid) -> Result<bool, ErrorReport> {
+    Ok(find_organization(&Latest::new(), &OrgName::Id(org))?.is_some_and(|known| !known.disabled))
+}
+
+/// Is there such a workspace in this organization, and is it not disabled?
+pub(in crate::pg) fn is_enabled_workspace(id: Uuid, org: Uuid) -> Result<bool, ErrorReport> {
+    Ok(Tables.workspace(id)?.is_some_and(|known| known.org == org && !known.disabled))
+}
+
+/// The role with this id.
+pub(in crate::pg) fn role(id: Uuid) -> Result<Option<Role>, ErrorReport> {
+    find_role(&Latest::new(), ROLES_BY_ID, &[Wanted::Uuid(1, id)])
+}
+
+/// Of our own tables what is in `only`, if that is given; of others everything.
+fn read(user: &str, only: Option<Uuid>) -> Result<Memberships, ErrorReport> {
     let (latest, sources) = open_sources()?;
     let mut reading = Reading { latest, held: Memberships::default(), known: HashMap::new() };
-    reading.own(user)?;
+    reading.own(user, only)?;
     for source in &sources {
         let rows = source.rows(&reading.latest, user);
         if !rows.is_empty() {
@@ -134,8 +160,9 @@ enum RoleName {
 }
 
 impl Reading {
-    fn own(&mut self, user: &str) -> Result<(), ErrorReport> {
-        let wanted = [Wanted::Text(1, user)];
+    fn own(&mut self, user: &str, only: Option<Uuid>) -> Result<(), ErrorReport> {
+        let mut wanted = vec![Wanted::Text(1, user)];
+        wanted.extend(only.map(|org| Wanted::Uuid(2, org)));
         let mut orgs: Vec<(Uuid, Option<Uuid>)> = Vec::new();
         let org = |row: &Row| {
             if let (Some(org), false) = (row.uuid(2), row.flag(4)) {
@@ -144,6 +171,7 @@ impl Reading {
             true
         };
         self.latest.rows(MEMBERSHIPS, MEMBERSHIPS_BY_USER, &wanted, org).ok_or_else(not_installed)?;
+        wanted.truncate(1);
         let mut workspaces: Vec<(Uuid, Uuid, Option<Uuid>)> = Vec::new();
         let workspace = |row: &Row| {
             if let (Some(workspace), Some(org), false) = (row.uuid(2), row.uuid(3), row.flag(5)) {

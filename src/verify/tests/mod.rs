@@ -3,13 +3,16 @@
 // A failing test may panic.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod api_keys;
 mod attacks;
 mod claims;
 mod headers;
 mod interop;
 mod keys;
 mod memberships;
+mod networks;
 mod properties;
+mod restrictions;
 mod rfc;
 mod strictness;
 mod times;

@@ -1,8 +1,13 @@
 //! Every function of the schema, as it must be declared and granted.
 
-/// Who may execute it besides its owner, and how it is declared: arguments, result, volatility, parallel
+/// Who may execute it besides its owner (several with blanks between them, empty: nobody), and how it is declared: arguments, result, volatility, parallel
 /// safety, language. For a raw reader a difference to `src/pg/ffi/readers.rs` would be memory-unsafe.
 pub(super) const FUNCTIONS: &[(&str, &str)] = &[
+    // The background worker's.
+    (
+        "",
+        "record_api_key_uses(uuid[], bigint[], timestamp with time zone[]) void: volatile unsafe definer plpgsql",
+    ),
     (
         "bearer_admin",
         "add_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[], uuid[], text, text[]) uuid: volatile unsafe definer plpgsql",
@@ -43,9 +48,14 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = &[
         "bearer_admin",
         "update_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[], uuid[], text, text[]) void: volatile unsafe definer plpgsql",
     ),
+    (
+        "bearer_admin",
+        "explain_credential(text, text, text, text) TABLE(kind text, valid boolean, reason text, since timestamp with time zone, key_id uuid, key_name text, org_id uuid, environment text): stable unsafe c",
+    ),
     ("bearer_owner", "acting_user() text: stable unsafe sql"),
     ("bearer_owner", "belongs_to(uuid) boolean: stable unsafe sql"),
     ("bearer_owner", "check_jwt_secret(bytea, text) void: stable unsafe strict c"),
+    ("bearer_owner", "counts_api_key_uses() boolean: stable safe strict c"),
     ("bearer_owner", "decode_jwt_secret(text, text) bytea: immutable unsafe plpgsql"),
     ("bearer_owner", "delete_member(uuid, text) void: volatile unsafe plpgsql"),
     ("bearer_owner", "demand_definable(auth.roles, auth.roles, integer, text[]) void: stable unsafe plpgsql"),
@@ -121,6 +131,60 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = &[
         "bearer_owner",
         "workspaces_in(uuid) TABLE(workspace_id uuid, org_id uuid, slug text, name text, metadata jsonb, role text, disabled_at timestamp with time zone, created_at timestamp with time zone): stable unsafe plpgsql",
     ),
+    ("bearer_owner", "acting_permissions(uuid) text[]: stable unsafe plpgsql"),
+    ("bearer_owner", "all_covered(text[], text[]) boolean: immutable unsafe sql"),
+    (
+        "bearer_owner",
+        "api_key_end(timestamp with time zone, timestamp with time zone) timestamp with time zone: stable unsafe plpgsql",
+    ),
+    ("bearer_owner", "commit_durably() void: volatile unsafe plpgsql"),
+    ("bearer_owner", "decode_key_hash(text) bytea: immutable unsafe plpgsql"),
+    ("bearer_owner", "demand_changeable(auth.api_keys, auth.api_keys) void: volatile unsafe plpgsql"),
+    ("bearer_owner", "demand_key_creation() void: stable unsafe plpgsql"),
+    ("bearer_owner", "demand_own_width(auth.api_keys, text[]) void: stable unsafe plpgsql"),
+    ("bearer_owner", "latest_key_end(timestamp with time zone) timestamp with time zone: stable unsafe sql"),
+    ("bearer_owner", "token_scopes() text[]: stable unsafe sql"),
+    ("bearer_owner", "common_permissions(text[], text[]) text[]: immutable unsafe sql"),
+    ("bearer_owner", "end_api_key(uuid, text) void: volatile unsafe plpgsql"),
+    ("bearer_owner", "is_api_key_revoked(uuid) boolean: stable unsafe strict c"),
+    ("bearer_owner", "demand_not_ended(uuid) void: stable unsafe plpgsql"),
+    ("public", "purge_api_keys(interval) bigint: volatile unsafe definer plpgsql"),
+    ("public", "environment_column(oid) name: stable unsafe sql"),
+    (
+        "public",
+        "purge_sandbox(regclass[], text) TABLE(source regclass, deleted bigint): volatile unsafe plpgsql",
+    ),
+    ("bearer_owner", "demand_quota(uuid, text) void: stable unsafe plpgsql"),
+    ("bearer_owner", "demand_valid_key(auth.api_keys) void: stable unsafe plpgsql"),
+    (
+        "bearer_owner",
+        "described_key(text, text, uuid, text, text[], uuid, timestamp with time zone, cidr[], text[], text[], regclass[], integer, interval, jsonb, text, text) auth.api_keys: stable unsafe plpgsql",
+    ),
+    ("bearer_owner", "enter_api_keys(uuid) text[]: volatile unsafe plpgsql"),
+    (
+        "bearer_owner",
+        "generate_api_key(text, text) TABLE(key text, prefix text, public_id text, last4 text, key_hash bytea): volatile unsafe strict c",
+    ),
+    ("bearer_owner", "insert_api_key(auth.api_keys) void: volatile unsafe plpgsql"),
+    ("bearer_owner", "is_workspace_user(uuid, text) boolean: stable unsafe sql"),
+    ("bearer_owner", "issue_key(auth.api_keys) text: volatile unsafe plpgsql"),
+    ("bearer_owner", "key_is_within(auth.api_keys, auth.api_keys) boolean: stable unsafe sql"),
+    ("bearer_owner", "key_prefix(text, uuid) text: stable unsafe sql"),
+    ("bearer_owner", "keys_in(uuid) SETOF auth.api_keys: stable unsafe plpgsql"),
+    ("bearer_owner", "lock_api_key(uuid) auth.api_keys: volatile unsafe plpgsql"),
+    (
+        "bearer_owner",
+        "make_api_key(text, text, uuid, text, text[], uuid, timestamp with time zone, cidr[], text[], text[], regclass[], integer, interval, jsonb, text, text) TABLE(new_id uuid, new_name text, new_key text): volatile unsafe plpgsql",
+    ),
+    ("bearer_owner", "member_permissions(text, uuid) text[]: stable unsafe strict c"),
+    ("bearer_owner", "own_api_key(uuid) auth.api_keys: stable unsafe plpgsql"),
+    ("bearer_owner", "refuse_api_key() void: stable unsafe plpgsql"),
+    ("bearer_owner", "refuse_key_argument(text, text) void: volatile unsafe plpgsql"),
+    ("bearer_owner", "refuse_rate_limit() void: volatile unsafe plpgsql"),
+    ("bearer_owner", "refuse_width(text) void: volatile unsafe plpgsql"),
+    ("bearer_owner", "rotation_due_at(auth.api_keys) timestamp with time zone: stable unsafe sql"),
+    ("bearer_owner", "table_names(regclass[]) text[]: stable unsafe plpgsql"),
+    ("bearer_owner", "usage_of(uuid, date) TABLE(day date, uses bigint): stable unsafe sql"),
     ("public", "accept_invitation(text) uuid: volatile unsafe definer plpgsql"),
     ("public", "add_member(uuid, text, text) void: volatile unsafe definer plpgsql"),
     ("public", "add_workspace_member(uuid, text, text) void: volatile unsafe definer plpgsql"),
@@ -198,6 +262,7 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = &[
     ("public", "set_org(uuid) void: volatile unsafe c"),
     ("public", "set_workspace_member_role(uuid, text, text) void: volatile unsafe definer plpgsql"),
     ("public", "sign_out() void: volatile unsafe strict c"),
+    ("public", "touch_api_key() boolean: volatile unsafe definer plpgsql"),
     ("public", "transfer_ownership(uuid, text) void: volatile unsafe definer plpgsql"),
     ("public", "uid() uuid: stable safe c pg_bearer_uid"),
     ("public", "update_organization(uuid, text, text, text, jsonb) void: volatile unsafe definer plpgsql"),
@@ -206,4 +271,40 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = &[
     ("public", "verify_jwt(text, text, text) jsonb: stable unsafe c"),
     ("public", "workspace_ids() uuid[]: stable safe c pg_bearer_workspace_ids"),
     ("public", "workspace_role() text: stable safe strict c"),
+    ("public", "allows_table(oid) boolean: stable safe strict c"),
+    ("public", "api_key_id() uuid: stable safe strict c"),
+    (
+        "public",
+        "check_api_key(text) TABLE(valid boolean, key_id uuid, org_id uuid, environment text, scopes text[]): stable unsafe c",
+    ),
+    (
+        "public",
+        "create_api_key(text, uuid, text, text[], uuid, timestamp with time zone, cidr[], text[], text[], regclass[], jsonb, text, text, text, integer, interval) TABLE(id uuid, name text, key text): volatile unsafe definer sql",
+    ),
+    (
+        "public",
+        "import_api_key(text, text, uuid, text, text[], uuid, timestamp with time zone, cidr[], text[], text[], regclass[], jsonb, text, text, integer, interval, text, text) uuid: volatile unsafe definer plpgsql",
+    ),
+    (
+        "public",
+        "list_api_key_settings() TABLE(org_id uuid, key_prefix text, max_keys integer, rate_limit integer, rate_period interval): stable unsafe definer plpgsql",
+    ),
+    ("public", "list_api_key_usage(uuid, date) TABLE(day date, uses bigint): stable unsafe definer plpgsql"),
+    (
+        "public",
+        "list_api_keys(uuid, boolean) TABLE(id uuid, name text, prefix text, created_at timestamp with time zone, last_used timestamp with time zone, kind text, org_id uuid, environment text, workspace_id uuid, user_id text, role text, scopes text[], expires_at timestamp with time zone, revoked_at timestamp with time zone, revoke_reason text, rotation_due_at timestamp with time zone, public_id text, last4 text, allowed_cidrs text[], allowed_origins text[], allowed_endpoints text[], allowed_tables text[], rate_limit integer, rate_period interval, metadata jsonb, created_by text, created_by_key uuid, replaced_by uuid, revoked_by text): stable unsafe definer sql",
+    ),
+    ("public", "revoke_api_key(uuid, text) void: volatile unsafe definer plpgsql"),
+    (
+        "public",
+        "rotate_api_key(uuid, interval) TABLE(id uuid, name text, key text): volatile unsafe definer plpgsql",
+    ),
+    (
+        "public",
+        "set_api_key_settings(uuid, text, integer, integer, interval) void: volatile unsafe definer plpgsql",
+    ),
+    (
+        "public",
+        "update_api_key(uuid, text, text[], timestamp with time zone, cidr[], text[], text[], regclass[], jsonb, integer, interval, text[]) void: volatile unsafe definer plpgsql",
+    ),
 ];

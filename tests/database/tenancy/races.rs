@@ -1,7 +1,7 @@
 //! t107: changes of one organization at the same moment. What comes of them could also have come of one
 //! after the other, and whoever waited decides on what is, not on what was.
 
-pub(super) mod stage;
+pub(crate) mod stage;
 
 use pg_bearer_tests::database::{Session, rounds};
 use pg_bearer_tests::token::*;

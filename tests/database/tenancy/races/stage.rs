@@ -8,10 +8,10 @@ use serde_json::json;
 use std::sync::Barrier;
 use std::thread;
 
-pub(in crate::tenancy) const LEVELS: [&str; 3] = ["read committed", "repeatable read", "serializable"];
+pub(crate) const LEVELS: [&str; 3] = ["read committed", "repeatable read", "serializable"];
 
 /// A token of this user; "service" is a service.
-pub(in crate::tenancy) fn credential(user: &str) -> String {
+pub(crate) fn credential(user: &str) -> String {
     match user {
         "service" => hs256(&with(claims_a(), json!({"role": "service_role", "org_id": null}))),
         user => token_of(user),
@@ -19,22 +19,20 @@ pub(in crate::tenancy) fn credential(user: &str) -> String {
 }
 
 /// Begins a transaction of this user, with a snapshot of its own where the level keeps one.
-pub(in crate::tenancy) fn enter(session: &mut Client, level: &str, user: &str) {
+pub(crate) fn enter(session: &mut Client, level: &str, user: &str) {
     session.run(&format!("begin isolation level {level}"));
     session.authenticate(&credential(user)).unwrap();
 }
 
 /// What a session in a transaction is told: "ok", or the refusal, which ends the transaction.
-pub(in crate::tenancy) fn attempt(session: &mut Client, sql: &str) -> String {
+pub(crate) fn attempt(session: &mut Client, sql: &str) -> String {
     let Err(error) = session.batch_execute(sql) else { return "ok".into() };
     session.run("rollback");
     refusal::<()>(Err(error))
 }
 
 /// Lets sessions in transactions do this at the same moment, and commit.
-pub(in crate::tenancy) fn at_once<'a>(
-    attempts: impl IntoIterator<Item = (&'a mut Client, String)>,
-) -> Vec<String> {
+pub(crate) fn at_once<'a>(attempts: impl IntoIterator<Item = (&'a mut Client, String)>) -> Vec<String> {
     let attempts: Vec<_> = attempts.into_iter().collect();
     let start = &Barrier::new(attempts.len());
     thread::scope(|scope| {
@@ -68,15 +66,15 @@ fn in_turn(
     })
 }
 
-pub(super) struct Stage {
-    pub(super) observer: Client,
-    pub(super) sessions: [Client; 2],
+pub(crate) struct Stage {
+    pub(crate) observer: Client,
+    pub(crate) sessions: [Client; 2],
     // Dropped last, when nobody is connected any more.
-    pub(super) db: Database,
+    pub(crate) db: Database,
 }
 
 impl Stage {
-    pub(super) fn new() -> Stage {
+    pub(crate) fn new() -> Stage {
         let db = Database::new();
         let mut observer = db.superuser();
         observer.run(&format!("select auth.update_issuer('{ISSUER}', allow_service_role => true)"));
@@ -85,7 +83,7 @@ impl Stage {
 
     /// Runs a race in a new scene, after these statements: both at once, or one while the other's
     /// transaction is open, by the number of the round. A race is "user call / user call".
-    pub(super) fn race(&mut self, round: usize, level: &str, race: &str, before: &str) -> Vec<String> {
+    pub(crate) fn race(&mut self, round: usize, level: &str, race: &str, before: &str) -> Vec<String> {
         let scene = scene(&mut self.observer);
         let fill = |sql: &str| scene.iter().fold(sql.to_owned(), |sql, (name, id)| sql.replace(name, id));
         self.observer.run(&fill(before));
@@ -109,7 +107,7 @@ impl Stage {
     }
 
     /// Runs every race in every way, often; nothing may be left that no order of the two explains.
-    pub(super) fn run_all(&mut self, levels: &[&str], before: &str, races: &[&str]) {
+    pub(crate) fn run_all(&mut self, levels: &[&str], before: &str, races: &[&str]) {
         for level in levels {
             let all = if *level == LEVELS[0] { 1000 } else { 240 };
             for round in 0..rounds(all).max(3 * races.len()) {
@@ -124,13 +122,13 @@ impl Stage {
     }
 
     /// Takes away what a race left.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.observer.run("select auth.delete_organization(id) from auth.organizations");
     }
 }
 
 /// At least one of the two succeeds; where snapshots are kept, exactly one.
-pub(super) fn assert_fair(told: &[String], level: &str, context: &str) {
+pub(crate) fn assert_fair(told: &[String], level: &str, context: &str) {
     let losers: Vec<_> = told.iter().filter(|told| *told != "ok").map(|told| &told[..5]).collect();
     let expected: &[&str] =
         if level == LEVELS[0] { &["42501", "22023", "23505", "2BP01"] } else { &["40001"] };
@@ -141,7 +139,7 @@ pub(super) fn assert_fair(told: &[String], level: &str, context: &str) {
 
 /// An organization with owner alice, admin dave, member bob and role auditor, a workspace of it and an
 /// invitation to that, as SQL.
-pub(super) fn scene(observer: &mut Client) -> [(&'static str, String); 3] {
+pub(crate) fn scene(observer: &mut Client) -> [(&'static str, String); 3] {
     let mut id = |sql: &str| format!("'{}'", observer.value(sql).unwrap());
     let org = id("select auth.create_organization('raced', owner_id => 'alice')");
     let workspace = id(&format!("select auth.create_workspace({org}, 'w')"));

@@ -1,0 +1,226 @@
+//! From the text of an API key to where its bearer may act, now.
+
+use super::credential::Failure;
+use super::ffi::{catalog, request};
+use super::settings;
+use super::sqlstate::{self, Configured, Refused};
+use super::store::api_keys::{self, Stored};
+use super::store::directory;
+use crate::verify::api_key::{KeyKind, KeyRow, Presented, judge, public_id};
+use crate::verify::error::Refusal;
+use crate::verify::identity::{Identity, Uuid, uuid_text};
+use crate::verify::membership::{Memberships, OrgGrant, Settled, WorkspaceGrant, settle_key};
+use crate::verify::rate::Limit;
+use crate::verify::restriction::{Restrictions, Surroundings};
+use pgrx::pg_sys::panic::ErrorReport;
+use std::ffi::CString;
+
+/// Longer headers than any server passes on are not looked at.
+const HEADERS_MAX: usize = 65_536;
+const LINE_MAX: usize = 8_192;
+
+/// A key that may be used now and here.
+pub(super) struct Accepted {
+    pub(super) key: KeyRow,
+    pub(super) name: String,
+    pub(super) limit: Option<Limit>,
+    pub(super) place: Settled,
+}
+
+/// What is known of a key that somebody asks about.
+pub(super) struct Explained {
+    pub(super) stored: Option<Stored>,
+    pub(super) refusal: Option<Refusal>,
+}
+
+/// Where a key is to be judged.
+pub(super) enum Place {
+    /// In this request.
+    Here,
+    /// In a request that somebody describes.
+    At(Surroundings),
+    /// Wherever its restrictions let it.
+    Anywhere,
+}
+
+/// Looks the key up and decides about it in this request.
+pub(super) fn accept(text: &[u8]) -> Result<Accepted, Failure> {
+    let presented = Presented::parse(text)?;
+    let stored = api_keys::find(presented.hash())?;
+    decide(&presented, stored.as_ref(), Place::Here)
+}
+
+/// Looks the key up and says what there is to say. A text that is no key but begins like one, as one that was
+/// cut short or mistyped, is said to be meant for that one.
+pub(super) fn explain(text: &[u8], place: Place) -> Result<Explained, Failure> {
+    let meant = || public_id(text).map_or(Ok(None), api_keys::find_by_public_id);
+    let presented = match Presented::parse(text) {
+        Ok(presented) => presented,
+        Err(refusal) => return Ok(Explained { stored: meant()?, refusal: Some(refusal) }),
+    };
+    let mut stored = api_keys::find(presented.hash())?;
+    if stored.is_none() {
+        return Ok(Explained { stored: meant()?, refusal: Some(Refusal::KeyUnknown) });
+    }
+    if let (Place::Anywhere, Some(row)) = (&place, stored.as_mut().and_then(|stored| stored.row.as_mut())) {
+        row.restrictions = Restrictions::default();
+    }
+    let refusal = match decide(&presented, stored.as_ref(), place) {
+        Ok(_) => None,
+        Err(Failure::Refused(refused)) => Some(refused.refusal),
+        Err(Failure::Error(error)) => return Err(Failure::Error(error)),
+    };
+    Ok(Explained { stored, refusal })
+}
+
+fn decide(presented: &Presented, stored: Option<&Stored>, at: Place) -> Result<Accepted, Failure> {
+    let refuse = |refusal| refused(stored.map(|stored| stored.id), refusal);
+    let row = match stored {
+        Some(Stored { row: None, .. }) => return Err(refuse(Refusal::KeyMalformed)),
+        stored => stored.and_then(|stored| stored.row.as_ref()),
+    };
+    let restricted = row.is_some_and(|row| row.restrictions != Restrictions::default());
+    let surroundings = match at {
+        Place::Here if restricted => surroundings(),
+        Place::At(given) => given,
+        Place::Here | Place::Anywhere => Surroundings::default(),
+    };
+    let allowed = settings::allowed_environments();
+    judge(presented, row, catalog::now(), &allowed, &surroundings).map_err(refuse)?;
+    let (Some(key), Some(stored)) = (row, stored) else {
+        return Err(refuse(Refusal::KeyUnknown));
+    };
+    if let Some(org) = key.org
+        && !directory::is_enabled(org)?
+    {
+        return Err(refuse(Refusal::KeyOrganization));
+    }
+    let place = place(key)?.map_err(refuse)?;
+    Ok(Accepted { key: key.clone(), name: stored.name.clone(), limit: stored.limit, place })
+}
+
+fn refused(key: Option<Uuid>, refusal: Refusal) -> Failure {
+    Failure::Refused(Refused { refusal, configured: key.map(Configured::ApiKey) })
+}
+
+/// Where the key acts, and what it may do there.
+fn place(key: &KeyRow) -> Result<Result<Settled, Refusal>, ErrorReport> {
+    let Some(org) = key.org else { return Ok(Ok(Settled::default())) };
+    let mut held = Memberships::default();
+    match (key.kind, &key.user, key.role) {
+        (KeyKind::Publishable, ..) => return Ok(Ok(Settled { org: Some(org), ..Settled::default() })),
+        (KeyKind::Service, ..) => held.orgs.push(OrgGrant { id: org, role: None }),
+        (KeyKind::Secret, Some(user), None) => {
+            held = directory::memberships_in(user, org)?;
+            if !held.has_org(org) {
+                return Ok(Err(Refusal::KeyUser));
+            }
+        }
+        (KeyKind::Secret, None, Some(role)) => {
+            let Some(role) = directory::role(role)? else { return Ok(Err(Refusal::KeyRole)) };
+            let role = held.add_role(role);
+            held.orgs.push(OrgGrant { id: org, role });
+            held.workspaces.extend(key.workspace.map(|id| WorkspaceGrant { id, org: Some(org), role }));
+        }
+        (KeyKind::Secret, ..) => return Ok(Err(Refusal::KeyMalformed)),
+    }
+    if let Some(workspace) = key.workspace
+        && !directory::is_enabled_workspace(workspace, org)?
+    {
+        return Ok(Err(Refusal::KeyWorkspace));
+    }
+    Ok(settle_key(held, org, key.workspace, key.scopes.as_deref()).ok_or(Refusal::KeyWorkspace))
+}
+
+impl Accepted {
+    /// How often the keys of its organization may be used.
+    pub(super) fn org_limit(&self) -> Result<Option<Limit>, ErrorReport> {
+        self.key.org.map_or(Ok(None), api_keys::organization_limit)
+    }
+
+    /// Refuses it after all.
+    pub(super) fn refuse(&self, refusal: Refusal) -> Failure {
+        refused(Some(self.key.id), refusal)
+    }
+
+    /// The identity of its bearer. That of a service is noted in the server log.
+    pub(super) fn identity(self) -> Identity {
+        if self.key.kind == KeyKind::Service {
+            let (id, name) = (uuid_text(&self.key.id), &self.name);
+            sqlstate::log(format!("pg_bearer: service key {id} ({name:?}) was used"));
+        }
+        let tables = self
+            .key
+            .tables
+            .as_ref()
+            .map(|names| names.iter().filter_map(|name| table_number(name)).collect());
+        Identity::from_key(&self.key, self.place, tables)
+    }
+}
+
+/// The number of a table by its name as quote_ident() writes schema and table.
+fn table_number(name: &str) -> Option<u32> {
+    let (schema, rest) = identifier(name)?;
+    let (table, rest) = identifier(rest.strip_prefix('.')?)?;
+    let (schema, table) = (CString::new(schema).ok()?, CString::new(table).ok()?);
+    if rest.is_empty() { request::table_number(&schema, &table) } else { None }
+}
+
+/// The identifier that a text begins with, and what follows it.
+fn identifier(text: &str) -> Option<(String, &str)> {
+    let Some(quoted) = text.strip_prefix('"') else {
+        let end = text.find('.').unwrap_or(text.len());
+        let (name, rest) = text.split_at_checked(end)?;
+        return Some((name.to_owned(), rest));
+    };
+    let mut name = String::new();
+    let mut rest = quoted;
+    loop {
+        let (part, after) = rest.split_once('"')?;
+        name.push_str(part);
+        match after.strip_prefix('"') {
+            Some(more) => {
+                name.push('"');
+                rest = more;
+            }
+            None => return Some((name, after)),
+        }
+    }
+}
+
+/// Where this request comes from, by the connection and by what PostgREST says of the HTTP request. Whoever can
+/// run SQL of his own can set the latter.
+fn surroundings() -> Surroundings {
+    let headers = request::setting(c"request.headers", HEADERS_MAX);
+    let headers = headers.and_then(|json| serde_json::from_str(&json).ok());
+    let headers: serde_json::Map<String, serde_json::Value> = headers.unwrap_or_default();
+    let header = |name| headers.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);
+    Surroundings {
+        peer: request::peer(),
+        forwarded_for: header("x-forwarded-for"),
+        origin: header("origin"),
+        referer: header("referer"),
+        method: request::setting(c"request.method", LINE_MAX),
+        path: request::setting(c"request.path", LINE_MAX),
+        trusted: settings::trusted_proxies(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::identifier;
+
+    #[test]
+    fn names_are_read_as_format_writes_them() {
+        for (text, name, rest) in [
+            ("public.docs", "public", ".docs"),
+            ("docs", "docs", ""),
+            ("\"a.b\".c", "a.b", ".c"),
+            ("\"a\"\"b\"", "a\"b", ""),
+            ("\"\"\"\".x", "\"", ".x"),
+        ] {
+            assert_eq!(identifier(text), Some((name.to_owned(), rest)), "{text}");
+        }
+        assert_eq!(identifier("\"a"), None);
+    }
+}

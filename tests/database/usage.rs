@@ -1,0 +1,6 @@
+//! Uses of API keys are counted and limited in shared memory, and recorded by a background worker.
+
+mod limits;
+mod recording;
+mod touch;
+mod world;
