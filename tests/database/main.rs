@@ -34,6 +34,7 @@ mod pooler;
 mod readme;
 mod revocation;
 mod sandbox;
+mod scenarios;
 mod secrets;
 mod standby;
 mod stat_statements;
