@@ -7,7 +7,7 @@ use crate::{process, project};
 
 const SETTINGS: &[(&str, &str)] = &[("shared_buffers", "512MB"), ("jit", "off")];
 
-/// Runs benches/run.sh against a server of its own.
+/// Runs benches/run.sh against a server of its own; another one has the library preloaded.
 pub(crate) fn run() -> Result<(), Error> {
     let installation = Installation::prepare()?;
     let server = Server::start(&installation, "bench", SETTINGS)?;
@@ -15,10 +15,13 @@ pub(crate) fn run() -> Result<(), Error> {
         return Err(Error::new("this PostgreSQL checks assertions: what it takes says nothing"));
     }
     server.psql("postgres", "create database bench")?;
+    let settings = [SETTINGS, &[("shared_preload_libraries", "pg_bearer")]].concat();
+    let preloaded = Server::start(&installation, "bench-preloaded", &settings)?;
     let mut script = Command::new("bash");
     script.arg("benches/run.sh").current_dir(project::root());
     script.env("PGBIN", installation.bin("")).env("PGHOST", server.socket_dir());
     script.env("PGPORT", server.port().to_string());
     script.env("PGUSER", "postgres").env("PGDATABASE", "bench");
+    script.env("PRELOADED_HOST", preloaded.socket_dir()).env("PRELOADED_PORT", preloaded.port().to_string());
     process::run(&mut script)
 }
