@@ -44,20 +44,24 @@ fn find_by(index: &CStr, wanted: &Wanted<'_>) -> Result<Option<Stored>, ErrorRep
     let (mut found, mut maker) = (None, None);
     let take = |row: &Row| {
         maker = row.uuid(25);
+        let is_revoked = row.timestamp(11).is_some();
         found = row.uuid(1).map(|id| Stored {
             row: parse(row),
             id,
             name: row.text(18).unwrap_or_default(),
-            limit: limit(row, 16, 17),
+            limit: if is_revoked { None } else { limit(row, 16, 17) },
         });
         false
     };
     let latest = Latest::new();
     latest.rows(KEYS, index, std::slice::from_ref(wanted), take).ok_or_else(not_installed)?;
-    if let Some(row) = found.as_mut().and_then(|stored: &mut Stored| stored.row.as_mut())
-        && row.revoked_at.is_none()
-    {
-        row.revoked_at = Link { id: row.id, kind: row.kind, maker }.revoked_at(&latest)?;
+    match found.as_mut().map(|stored: &mut Stored| stored.row.as_mut()) {
+        Some(Some(row)) if row.revoked_at.is_none() => {
+            row.revoked_at = Link { id: row.id, kind: row.kind, maker }.revoked_at(&latest)?;
+        }
+        Some(_) => {}
+        // For the time it takes: a key that there is not shall not be told from a revoked one.
+        None => drop(revoked_while_held(&latest, Uuid::default())?),
     }
     Ok(found)
 }
