@@ -40,6 +40,7 @@ create table auth.api_keys (
     check (org_id is not null or kind <> 'secret')
 );
 create index api_keys_org on auth.api_keys (org_id);
+create index api_keys_created_by_key on auth.api_keys (created_by_key) where created_by_key is not null;
 
 create table auth.api_key_settings (
     org_id uuid primary key,
@@ -91,6 +92,7 @@ comment on column auth.api_keys.created_by_key is 'The API key that created it (
 comment on column auth.api_keys.replaced_by is 'The key that auth.rotate_api_key() made in its place.';
 comment on column auth.api_keys.revoked_by is 'The user who revoked it; NULL: as for created_by.';
 comment on column auth.api_keys.revoke_reason is 'Why, in up to 1000 characters.';
+comment on index auth.api_keys_created_by_key is 'Finds the keys that a key made, which end with it.';
 comment on index auth.api_keys_org is 'Finds the keys of an organization.';
 comment on table auth.api_key_settings is 'What the API keys of single organizations are held to. Organizations without a row have what the settings of the server say.';
 comment on column auth.api_key_settings.org_id is 'The organization.';

@@ -63,7 +63,8 @@ create function auth.end_api_key(key_id uuid, reason text) returns void
 declare
     is_held boolean;
 begin
-    if auth.is_api_key_revoked(key_id) then
+    perform from auth.api_key_revocations r where r.key_id = key_id;
+    if found then
         return;
     end if;
     begin

@@ -172,7 +172,8 @@ begin
     end if;
     perform auth.end_api_key(k.id, 'its user is no longer a member')
        from auth.api_keys k
-      where k.workspace_id = workspace_id and k.user_id = user_id and k.revoked_at is null;
+      where k.org_id = auth.workspace_org(workspace_id) and k.workspace_id = workspace_id
+        and k.user_id = user_id and k.revoked_at is null;
     delete from auth.workspace_memberships m where m.workspace_id = workspace_id and m.user_id = user_id;
 end
 $$;

@@ -18,8 +18,9 @@ const REVOCATIONS_BY_KEY: &CStr = c"api_key_revocations_key";
 const SETTINGS: &CStr = c"api_key_settings";
 const SETTINGS_BY_ORG: &CStr = c"api_key_settings_pkey";
 
-/// How many keys may have made one another, one after the other.
-const ANCESTORS_MAX: usize = 100;
+/// How many keys may have made one another, one after the other; a key that rotates itself every day gets there in
+/// 27 years.
+const ANCESTORS_MAX: usize = 10_000;
 
 /// A key as it is stored, and what is not for the verdict on it.
 pub(in crate::pg) struct Stored {

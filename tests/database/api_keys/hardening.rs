@@ -115,6 +115,8 @@ fn t101_what_a_key_made_ends_with_it_and_what_a_service_made_for_others_does_not
     }
     for key in [&parent, &child, &grandchild, &service, &helper] {
         assert_eq!(world.reason(key), "the API key has been revoked");
+        // And that is what the lists show.
+        assert_eq!(world.stored(key, "revoked_at is not null"), "true");
     }
     assert!(world.works(&sibling) && world.works(&provisioned));
     // Also what it is making at that moment, which the revocation cannot see.
