@@ -14,15 +14,6 @@ create function auth.token_scopes() returns text[]
        and s not in ('openid', 'profile', 'email', 'address', 'phone', 'offline_access')
 $$;
 
-create function auth.common_permissions(one text[], other text[]) returns text[]
-    language sql immutable set search_path = pg_catalog, pg_temp as $$
-    select array(select p from unnest(common_permissions.one) p
-                  where auth.permission_covers(common_permissions.other, p)
-                 union
-                 select p from unnest(common_permissions.other) p
-                  where auth.permission_covers(common_permissions.one, p))
-$$;
-
 -- What the identity may do in this organization now, or NULL when it does not belong there.
 create function auth.acting_permissions(org_id uuid) returns text[]
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
@@ -41,9 +32,7 @@ begin
     elsif auth.api_key_id() is null then
         return auth.common_permissions(held, coalesce(auth.token_scopes(), held));
     end if;
-    -- What its scopes leave of it.
-    return array(select p from jsonb_array_elements_text(auth.identity() -> 'permissions') p
-                  where auth.permission_covers(held, p));
+    return auth.cut_by_scopes(held);
 end
 $$;
 
@@ -302,7 +291,6 @@ comment on function auth.demand_own_width(auth.api_keys, text[]) is 'Internal: 4
 comment on function auth.is_workspace_user(uuid, text) is 'Internal: is this user a member of the workspace, as the tables say? False for NULL.';
 comment on function auth.refuse_key_argument(text, text) is 'Internal: the error for an argument (22023).';
 comment on function auth.token_scopes() is 'Internal: the scopes that limit the token of the identity; NULL: none do, or it is no token.';
-comment on function auth.common_permissions(text[], text[]) is 'Internal: the permissions that both lists cover.';
 comment on function auth.latest_key_end(timestamptz) is 'Internal: the latest end that pg_bearer.api_key_max_age leaves a key created then; NULL: it does not limit it.';
 comment on function auth.api_key_end(timestamptz, timestamptz) is 'Internal: when a key created then, for which this end is asked, ends, NULL never; 22023 for one that is not allowed.';
 comment on function auth.demand_valid_key(auth.api_keys) is 'Internal: 22023, 42501 or 0A000 for a key that cannot be.';

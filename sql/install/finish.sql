@@ -61,6 +61,8 @@ comment on function auth.owns_table(oid) is
     'Internal: is the outer user a superuser, or a member of the role that owns this table? NULL for NULL.';
 comment on function auth.permission_covers(text[], text) is
     'Internal: does one of these permissions cover the one that is asked for? NULL for NULL.';
+comment on function auth.common_permissions(text[], text[]) is
+    'Internal: the permissions that both lists cover. NULL for NULL.';
 comment on function auth.random_token() is 'Internal: 256 random bits as 43 characters of base64url.';
 comment on function auth.parse_jwks(text, text) is 'Internal: the usable keys of a JWK Set; 22023 with the reason.';
 comment on function auth.parse_jwt_key(text, text, text) is 'Internal: a public key from JWK or PEM; 22023 with the reason.';
@@ -211,7 +213,7 @@ grant execute on function
     auth.refuse_width(text), auth.demand_own_width(auth.api_keys, text[]), auth.is_workspace_user(uuid, text),
     auth.refuse_key_argument(text, text), auth.api_key_end(timestamptz, timestamptz), auth.demand_valid_key(auth.api_keys),
     auth.refuse_rate_limit(), auth.latest_key_end(timestamptz), auth.token_scopes(),
-    auth.common_permissions(text[], text[]), auth.end_api_key(uuid, text), auth.demand_not_ended(uuid),
+    auth.common_permissions(text[], text[]), auth.cut_by_scopes(text[]), auth.end_api_key(uuid, text), auth.demand_not_ended(uuid),
     auth.demand_quota(uuid, text), auth.table_names(regclass[]), auth.commit_durably(),
     auth.described_key(text, text, uuid, text, text[], uuid, timestamptz, cidr[], text[], text[], regclass[], integer, interval, jsonb, text, text),
     auth.make_api_key(text, text, uuid, text, text[], uuid, timestamptz, cidr[], text[], text[], regclass[], integer, interval, jsonb, text, text),

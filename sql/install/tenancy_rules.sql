@@ -193,6 +193,13 @@ begin
 end
 $$;
 
+-- What the scopes of the identity's API key leave of these permissions.
+create function auth.cut_by_scopes(permissions text[]) returns text[]
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select auth.common_permissions(cut_by_scopes.permissions,
+        array(select jsonb_array_elements_text(auth.identity() -> 'permissions')))
+$$;
+
 create function auth.read_organization(org_id uuid, permission text) returns auth.roles
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
@@ -216,10 +223,8 @@ begin
         perform auth.refuse_target('organization');
     end if;
     if auth.api_key_id() is not null then
-        -- What its scopes leave of it.
-        actor := jsonb_populate_record(actor, jsonb_build_object('permissions', array(
-            select p from jsonb_array_elements_text(auth.identity() -> 'permissions') p
-             where auth.permission_covers(actor.permissions, p))));
+        actor := jsonb_populate_record(actor,
+            jsonb_build_object('permissions', auth.cut_by_scopes(actor.permissions)));
     end if;
     if permission is not null then
         perform auth.demand_permission(actor, permission);
@@ -340,6 +345,7 @@ comment on function auth.demand_ownership(auth.roles) is 'Internal: 42501 unless
 comment on function auth.leaving_user() is 'Internal: the user who leaves; 42501 for a service or an administrator, 28000 for nobody.';
 comment on function auth.workspace_org(uuid) is 'Internal: the organization of a workspace, or NULL.';
 comment on function auth.demand_permission(auth.roles, text) is 'Internal: 42501 unless the role has the permission, also for NULL.';
+comment on function auth.cut_by_scopes(text[]) is 'Internal: what the scopes of the identity''s API key leave of these permissions; nothing without an identity.';
 comment on function auth.read_organization(uuid, text) is 'Internal: the role in which the caller acts in the organization, owner''s for a service or an administrator, with no more than its scopes for an API key; 42501 when it is not his or, with a permission, his role lacks it; 28000 for nobody.';
 comment on function auth.lock_organization(uuid) is 'Internal: locks an organization and raises its revision; NULL when there is none.';
 comment on function auth.enter_organization(uuid, text) is 'Internal: as auth.read_organization(), with the organization locked for a change.';

@@ -264,6 +264,11 @@ pub(super) fn in_use(message: impl Into<Cow<'static, str>>) -> ErrorReport {
     ErrorReport::new(PgSqlErrorCode::ERRCODE_OBJECT_IN_USE, message, "identity")
 }
 
+/// There are no random numbers to make a secret of (XX000).
+pub(super) fn no_random_numbers() -> ErrorReport {
+    internal("the operating system gives no random numbers")
+}
+
 /// A defect of ours (XX000).
 pub(super) fn internal(message: impl Into<Cow<'static, str>>) -> ErrorReport {
     ErrorReport::new(PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, message, "internal")

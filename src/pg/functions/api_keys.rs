@@ -1,16 +1,17 @@
 //! Checking API keys without using them, and what the functions in `sql/install/` that keep them ask of Rust.
 
+use super::authenticate::jwt_fault;
+use super::tenancy::fill_randomly;
 use crate::pg::api_key::Place;
 use crate::pg::credential::{self, Failure};
 use crate::pg::ffi::carrier::with_identity;
 use crate::pg::ffi::catalog;
 use crate::pg::ffi::input::CredentialText;
-use crate::pg::sqlstate::{bad_argument, internal};
+use crate::pg::sqlstate::{bad_argument, no_random_numbers};
 use crate::pg::store::{api_keys, directory};
 use crate::verify::api_key::{Environment, KeyKind, generate};
 use crate::verify::identity::Uuid;
 use crate::verify::restriction::Surroundings;
-use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
@@ -103,11 +104,7 @@ fn explain_credential(
             )
         }
         Ok(None) => {
-            let reason = match credential::verify_jwt(credential.as_ref(), None, None) {
-                Ok(_) => None,
-                Err(Failure::Refused(refused)) => Some(refused.refusal.reason().to_owned()),
-                Err(Failure::Error(error)) => Some(error.message().to_owned()),
-            };
+            let reason = jwt_fault(credential.as_ref());
             ("jwt".to_owned(), reason.is_none(), reason, None, None, None, None, None)
         }
         Err(Failure::Refused(refused)) => {
@@ -175,9 +172,7 @@ fn generate_api_key(
             "pg_bearer.api_key_prefix is a to z, 0 to 9 and single underscores, at most 20 bytes, and has no part live or test.",
         ));
     }
-    let random = SystemRandom::new();
-    let key = generate(prefix, kind, |bytes| random.fill(bytes).ok())
-        .ok_or_else(|| internal("the operating system gives no random numbers"))?;
+    let key = generate(prefix, kind, fill_randomly).ok_or_else(no_random_numbers)?;
     let shown = format!("{prefix}_{environment}_");
     Ok(TableIterator::once((key.text.to_string(), shown, key.public_id, key.last4, key.hash.to_vec())))
 }

@@ -65,12 +65,17 @@ fn check_jwt(
         Ok(parsed) => (Some(json(parsed.header())), Some(json(parsed.unverified_claims()))),
         Err(_) => (None, None),
     };
-    let reason = match credential::verify_jwt(token.as_ref(), None, None) {
+    let reason = jwt_fault(token.as_ref());
+    Ok(TableIterator::once((reason.is_none(), reason, header, claims)))
+}
+
+/// Why a JWT is refused; `None` for a good one.
+pub(super) fn jwt_fault(token: Option<&CredentialText>) -> Option<String> {
+    match credential::verify_jwt(token, None, None) {
         Ok(_) => None,
         Err(credential::Failure::Refused(refused)) => Some(refused.refusal.reason().to_owned()),
         Err(credential::Failure::Error(error)) => Some(error.message().to_owned()),
-    };
-    Ok(TableIterator::once((reason.is_none(), reason, header, claims)))
+    }
 }
 
 fn json(members: &serde_json::Map<String, serde_json::Value>) -> JsonbText {

@@ -3,7 +3,7 @@
 use crate::pg::ffi::carrier::with_published;
 use crate::pg::ffi::catalog;
 use crate::pg::{identity, sqlstate};
-use crate::verify::permission::covers;
+use crate::verify::permission::{covers, intersection};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -26,13 +26,24 @@ fn permission_covers(granted: Vec<Option<String>>, wanted: &str) -> bool {
     covers(granted.iter().flatten().map(String::as_str), wanted)
 }
 
+/// The permissions that both lists cover.
+#[pg_extern(schema = "auth", immutable, parallel_safe)]
+fn common_permissions(one: Vec<Option<String>>, other: Vec<Option<String>>) -> Vec<String> {
+    let [one, other] = [one, other].map(|list| list.into_iter().flatten().collect::<Vec<String>>());
+    intersection(&one, &other)
+}
+
 /// 256 random bits from the operating system, as 43 characters of base64url.
 #[pg_extern(schema = "auth", volatile, parallel_unsafe)]
 fn random_token() -> Result<String, ErrorReport> {
     let mut bytes = [0; 32];
-    let filled = SystemRandom::new().fill(&mut bytes);
-    filled.map_err(|_| sqlstate::internal("the operating system gives no random numbers"))?;
+    fill_randomly(&mut bytes).ok_or_else(sqlstate::no_random_numbers)?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// Fills a buffer with random bytes from the operating system, if it has them.
+pub(super) fn fill_randomly(bytes: &mut [u8]) -> Option<()> {
+    SystemRandom::new().fill(bytes).ok()
 }
 
 /// Raises 42501 where code of one user runs for another (ANALYZE, autovacuum's too, REINDEX, REFRESH, index
