@@ -22,10 +22,10 @@ def public_jwk(alg):
     return {**json.loads(algorithm.to_jwk(private[alg].public_key())), "alg": alg, "kid": alg, "use": "sig"}
 
 
-def token(alg, org=ORG, issuer=ISSUER, user=None):
+def token(alg, org=ORG, issuer=ISSUER, user=None, **more):
     now = int(time.time())
     claims = {"iss": issuer, "sub": user or str(uuid.uuid4()), "org_id": org, "role": "authenticated",
-              "email": "someone@customer.example", "iat": now, "exp": now + 36000}
+              "email": "someone@customer.example", "iat": now, "exp": now + 36000, **more}
     return jwt.encode(claims, private[alg], algorithm=alg, headers={"kid": alg})
 
 
@@ -36,11 +36,16 @@ for alg in private:
     (out / f"{alg}.many").write_text("".join(token(alg) + "\n" for _ in range(500)))
     key = {"secret": secret} if alg == "HS256" else {"jwk": keys[alg]}
     (out / f"{alg}.key").write_text(json.dumps(key))
-# Tokens of one and of a hundred among the thousand organizations of rows.sh.
-orgs = [str(uuid.UUID(hashlib.md5(f"org{n}".encode()).hexdigest())) for n in range(100)]
-for name, some in {"one": orgs[:1], "hundred": orgs}.items():
-    (out / f"{name}.token").write_text(token("HS256", some))
+# Tokens of users of one to a thousand of the thousand organizations of rows.sh and policies.sh.
+orgs = [str(uuid.UUID(hashlib.md5(f"org{n}".encode()).hexdigest())) for n in range(1000)]
+for name, count in {"one": 1, "ten": 10, "hundred": 100, "thousand": 1000, "admin": 1}.items():
+    user, some = str(uuid.uuid4()), orgs[:count]
+    rights = {"org_role": "admin", "permissions": ["docs.admin"]} if name == "admin" else {}
+    # A thousand do not fit into a token: they are rows.
+    names = (None, MEMBERS) if count == 1000 else (some if count > 1 else some[0], ISSUER)
+    (out / f"{name}.token").write_text(token("HS256", *names, user, **rights))
     (out / f"{name}.orgs").write_text(",".join(some))
+    (out / f"{name}.user").write_text(user)
 # Tokens of users whose organizations are rows, for memberships.sh.
 for count in 0, 3, 1000, 10000:
     for table in "ours", "registered":

@@ -12,8 +12,8 @@ use pgrx::{pg_guard, pg_sys};
 #[repr(C)]
 struct Kept {
     generation: u64,
+    /// When the value becomes NULL; in the past for one that is NULL already.
     valid_until: i64,
-    is_null: bool,
     value: pg_sys::Datum,
 }
 
@@ -25,13 +25,14 @@ type Copy = unsafe fn(View<'_>) -> Option<pg_sys::Datum>;
 unsafe fn kept(fcinfo: pg_sys::FunctionCallInfo, copy: Copy) -> pg_sys::Datum {
     // SAFETY: fmgr passes a valid fcinfo with a flinfo whose fn_extra is ours alone.
     unsafe {
+        // Asked first: what is read after a call need not be saved across it.
+        let now = statement_start();
         let function = (*fcinfo).flinfo;
         let mut kept = (*function).fn_extra.cast::<Kept>();
         if kept.is_null() || (*kept).generation != generation() {
             kept = renew(function, copy);
         }
-        let alive = statement_start() < (*kept).valid_until;
-        (*fcinfo).isnull = (*kept).is_null || !alive;
+        (*fcinfo).isnull = now >= (*kept).valid_until;
         (*kept).value
     }
 }
@@ -46,14 +47,12 @@ unsafe fn renew(function: *mut pg_sys::FmgrInfo, copy: Copy) -> *mut Kept {
             let mut fresh = Kept {
                 generation: generation(),
                 valid_until: i64::MIN,
-                is_null: true,
                 value: pg_sys::Datum::null(),
             };
             with_identity(|view| {
-                fresh.valid_until = view.valid_until();
                 if let Some(value) = copy(view) {
                     fresh.value = value;
-                    fresh.is_null = false;
+                    fresh.valid_until = view.valid_until();
                 }
             });
             let mut kept = (*function).fn_extra.cast::<Kept>();
