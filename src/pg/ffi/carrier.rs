@@ -7,6 +7,7 @@
 
 use super::version::allocate_extra;
 use crate::pg::encoding::View;
+use crate::verify::identity::Uuid;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use pgrx::{pg_guard, pg_sys};
@@ -26,11 +27,70 @@ unsafe impl<T> Sync for Local<T> {}
 
 /// The current `extra` block: its length in the first eight bytes, then the encoded identity.
 static CURRENT: Local<*const u8> = Local(Cell::new(std::ptr::null()));
+/// What readers look up once per row, found once per assignment: pointers into the current block.
+static LISTS: Lists = Lists { valid_until: Cell::new(i64::MIN), orgs: List::EMPTY, workspaces: List::EMPTY };
 /// Raised at every assignment, so that copies know when they are stale.
 static GENERATION: Local<u64> = Local(Cell::new(0));
 /// True only while [`publish`] is on the stack.
 static PUBLISHING: Local<bool> = Local(Cell::new(false));
 static VALUE: Local<*mut c_char> = Local(Cell::new(std::ptr::null_mut()));
+
+/// Sorted ids in the current block.
+struct List(Cell<*const Uuid>, Cell<usize>);
+
+impl List {
+    const EMPTY: List = List(Cell::new(std::ptr::dangling()), Cell::new(0));
+
+    fn set(&self, ids: &[Uuid]) {
+        self.0.set(ids.as_ptr());
+        self.1.set(ids.len());
+    }
+
+    #[inline]
+    fn has(&self, id: &Uuid) -> bool {
+        // SAFETY: `assign` sets pointer and length together, from a slice of the block that stays allocated
+        // until the next call of it; a length of 0 with a dangling pointer is a slice as well.
+        let ids = unsafe { std::slice::from_raw_parts(self.0.get(), self.1.get()) };
+        match ids {
+            [only] => only == id,
+            _ => is_among(ids, id),
+        }
+    }
+}
+
+/// Apart from the way of a single id, which it would lengthen.
+#[inline(never)]
+fn is_among(ids: &[Uuid], id: &Uuid) -> bool {
+    ids.binary_search(id).is_ok()
+}
+
+/// The memberships of the current identity, and when it expires: the distant past without one.
+struct Lists {
+    valid_until: Cell<i64>,
+    orgs: List,
+    workspaces: List,
+}
+// SAFETY: as for `Local`.
+unsafe impl Sync for Lists {}
+
+/// Which list of memberships.
+#[derive(Clone, Copy)]
+pub(super) enum Membership {
+    Organization,
+    Workspace,
+}
+
+/// Does the user belong there? `None` without an identity, or with one that has expired.
+#[inline]
+pub(super) fn belongs<'a>(which: Membership, id: impl FnOnce() -> &'a Uuid) -> Option<bool> {
+    if statement_start() >= LISTS.valid_until.get() {
+        return None;
+    }
+    Some(match which {
+        Membership::Organization => LISTS.orgs.has(id()),
+        Membership::Workspace => LISTS.workspaces.has(id()),
+    })
+}
 
 /// Length prefix of an `extra` block; keeps what follows aligned for any id.
 const PREFIX: usize = 16;
@@ -205,6 +265,12 @@ unsafe extern "C-unwind" fn check(
 #[pg_guard]
 unsafe extern "C-unwind" fn assign(_value: *const c_char, extra: *mut c_void) {
     CURRENT.0.set(extra.cast_const().cast());
+    LISTS.valid_until.set(i64::MIN);
+    with_published(|view| {
+        LISTS.orgs.set(view.orgs());
+        LISTS.workspaces.set(view.workspaces());
+        LISTS.valid_until.set(view.valid_until());
+    });
     GENERATION.0.set(GENERATION.0.get().wrapping_add(1));
 }
 

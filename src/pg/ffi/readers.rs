@@ -3,7 +3,7 @@
 //!
 //! `sql/install/raw_readers.sql` declares them; `tests/database/catalog.rs` compares its declarations with the table there.
 
-use super::carrier::{generation, statement_start, with_identity};
+use super::carrier::{Membership, belongs, generation, statement_start, with_identity};
 use crate::pg::encoding::View;
 use crate::verify::identity::Uuid;
 use pgrx::{pg_guard, pg_sys};
@@ -44,11 +44,8 @@ unsafe fn renew(function: *mut pg_sys::FmgrInfo, copy: Copy) -> *mut Kept {
         // SAFETY: fn_mcxt lives at least as long as fn_extra, and is current while the copy is made.
         unsafe {
             let before = pg_sys::MemoryContextSwitchTo((*function).fn_mcxt);
-            let mut fresh = Kept {
-                generation: generation(),
-                valid_until: i64::MIN,
-                value: pg_sys::Datum::null(),
-            };
+            let mut fresh =
+                Kept { generation: generation(), valid_until: i64::MIN, value: pg_sys::Datum::null() };
             with_identity(|view| {
                 if let Some(value) = copy(view) {
                     fresh.value = value;
@@ -90,21 +87,22 @@ unsafe fn copy_ids(ids: &[Uuid]) -> Option<pg_sys::Datum> {
     }
 }
 
-/// Answers whether the id in the first argument passes `test`; NULL when nobody is signed in.
+/// The id in the first argument of a function that is declared STRICT with one uuid argument.
 #[inline]
-unsafe fn tested(
-    fcinfo: pg_sys::FunctionCallInfo,
-    test: impl FnOnce(View<'_>, &Uuid) -> bool,
-) -> pg_sys::Datum {
-    // SAFETY: the functions are declared STRICT with one uuid argument.
-    unsafe {
-        let id = &*(*fcinfo).args.as_ptr().read().value.cast_mut_ptr::<Uuid>();
-        match with_identity(|view| test(view, id)) {
-            Some(passed) => pg_sys::Datum::from(passed),
-            None => {
-                (*fcinfo).isnull = true;
-                pg_sys::Datum::null()
-            }
+unsafe fn argument<'a>(fcinfo: pg_sys::FunctionCallInfo) -> &'a Uuid {
+    // SAFETY: a uuid is passed as a pointer to its 16 bytes, which fmgr keeps during the call.
+    unsafe { &*(*fcinfo).args.as_ptr().read().value.cast_mut_ptr::<Uuid>() }
+}
+
+/// Answers with the verdict of a test; with NULL when nobody is signed in.
+#[inline]
+unsafe fn answer(fcinfo: pg_sys::FunctionCallInfo, verdict: Option<bool>) -> pg_sys::Datum {
+    match verdict {
+        Some(passed) => pg_sys::Datum::from(passed),
+        None => {
+            // SAFETY: fmgr passes a valid fcinfo.
+            unsafe { (*fcinfo).isnull = true };
+            pg_sys::Datum::null()
         }
     }
 }
@@ -138,15 +136,16 @@ raw_reader!(
     pg_bearer_current_workspace, pg_finfo_pg_bearer_current_workspace, |fcinfo| kept(fcinfo, |view| copy_id(view.workspace())));
 raw_reader!(
     /// `auth.in_org(uuid)`
-    pg_bearer_in_org, pg_finfo_pg_bearer_in_org, |fcinfo| tested(fcinfo, |view, id| view.org() == Some(id)));
+    pg_bearer_in_org, pg_finfo_pg_bearer_in_org, 
+    |fcinfo| answer(fcinfo, with_identity(|view| view.org() == Some(argument(fcinfo)))));
 raw_reader!(
     /// `auth.is_member(uuid)`
     pg_bearer_is_member, pg_finfo_pg_bearer_is_member,
-    |fcinfo| tested(fcinfo, |view, id| view.orgs().binary_search(id).is_ok()));
+    |fcinfo| answer(fcinfo, belongs(Membership::Organization, || argument(fcinfo))));
 raw_reader!(
     /// `auth.is_workspace_member(uuid)`
     pg_bearer_is_workspace_member, pg_finfo_pg_bearer_is_workspace_member,
-    |fcinfo| tested(fcinfo, |view, id| view.workspaces().binary_search(id).is_ok()));
+    |fcinfo| answer(fcinfo, belongs(Membership::Workspace, || argument(fcinfo))));
 raw_reader!(
     /// `auth.org_ids()`
     pg_bearer_org_ids, pg_finfo_pg_bearer_org_ids, |fcinfo| kept_list(fcinfo, |view| copy_ids(view.orgs())));
