@@ -67,6 +67,18 @@ extension_sql_file!(
     requires = ["api_key_functions"]
 );
 extension_sql_file!("../sql/install/sandbox.sql", name = "sandbox", requires = ["api_key_lists"]);
+extension_sql_file!("../sql/install/protect_policies.sql", name = "protect_policies", requires = ["sandbox"]);
+extension_sql_file!(
+    "../sql/install/protect_changes.sql",
+    name = "protect_changes",
+    requires = ["protect_policies"]
+);
+extension_sql_file!(
+    "../sql/install/protect_suggestions.sql",
+    name = "protect_suggestions",
+    requires = ["protect_changes"]
+);
+extension_sql_file!("../sql/install/protect.sql", name = "protect", requires = ["protect_suggestions"]);
 extension_sql_file!("../sql/install/finish.sql", name = "finish", finalize);
 
 /// Called by Postgres when a backend loads the library.

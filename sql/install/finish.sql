@@ -23,7 +23,6 @@ comment on function auth.is_api_key_revoked(uuid) is 'Internal: was this key rev
 comment on function auth.member_permissions(text, uuid) is 'Internal: what a user may do in an organization now, by all that makes him a member; NULL when he is none or it is disabled or unknown.';
 comment on function auth.identity() is
     'The identity as jsonb (kind, user_id, issuer, role, email, org_id, org_role, workspace_id, environment, permissions, scopes, key_id, session_id, actor, expires_at, claims), or NULL.';
-comment on function auth.user_id() is 'The user''s id: the subject of the credential, whatever its form, after the issuer''s user_id_prefix; NULL without one.';
 comment on function auth.jwt() is 'The claims of the token as jsonb, or NULL.';
 comment on function auth.role() is 'The role that the credential names, or NULL. No Postgres role follows from it.';
 comment on function auth.email() is 'The user''s e-mail address as the credential states it, or NULL.';
@@ -35,7 +34,6 @@ comment on function auth.org_role() is 'The user''s role in the current organiza
 comment on function auth.workspace_role() is 'The user''s role in the current workspace, or NULL.';
 comment on function auth.set_org(uuid) is
     'Makes an organization that the user belongs to the current one for the rest of the transaction, with the only workspace that the user has there, or none. 42501 for one that is unknown or not his or NULL, 28000 without an identity, 55006 while a cursor is open.';
-comment on function auth.environment() is 'live or test; NULL only without an identity.';
 comment on function auth.is_authenticated() is 'Is somebody signed in?';
 comment on function auth.is_service_role() is
     'Is the identity a verified service credential? The name of the Postgres role plays no part.';
@@ -169,6 +167,11 @@ grant execute on function
 to public;
 
 grant execute on function
+    auth.external_org_id(), auth.external_org_number(),
+    auth.service_floor(), auth.service_floor_text(), auth.service_floor_number()
+to public;
+
+grant execute on function
     auth.check_jwt(text), auth.explain_credential(text, text, text, text),
     auth.list_issuers(), auth.list_jwt_keys(text),
     auth.add_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[], uuid[], text, text[]),
@@ -223,3 +226,52 @@ grant execute on function
     auth.generate_api_key(text, text), auth.member_permissions(text, uuid), auth.is_api_key_revoked(uuid), auth.counts_api_key_uses(),
     auth.usage_of(uuid, date)
 to bearer_owner;
+
+-- auth.protect() and its kin run as the caller, who therefore needs their parts: those read catalogs and make text.
+comment on function auth.protect(regclass, name, name, name, name, text, name[], boolean, boolean, boolean) is
+    'The table''s owner: makes the table, its partitions and whatever inherits from it show and take only rows of the identity, and returns the statements: action run for those that were run (with dry_run: would be), suggested for what to look at and run oneself. Row security is enabled and forced; policies bearer_select, _insert, _update, _delete for roles (default public), bearer_service for bearer_service with a service credential; defaults from the identity where a column has none; an index where the table is small. org_column is uuid, text, varchar, bigint or integer (the last four hold organizations.external_id) or NULL, workspace_column uuid, owner_column uuid, text or varchar, environment_column text or varchar. A resource asks for the permissions resource.read and resource.write. all_orgs (uuid only): rows of all organizations of the user are read, those of the current one written. single_login lets a service credential through without the role bearer_service. Called again it changes only what differs. 22023 with a hint for a bad argument, 42710 when a policy of somebody else has the name of one of ours, 0A000 for a foreign table as partition, 42501 for a table of somebody else.';
+comment on function auth.unprotect(regclass, boolean) is
+    'The table''s owner: takes away what auth.protect() made, on the table and what inherits from it, and nothing else: policies, defaults, the index that it created, and row security where it was off before. The table is then open to everybody with grants on it: revoking them is suggested. Returns the statements; dry_run runs none. No rows for a table that is not protected; 22023 for NULL and what is no table, 42501 for a table of somebody else.';
+comment on function auth.protected_tables() is
+    'The tables that auth.protect() protects, partitions too, as their policies say. roles are those of the tenants'' policies. intact is false when a policy was changed or dropped, row security is off or not forced, or a partition came later: auth.protect() again repairs that. Columns are NULL where the policies were changed beyond recognition.';
+comment on function auth.base_type(oid) is 'Internal: the type below all domains; NULL for NULL and what is no type.';
+comment on function auth.protection_tree(oid) is 'Internal: a table and all that inherits from it, nearest first.';
+comment on function auth.protection_columns(oid, jsonb) is 'Internal: the columns that settings of a protection name, as they are.';
+comment on function auth.protection_table_test(oid) is 'Internal: the test of API keys limited to tables, as Postgres prints it.';
+comment on function auth.protection_test(oid, jsonb, boolean) is 'Internal: the test of a protected table, of reading or writing, as Postgres prints it.';
+comment on function auth.protection_policies(oid, jsonb) is 'Internal: the policies that a protected table has to have.';
+comment on function auth.protection_memory(text) is 'Internal: what a policy''s comment remembers; NULL unless auth.protect() wrote it.';
+comment on function auth.protection_of(oid) is 'Internal: the settings that the policies of a table show; NULL when none is of auth.protect().';
+comment on function auth.protection_name(text) is 'Internal: the name that an identifier in SQL stands for.';
+comment on function auth.protection_settings(regclass, name, name, name, name, text, name[], boolean, boolean) is 'Internal: arguments of auth.protect() as jsonb; 22023 with the one that is wrong.';
+comment on function auth.refuse_protection(text, text) is 'Internal: the error for a bad argument of auth.protect() (22023).';
+comment on function auth.protection_demand_table(regclass) is 'Internal: 22023 or 0A000 for what cannot be protected.';
+comment on function auth.protection_demand_columns(regclass, jsonb) is 'Internal: 22023 for columns that a protection cannot use.';
+comment on function auth.protection_changes(oid, jsonb, jsonb) is 'Internal: the statements that one table lacks, without its index.';
+comment on function auth.protection_policy_changes(oid, jsonb) is 'Internal: the statements for policies that one table lacks; 42710 when somebody else''s has the name of one of ours.';
+comment on function auth.protection_is_small(oid) is 'Internal: is a scan of the table a matter of a moment?';
+comment on function auth.protection_has_index(oid, jsonb) is 'Internal: does an index find the rows of an organization (of a workspace, an owner)?';
+comment on function auth.protection_index(oid, jsonb) is 'Internal: the statements for the index that a table lacks, to run or to suggest.';
+comment on function auth.protection_suggestions(oid, jsonb) is 'Internal: policies of somebody else that open a protected table.';
+comment on function auth.protection_key_suggestions(oid, jsonb) is 'Internal: NOT NULL and keys that a protected table should have.';
+comment on function auth.protection_foreign_keys(oid, jsonb) is 'Internal: foreign keys with the organization in place of those without.';
+comment on function auth.protection_unique_keys(oid, smallint) is 'Internal: unique keys with the organization in place of those without.';
+comment on function auth.protection_plan(oid, jsonb) is 'Internal: all statements that a table and what inherits from it lack.';
+comment on function auth.protection_advice(oid, jsonb) is 'Internal: all that auth.protect() suggests.';
+comment on function auth.protection_removal(oid) is 'Internal: the statements of auth.unprotect().';
+comment on function auth.protection_is_intact(oid, jsonb) is 'Internal: are row security and policies as auth.protect() makes them, here and in what inherits?';
+
+grant execute on function
+    auth.protect(regclass, name, name, name, name, text, name[], boolean, boolean, boolean),
+    auth.unprotect(regclass, boolean), auth.protected_tables(),
+    auth.base_type(oid), auth.protection_tree(oid), auth.protection_columns(oid, jsonb), auth.protection_table_test(oid),
+    auth.protection_test(oid, jsonb, boolean), auth.protection_policies(oid, jsonb), auth.protection_memory(text),
+    auth.protection_of(oid), auth.protection_name(text),
+    auth.protection_settings(regclass, name, name, name, name, text, name[], boolean, boolean),
+    auth.refuse_protection(text, text), auth.protection_demand_table(regclass), auth.protection_demand_columns(regclass, jsonb),
+    auth.protection_changes(oid, jsonb, jsonb), auth.protection_policy_changes(oid, jsonb), auth.protection_is_small(oid),
+    auth.protection_has_index(oid, jsonb), auth.protection_index(oid, jsonb), auth.protection_suggestions(oid, jsonb),
+    auth.protection_key_suggestions(oid, jsonb), auth.protection_foreign_keys(oid, jsonb),
+    auth.protection_unique_keys(oid, smallint), auth.protection_plan(oid, jsonb), auth.protection_advice(oid, jsonb),
+    auth.protection_removal(oid), auth.protection_is_intact(oid, jsonb)
+to public;

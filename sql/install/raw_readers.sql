@@ -13,6 +13,20 @@ create function auth.org_ids() returns uuid[]
     language c stable parallel safe as 'MODULE_PATHNAME', 'pg_bearer_org_ids';
 create function auth.workspace_ids() returns uuid[]
     language c stable parallel safe as 'MODULE_PATHNAME', 'pg_bearer_workspace_ids';
+create function auth.user_id() returns text
+    language c stable parallel safe as 'MODULE_PATHNAME', 'pg_bearer_user_id';
+create function auth.environment() returns text
+    language c stable parallel safe as 'MODULE_PATHNAME', 'pg_bearer_environment';
+create function auth.external_org_id() returns text
+    language c stable parallel safe as 'MODULE_PATHNAME', 'pg_bearer_external_org_id';
+create function auth.external_org_number() returns bigint
+    language c stable parallel safe as 'MODULE_PATHNAME', 'pg_bearer_external_org_number';
+create function auth.service_floor() returns uuid
+    language c stable parallel safe as 'MODULE_PATHNAME', 'pg_bearer_service_floor';
+create function auth.service_floor_text() returns text
+    language c stable parallel safe as 'MODULE_PATHNAME', 'pg_bearer_service_floor_text';
+create function auth.service_floor_number() returns bigint
+    language c stable parallel safe as 'MODULE_PATHNAME', 'pg_bearer_service_floor_number';
 create function auth.in_org(org_id uuid) returns boolean
     language c stable strict leakproof parallel safe as 'MODULE_PATHNAME', 'pg_bearer_in_org';
 create function auth.is_member(org_id uuid) returns boolean
@@ -30,8 +44,21 @@ comment on function auth.org_ids() is
     'The organizations the user belongs to, sorted; empty without an identity.';
 comment on function auth.workspace_ids() is
     'The workspaces the user belongs to, sorted; empty without an identity.';
+comment on function auth.user_id() is
+    'The user''s id: the subject of the credential, whatever its form, after the issuer''s user_id_prefix; NULL without one.';
+comment on function auth.environment() is 'live or test; NULL only without an identity.';
+comment on function auth.external_org_id() is
+    'What another system calls the current organization (organizations.external_id, as it was when the identity was established or auth.set_org() called), or NULL.';
+comment on function auth.external_org_number() is
+    'auth.external_org_id() as a number, when it is written as a bigint is (42, not 042 or +42), else NULL.';
+comment on function auth.service_floor() is
+    'The least uuid for a verified service credential, NULL for everybody else: org_id >= auth.service_floor() is true for every row, and can use an index.';
+comment on function auth.service_floor_text() is
+    'The least text, empty, for a verified service credential, NULL for everybody else.';
+comment on function auth.service_floor_number() is
+    'The least bigint for a verified service credential, NULL for everybody else.';
 comment on function auth.in_org(uuid) is
-    'Is this the current organization? NULL without an identity or for NULL.';
+    'Is this the current organization? NULL without one, without an identity or for NULL.';
 comment on function auth.is_member(uuid) is
     'Does the user belong to this organization? NULL without an identity or for NULL.';
 comment on function auth.is_workspace_member(uuid) is

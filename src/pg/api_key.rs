@@ -90,12 +90,12 @@ fn decide(presented: &Presented, stored: Option<&Stored>, at: Place) -> Result<A
     let (Some(key), Some(stored)) = (row, stored) else {
         return Err(refuse(Refusal::KeyUnknown));
     };
-    if let Some(org) = key.org
-        && !directory::is_enabled(org)?
-    {
-        return Err(refuse(Refusal::KeyOrganization));
+    let mut external_id = None;
+    if let Some(org) = key.org {
+        let known = directory::organization(org)?.filter(|known| !known.disabled);
+        external_id = known.ok_or_else(|| refuse(Refusal::KeyOrganization))?.external_id;
     }
-    let place = place(key)?.map_err(refuse)?;
+    let place = Settled { external_id, ..place(key)?.map_err(refuse)? };
     Ok(Accepted { key: key.clone(), name: stored.name.clone(), limit: stored.limit, place })
 }
 

@@ -4,6 +4,7 @@ use super::encoding::{MAX_MEMBERSHIPS, Text, View, encode, moved_to};
 use super::ffi::output::{JsonbText, JsonbValue};
 use super::ffi::{carrier, catalog, portals, transaction};
 use super::sqlstate;
+use super::store::directory;
 use crate::verify::identity::{Identity, Uuid, uuid_text};
 use pgrx::pg_sys::elog::PgLogLevel;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -28,11 +29,13 @@ pub(super) fn establish(identity: &Identity) -> Result<(), ErrorReport> {
 
 /// Makes another of the user's organizations the current one.
 pub(super) fn move_to(org: Option<&Uuid>) -> Result<(), ErrorReport> {
-    let moved = carrier::with_identity(|view| org.and_then(|org| moved_to(view, org)));
-    let moved = moved.ok_or_else(sqlstate::not_authenticated)?;
-    let moved = moved.ok_or_else(sqlstate::no_such_organization)?;
+    let mine =
+        carrier::with_identity(|view| org.filter(|org| view.orgs().binary_search(org).is_ok()).copied());
+    let org = mine.ok_or_else(sqlstate::not_authenticated)?.ok_or_else(sqlstate::no_such_organization)?;
     may_change()?;
-    publish(&moved)
+    let external_id = directory::organization(org)?.and_then(|known| known.external_id);
+    let moved = carrier::with_identity(|view| moved_to(view, &org, external_id.as_deref())).flatten();
+    publish(&moved.ok_or_else(sqlstate::no_such_organization)?)
 }
 
 fn publish(encoded: &[u8]) -> Result<(), ErrorReport> {

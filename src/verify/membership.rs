@@ -131,7 +131,7 @@ pub(crate) fn settle_key(
     if !memberships.has_org(org) || (workspace.is_some() && found.is_none()) {
         return None;
     }
-    Some(Settled { memberships, org: Some(org), workspace: found })
+    Some(Settled { memberships, org: Some(org), external_id: None, workspace: found })
 }
 
 /// How a claim names an organization.
@@ -154,7 +154,7 @@ impl Settled {
 impl OrgName {
     /// The organization of this name, unless it is disabled. One that there is no row for is known by its
     /// own id only.
-    pub(crate) fn enabled(&self, known: Option<KnownOrg>) -> Option<Uuid> {
+    pub(crate) fn enabled(&self, known: Option<&KnownOrg>) -> Option<Uuid> {
         match (known, self) {
             (Some(known), _) => Some(known.id).filter(|_| !known.disabled),
             (None, OrgName::Id(id)) => Some(*id),
@@ -164,10 +164,12 @@ impl OrgName {
 }
 
 /// An organization that there is a row for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct KnownOrg {
     pub(crate) id: Uuid,
     pub(crate) disabled: bool,
+    /// What another system calls it.
+    pub(crate) external_id: Option<String>,
 }
 
 /// A workspace that there is a row for.
@@ -190,6 +192,8 @@ pub(crate) struct Settled {
     pub(crate) memberships: Memberships,
     /// One of the organizations of the memberships.
     pub(crate) org: Option<Uuid>,
+    /// What another system calls that organization.
+    pub(crate) external_id: Option<String>,
     /// One of the workspaces of the memberships, of that organization if it is known whose it is.
     pub(crate) workspace: Option<Uuid>,
 }
@@ -217,14 +221,14 @@ pub(crate) fn settle<D: Directory>(
     let mut named = Vec::new();
     if believed || single {
         for name in names.iter().flatten() {
-            named.extend(resolve(name, believed, directory)?.filter(allowed));
+            named.extend(resolve(name, believed, directory)?.filter(|named| allowed(&named.id)));
         }
     }
     if believed {
         let role =
             if single { claimed_role(claims, profile).and_then(|role| held.add_role(role)) } else { None };
-        let new = named.iter().filter(|org| !held.has_org(**org)).map(|org| OrgGrant { id: *org, role });
-        let new: Vec<OrgGrant> = new.collect();
+        let new = named.iter().map(|named| named.id).filter(|org| !held.has_org(*org));
+        let new: Vec<OrgGrant> = new.map(|id| OrgGrant { id, role }).collect();
         held.orgs.extend(new);
     }
     let workspaces = claims.at(&profile.paths.workspace).filter(|claim| !claim.is_null()).map(ids);
@@ -240,20 +244,47 @@ pub(crate) fn settle<D: Directory>(
     }
     held.sort();
     let org = match (&names, named.as_slice(), held.orgs.as_slice()) {
-        (Some(_), [org], _) if single => Some(*org).filter(|org| held.has_org(*org)),
+        (Some(_), [named], _) if single => Some(named.id).filter(|org| held.has_org(*org)),
         (None, _, [grant]) => Some(grant.id),
         _ => None,
     };
     let workspace = held.workspace_in(org, workspaces.as_deref());
-    Ok(Settled { memberships: held, org, workspace })
+    let external_id = match org {
+        Some(org) => external_id(org, named, directory)?,
+        None => None,
+    };
+    Ok(Settled { memberships: held, org, external_id, workspace })
 }
 
-fn resolve<D: Directory>(name: &OrgName, believed: bool, directory: &D) -> Result<Option<Uuid>, D::Error> {
+/// An organization that a claim names.
+struct Named {
+    id: Uuid,
+    /// Its row, or that there is none, if that was looked for.
+    row: Option<Option<KnownOrg>>,
+}
+
+fn resolve<D: Directory>(name: &OrgName, believed: bool, directory: &D) -> Result<Option<Named>, D::Error> {
     match name {
         // What the tables say about memberships of it says enough.
-        OrgName::Id(id) if !believed => Ok(Some(*id)),
-        OrgName::Id(_) | OrgName::External(_) => Ok(name.enabled(directory.organization(name)?)),
+        OrgName::Id(id) if !believed => Ok(Some(Named { id: *id, row: None })),
+        OrgName::Id(_) | OrgName::External(_) => {
+            let row = directory.organization(name)?;
+            Ok(name.enabled(row.as_ref()).map(|id| Named { id, row: Some(row) }))
+        }
     }
+}
+
+/// What another system calls this organization, which is looked up unless it was before.
+fn external_id<D: Directory>(
+    org: Uuid,
+    named: Vec<Named>,
+    directory: &D,
+) -> Result<Option<String>, D::Error> {
+    let row = match named.into_iter().find(|named| named.id == org).and_then(|named| named.row) {
+        Some(row) => row,
+        None => directory.organization(&OrgName::Id(org))?,
+    };
+    Ok(row.and_then(|row| row.external_id))
 }
 
 fn claimed_role(claims: &VerifiedClaims<'_>, profile: &Profile) -> Option<Role> {

@@ -82,7 +82,7 @@ fn succeed(command: &mut Command) -> Output {
 }
 
 /// A dump of a database in this format, with these options for the server.
-fn dump(db: &Database, format: &str, options: &str) -> PathBuf {
+pub(super) fn dump(db: &Database, format: &str, options: &str) -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let file = server().socket_dir().join(format!("dump_{}", COUNT.fetch_add(1, Ordering::Relaxed)));
     let output = succeed(
@@ -98,7 +98,7 @@ fn dump(db: &Database, format: &str, options: &str) -> PathBuf {
 }
 
 /// A new database with what is in a dump.
-fn restore(file: &PathBuf, format: &str, jobs: &str) -> Database {
+pub(super) fn restore(file: &PathBuf, format: &str, jobs: &str) -> Database {
     let db = Database::empty();
     let mut command = match format {
         "-Fp" => program("psql", "postgres"),

@@ -31,6 +31,8 @@ mod lifetime;
 mod parallel;
 mod policies;
 mod pooler;
+mod protect;
+mod readers;
 mod readme;
 mod revocation;
 mod sandbox;

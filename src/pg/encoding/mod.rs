@@ -24,7 +24,7 @@ use crate::verify::identity::{Identity, Kind, Uuid, uuid};
 use crate::verify::membership::{Memberships, Role};
 
 /// Raised whenever the layout changes: a worker that loaded a newer library refuses what it does not know.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 pub(super) const HEAD: usize = 112;
 pub(super) const HAS_ORG: u32 = 1;
 pub(super) const HAS_WORKSPACE: u32 = 2;
@@ -62,9 +62,11 @@ pub(super) enum Text {
     /// The numbers of tables, written as scopes are.
     Tables,
     Payload,
+    /// What another system calls the current organization. The last one, so that it can be exchanged.
+    ExternalOrg,
 }
 
-const TEXTS: [Text; 10] = [
+const TEXTS: [Text; 11] = [
     Text::Issuer,
     Text::Environment,
     Text::UserId,
@@ -75,6 +77,7 @@ const TEXTS: [Text; 10] = [
     Text::Scopes,
     Text::Tables,
     Text::Payload,
+    Text::ExternalOrg,
 ];
 
 /// Writes an identity; `None` when there is more of something than the layout holds.
@@ -152,9 +155,9 @@ fn write_at(out: &mut [u8], at: usize, number: u32) -> Option<()> {
     Some(())
 }
 
-/// The same identity in another of its organizations: its only workspace there is the current one, if it
-/// has just one. `None` when it does not belong to that organization.
-pub(super) fn moved_to(view: View<'_>, org: &Uuid) -> Option<Vec<u8>> {
+/// The same identity in another of its organizations, which another system calls `external_id`: its only
+/// workspace there is the current one, if it has just one. `None` when it does not belong to that organization.
+pub(super) fn moved_to(view: View<'_>, org: &Uuid, external_id: Option<&str>) -> Option<Vec<u8>> {
     let place = view.orgs().binary_search(org).ok()?;
     let mut here =
         view.workspace_orgs().zip(view.workspaces()).filter(|(of, _)| usize::try_from(*of) == Ok(place));
@@ -165,6 +168,8 @@ pub(super) fn moved_to(view: View<'_>, org: &Uuid) -> Option<Vec<u8>> {
     write_at(&mut out, 4, flags)?;
     *out.get_mut(ORG_AT..)?.first_chunk_mut()? = *org;
     *out.get_mut(WORKSPACE_AT..)?.first_chunk_mut()? = workspace.copied().unwrap_or_default();
+    out.truncate(view.find(Text::ExternalOrg)?.0);
+    write_text(&mut out, external_id.map(str::as_bytes))?;
     Some(out)
 }
 
@@ -184,6 +189,7 @@ fn text_of(identity: &Identity, which: Text) -> Option<Vec<u8>> {
             Some(joined(&numbers.collect::<Vec<String>>()))
         }
         Text::Payload => identity.payload.clone(),
+        Text::ExternalOrg => identity.place.external_id.as_ref().map(bytes),
     }
 }
 

@@ -17,7 +17,7 @@ fn place() -> Settled {
         WorkspaceGrant { id: [3; 16], org: Some([9; 16]), role: editor },
         WorkspaceGrant { id: [4; 16], org: None, role: None },
     ];
-    Settled { memberships, org: Some([7; 16]), workspace: None }
+    Settled { memberships, org: Some([7; 16]), external_id: Some("42".into()), workspace: None }
 }
 
 fn sample() -> Identity {
@@ -63,6 +63,7 @@ fn what_is_written_is_read_back() {
     assert_eq!(view.orgs_where(|role| role.permissions().any(|name| name == "invoices.read")), [[7; 16]]);
     assert_eq!(view.scopes().count(), 0);
     assert_eq!(view.bytes(Text::Payload), Some(&br#"{"sub":"x"}"#[..]));
+    assert_eq!(view.text(Text::ExternalOrg), Some("42"));
     assert_eq!(view.expires_at(), Some((1_900_000_000 - POSTGRES_EPOCH) * 1_000_000));
     assert_eq!(view.valid_until(), (1_900_000_030 - POSTGRES_EPOCH) * 1_000_000);
 }
@@ -94,13 +95,15 @@ fn an_api_key_is_written_and_read_back() {
 #[test]
 fn an_identity_moves_to_its_other_organization_and_the_only_workspace_there() {
     let bytes = encode(&sample()).unwrap();
-    let moved = moved_to(View::new(&bytes), &[9; 16]).unwrap();
+    let moved = moved_to(View::new(&bytes), &[9; 16], None).unwrap();
     let view = View::check(&moved).unwrap();
     assert_eq!((view.org(), view.workspace()), (Some(&[9; 16]), Some(&[3; 16])));
-    assert!(view.current_role().is_none());
-    let back = moved_to(view, &[7; 16]).unwrap();
+    assert!(view.current_role().is_none() && view.text(Text::ExternalOrg).is_none());
+    let renamed = moved_to(view, &[7; 16], Some("a longer one")).unwrap();
+    assert_eq!(View::check(&renamed).unwrap().text(Text::ExternalOrg), Some("a longer one"));
+    let back = moved_to(View::new(&renamed), &[7; 16], Some("42")).unwrap();
     assert_eq!(back, bytes);
-    assert!(moved_to(view, &[8; 16]).is_none());
+    assert!(moved_to(view, &[8; 16], None).is_none());
 }
 
 #[test]
@@ -151,7 +154,7 @@ proptest! {
         let view = View::new(&bytes);
         let _ = (view.org(), view.orgs().len(), view.workspaces().len(), view.uid(), view.valid_until());
         for which in TEXTS { let _ = view.text(which); }
-        let _ = (view.current_role().map(|role| role.permissions().count()), view.orgs_where(|_| true), moved_to(view, &[0; 16]));
+        let _ = (view.current_role().map(|role| role.permissions().count()), view.orgs_where(|_| true), moved_to(view, &[0; 16], None));
         let _ = View::check(&bytes);
     }
 }

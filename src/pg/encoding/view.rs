@@ -250,17 +250,22 @@ impl<'a> View<'a> {
         Some((Some(self.0.get(start..end)?), end))
     }
 
-    /// A text's bytes; they are valid UTF-8.
-    pub(in crate::pg) fn bytes(self, wanted: Text) -> Option<&'a [u8]> {
+    /// Where a text is written, and its bytes if it is not absent.
+    pub(super) fn find(self, wanted: Text) -> Option<(usize, Option<&'a [u8]>)> {
         let mut at = self.texts_start()?;
         for which in TEXTS {
             let (text, next) = self.text_at(at)?;
             if which == wanted {
-                return text;
+                return Some((at, text));
             }
             at = next;
         }
         None
+    }
+
+    /// A text's bytes; they are valid UTF-8.
+    pub(in crate::pg) fn bytes(self, wanted: Text) -> Option<&'a [u8]> {
+        self.find(wanted)?.1
     }
 
     pub(in crate::pg) fn text(self, wanted: Text) -> Option<&'a str> {

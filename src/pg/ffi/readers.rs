@@ -4,8 +4,8 @@
 //! `sql/install/raw_readers.sql` declares them; `tests/database/catalog.rs` compares its declarations with the table there.
 
 use super::carrier::{Membership, belongs, generation, statement_start, with_identity};
-use crate::pg::encoding::View;
-use crate::verify::identity::Uuid;
+use crate::pg::encoding::{Text, View};
+use crate::verify::identity::{Kind, Uuid};
 use pgrx::{pg_guard, pg_sys};
 
 /// What a reader of a value keeps in `fn_extra`.
@@ -87,6 +87,24 @@ unsafe fn copy_ids(ids: &[Uuid]) -> Option<pg_sys::Datum> {
     }
 }
 
+unsafe fn copy_text(text: Option<&str>) -> Option<pg_sys::Datum> {
+    let text = text?;
+    let length = i32::try_from(text.len()).ok()?;
+    // SAFETY: that many bytes are copied into a fresh text; a pointer to nothing is not read.
+    unsafe { Some(pg_sys::Datum::from(pg_sys::cstring_to_text_with_len(text.as_ptr().cast(), length))) }
+}
+
+/// The name that another system gave the current organization, as a number if it is written like one.
+fn external_number(view: View<'_>) -> Option<i64> {
+    let text = view.text(Text::ExternalOrg)?;
+    text.parse().ok().filter(|number: &i64| number.to_string() == text)
+}
+
+/// What is for services alone.
+fn for_service<T>(view: View<'_>, value: T) -> Option<T> {
+    (view.kind() == Kind::Service).then_some(value)
+}
+
 /// The id in the first argument of a function that is declared STRICT with one uuid argument.
 #[inline]
 unsafe fn argument<'a>(fcinfo: pg_sys::FunctionCallInfo) -> &'a Uuid {
@@ -135,9 +153,36 @@ raw_reader!(
     /// `auth.current_workspace()`
     pg_bearer_current_workspace, pg_finfo_pg_bearer_current_workspace, |fcinfo| kept(fcinfo, |view| copy_id(view.workspace())));
 raw_reader!(
+    /// `auth.user_id()`
+    pg_bearer_user_id, pg_finfo_pg_bearer_user_id, |fcinfo| kept(fcinfo, |view| copy_text(view.text(Text::UserId))));
+raw_reader!(
+    /// `auth.environment()`
+    pg_bearer_environment, pg_finfo_pg_bearer_environment,
+    |fcinfo| kept(fcinfo, |view| copy_text(view.text(Text::Environment))));
+raw_reader!(
+    /// `auth.external_org_id()`
+    pg_bearer_external_org_id, pg_finfo_pg_bearer_external_org_id,
+    |fcinfo| kept(fcinfo, |view| copy_text(view.text(Text::ExternalOrg))));
+raw_reader!(
+    /// `auth.external_org_number()`
+    pg_bearer_external_org_number, pg_finfo_pg_bearer_external_org_number,
+    |fcinfo| kept(fcinfo, |view| external_number(view).map(pg_sys::Datum::from)));
+raw_reader!(
+    /// `auth.service_floor()`
+    pg_bearer_service_floor, pg_finfo_pg_bearer_service_floor,
+    |fcinfo| kept(fcinfo, |view| copy_id(for_service(view, &[0; 16]))));
+raw_reader!(
+    /// `auth.service_floor_text()`
+    pg_bearer_service_floor_text, pg_finfo_pg_bearer_service_floor_text,
+    |fcinfo| kept(fcinfo, |view| copy_text(for_service(view, ""))));
+raw_reader!(
+    /// `auth.service_floor_number()`
+    pg_bearer_service_floor_number, pg_finfo_pg_bearer_service_floor_number,
+    |fcinfo| kept(fcinfo, |view| for_service(view, i64::MIN).map(pg_sys::Datum::from)));
+raw_reader!(
     /// `auth.in_org(uuid)`
     pg_bearer_in_org, pg_finfo_pg_bearer_in_org, 
-    |fcinfo| answer(fcinfo, with_identity(|view| view.org() == Some(argument(fcinfo)))));
+    |fcinfo| answer(fcinfo, with_identity(|view| view.org().map(|org| org == argument(fcinfo))).flatten()));
 raw_reader!(
     /// `auth.is_member(uuid)`
     pg_bearer_is_member, pg_finfo_pg_bearer_is_member,

@@ -187,7 +187,7 @@ fn is_api_key_revoked(key_id: pgrx::Uuid) -> Result<bool, ErrorReport> {
 #[pg_extern(schema = "auth", stable, parallel_unsafe)]
 fn member_permissions(user_id: &str, org_id: pgrx::Uuid) -> Result<Option<Vec<String>>, ErrorReport> {
     let org = *org_id.as_bytes();
-    if !directory::is_enabled(org)? {
+    if directory::organization(org)?.is_none_or(|known| known.disabled) {
         return Ok(None);
     }
     let held = directory::memberships_in(user_id, org)?;

@@ -23,12 +23,6 @@ fn show_identity() -> Option<JsonbValue> {
     identity::show()
 }
 
-/// The subject of the credential, whatever its form.
-#[pg_extern(schema = "auth", stable, parallel_safe)]
-fn user_id() -> Option<String> {
-    text(Text::UserId)
-}
-
 /// The claims of the token, as jsonb makes them of its original bytes.
 #[pg_extern(schema = "auth", stable, parallel_safe)]
 fn jwt() -> Option<JsonbText> {
@@ -70,12 +64,6 @@ fn workspace_role() -> Option<String> {
 #[pg_extern(schema = "auth", stable, parallel_safe)]
 fn email_verified() -> Option<bool> {
     with_identity(|view| view.email_verified())
-}
-
-/// `live` or `test`; NULL only without an identity.
-#[pg_extern(schema = "auth", stable, parallel_safe)]
-fn environment() -> Option<String> {
-    text(Text::Environment)
 }
 
 /// Is somebody signed in?

@@ -58,7 +58,8 @@ impl Directory for Tables {
 fn find_organization(latest: &Latest, name: &OrgName) -> Result<Option<KnownOrg>, ErrorReport> {
     let mut found = None;
     let take = |row: &Row| {
-        found = row.uuid(1).map(|id| KnownOrg { id, disabled: row.timestamp(7).is_some() });
+        let disabled = row.timestamp(7).is_some();
+        found = row.uuid(1).map(|id| KnownOrg { id, disabled, external_id: row.text(4) });
         false
     };
     match name {
@@ -83,9 +84,9 @@ pub(in crate::pg) fn memberships_in(user: &str, org: Uuid) -> Result<Memberships
     Ok(held)
 }
 
-/// Is there such an organization, and is it not disabled?
-pub(in crate::pg) fn is_enabled(org: Uuid) -> Result<bool, ErrorReport> {
-    Ok(find_organization(&Latest::new(), &OrgName::Id(org))?.is_some_and(|known| !known.disabled))
+/// The organization with this id, if there is a row for it.
+pub(in crate::pg) fn organization(org: Uuid) -> Result<Option<KnownOrg>, ErrorReport> {
+    find_organization(&Latest::new(), &OrgName::Id(org))
 }
 
 /// Is there such a workspace in this organization, and is it not disabled?
@@ -277,7 +278,7 @@ impl Reading {
         match (org, disabled) {
             (OrgName::Id(id), Some(disabled)) => Ok(Some(*id).filter(|id| !disabled.contains(id))),
             (OrgName::Id(_) | OrgName::External(_), _) => {
-                Ok(org.enabled(find_organization(&self.latest, org)?))
+                Ok(org.enabled(find_organization(&self.latest, org)?.as_ref()))
             }
         }
     }

@@ -77,7 +77,11 @@ impl Directory for Rows {
 }
 
 fn find(name: &OrgName) -> Result<Option<KnownOrg>, Infallible> {
-    let known = |text| KnownOrg { id: id(text), disabled: text == DISABLED };
+    let known = |text| KnownOrg {
+        id: id(text),
+        disabled: text == DISABLED,
+        external_id: (text == A).then(|| "42".to_owned()),
+    };
     Ok(match name {
         OrgName::Id(wanted) => [A, B, DISABLED].into_iter().find(|text| id(text) == *wanted).map(known),
         OrgName::External(name) => match name.as_str() {

@@ -1,0 +1,247 @@
+# Policies with our functions, not wrapped in anything, against what is written by hand today. Every case of a group runs
+# in turn in one session, so that a noisy machine disturbs all alike; medians, planning included. All cases of a group have
+# to give the same rows.
+runs=${BENCH_POLICY_RUNS:-7}
+sizes=${BENCH_POLICY_ROWS:-1000000 5000000}
+
+psql <<SQL > /dev/null
+create table users (who text primary key, id uuid, orgs uuid[], token text);
+$(for who in one ten hundred thousand admin; do
+    echo "insert into users values ('$who', '$(cat "$work/$who.user")', '{$(cat "$work/$who.orgs")}', '$(cat "$work/$who.token")');"
+done)
+create table memberships (user_id uuid, org_id uuid, role text, primary key (user_id, org_id));
+insert into memberships select id, unnest(orgs), 'admin' from users;
+insert into memberships
+  select md5('user' || n % 700)::uuid, md5('org' || n)::uuid, 'member' from generate_series(0, 999) n;
+insert into auth.organizations (id, name) select unnest(orgs), 'An organization' from users where who = 'thousand';
+insert into auth.memberships (org_id, user_id, role_id)
+  select unnest(orgs), id::text, auth.owner_role() from users where who = 'thousand';
+
+-- What Supabase's auth.uid() is, and the helpers that its guides recommend.
+create schema rival;
+create function rival.uid() returns uuid language sql stable as \$\$
+    select coalesce(nullif(current_setting('request.jwt.claim.sub', true), ''),
+                    (nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub'))::uuid \$\$;
+create function rival.is_member(org uuid) returns boolean language plpgsql stable security definer as \$\$
+    begin return exists (select from memberships m where m.org_id = org and m.user_id = rival.uid()); end \$\$;
+create function rival.is_admin() returns boolean language plpgsql security definer as \$\$
+    begin return exists (select from memberships where user_id = rival.uid() and role = 'admin'); end \$\$;
+create function rival.role() returns text language plpgsql security definer as \$\$
+    begin return (select min(role) from memberships where user_id = rival.uid()); end \$\$;
+create function rival.orgs() returns uuid[] language plpgsql security definer as \$\$
+    begin return array(select org_id from memberships where user_id = rival.uid()); end \$\$;
+create function rival.org_set() returns setof uuid language plpgsql security definer as \$\$
+    begin return query select org_id from memberships where user_id = rival.uid(); end \$\$;
+
+create table cases (
+    id int generated always as identity primary key, part text, label text, who text, policy_role text, query text, settings text default '', most int
+);
+create table timings (id int, run int, seconds float, answer text);
+
+-- Runs the cases of a part; a case whose who is '' runs with nobody signed in.
+create procedure measure(wanted text, runs int) language plpgsql as \$\$
+declare
+    c record;
+    u record;
+    pair text;
+    begins timestamptz;
+    answer text;
+begin
+    for run in 1 .. runs loop
+        for c in select * from cases where part = wanted and run <= coalesce(most, runs) order by id loop
+            select * into u from users where who = c.who;
+            perform auth.sign_out();
+            if u.token is not null then
+                perform auth.authenticate(u.token);
+            end if;
+            perform set_config('request.jwt.claims', coalesce(json_build_object('sub', u.id)::text, ''), true);
+            foreach pair in array string_to_array('enable_indexscan=on enable_bitmapscan=on enable_indexonlyscan=on ' || c.settings, ' ') loop
+                continue when pair = '';
+                perform set_config(split_part(pair, '=', 1), split_part(pair, '=', 2), true);
+            end loop;
+            perform set_config('role', coalesce(c.policy_role, 'none'), true);
+            begins := clock_timestamp();
+            execute c.query into answer;
+            perform set_config('role', 'none', true);
+            insert into timings values (c.id, run, extract(epoch from clock_timestamp() - begins), answer);
+        end loop;
+    end loop;
+    if exists (select from timings t join cases k using (id) where k.part = wanted group by () having count(distinct t.answer) > 1) then
+        raise 'the cases of % differ: %', wanted,
+            (select string_agg(distinct k.label || ' ' || t.answer, ', ') from timings t join cases k using (id) where k.part = wanted);
+    end if;
+end \$\$;
+create view medians as
+    select c.id, c.part, c.label, percentile_cont(0.5) within group (order by t.seconds) as seconds
+      from cases c join timings t using (id) group by c.id;
+SQL
+
+report() { # PART: milliseconds of every case, and relative to the first one
+    psql -F '|' -c "select label, round((seconds * 1000)::numeric, 2),
+        round((seconds / first_value(seconds) over (order by id))::numeric, 2) from medians where part = '$1' order by id" |
+        awk -F'|' '{ printf "    %-58s %10s ms %8s\n", $1, $2, $3 }'
+}
+measure() { # PART [RUNS]
+    psql -c "set max_parallel_workers_per_gather = 0" -c "call measure('$1', ${2:-$runs})" > /dev/null
+    report "$1"
+}
+# A case: PART, LABEL, WHO, ROLE ('' means past row-level security), QUERY, SETTINGS, MOST RUNS
+case_of() {
+    psql -v part="$1" -v label="$2" -v who="$3" -v role="$4" -v query="$5" -v settings="${6:-}" -v most="${7:-}" <<'SQL'
+insert into cases (part, label, who, policy_role, query, settings, most)
+values (:'part', :'label', :'who', nullif(:'role', ''), :'query', :'settings', nullif(:'most', '')::int);
+SQL
+}
+# A role that the policy of this name and expression is for: TABLE, ROLE, EXPRESSION
+policy() {
+    psql -v t="$1" -v r="$2" -v expression="$3" <<'SQL' > /dev/null
+select format('create role %I', :'r') where not exists (select from pg_roles where rolname = :'r') \gexec
+select format('grant usage on schema rival to %1$I; grant select on memberships, %2$I to %1$I', :'r', :'t') \gexec
+select format('create policy %1$I on %2$I for select to %1$I using (%3$s)', :'r', :'t', :'expression') \gexec
+SQL
+}
+
+no_index='enable_indexscan=off enable_bitmapscan=off enable_indexonlyscan=off'
+for size in $sizes; do
+    table=rows_$size
+    psql -c "create table $table as select g::bigint as id, md5('org' || (g * 7919::bigint % 1000))::uuid as org_id,
+                 timestamptz '2026-01-01' + g * interval '1 second' as created_at, 'body of document ' || g as body
+                 from generate_series(1, $size) g" \
+         -c "create index on $table (org_id)" -c "vacuum (freeze, analyze) $table" \
+         -c "alter table $table enable row level security"
+    policy "$table" by_is_member 'auth.is_member(org_id)'
+    policy "$table" by_in_org 'auth.in_org(org_id)'
+    policy "$table" by_subquery 'org_id in (select m.org_id from memberships m where m.user_id = rival.uid())'
+    policy "$table" by_wrapped 'org_id in (select m.org_id from memberships m where m.user_id = (select rival.uid()))'
+    policy "$table" by_array 'org_id = any (array(select rival.org_set()))'
+    policy "$table" by_plpgsql 'rival.is_member(org_id)'
+    for index in index 'no index'; do
+        [ "$index" = index ] && settings='' || settings=$no_index
+        for who in one ten hundred thousand; do
+            part="$size rows, $who, $index"
+            echo
+            echo "policies: $size rows, organizations: $who of 1,000, $index (relative to the constant array; goals 1.2, from 100 organizations on 1.5)"
+            all="select count(body)::text from $table"
+            case_of "$part" 'constant array, no policy' "$who" '' "$all where org_id = any ('{$(cat "$work/$who.orgs")}')" "$settings"
+            case_of "$part" 'auth.is_member(org_id)' "$who" by_is_member "$all" "$settings"
+            if [ "$who" = one ]; then
+                case_of "$part" 'auth.in_org(org_id)' "$who" by_in_org "$all" "$settings"
+            fi
+            case_of "$part" 'org_id in (select … where user_id = uid())' "$who" by_subquery "$all" "$settings" 3
+            case_of "$part" 'org_id in (select … where user_id = (select uid()))' "$who" by_wrapped "$all" "$settings" 3
+            case_of "$part" 'org_id = any(array(select orgs()))' "$who" by_array "$all" "$settings" 3
+            if [ "$size" = 1000000 ]; then
+                case_of "$part" 'plpgsql helper is_member(org_id)' "$who" by_plpgsql "$all" "$settings" 1
+            fi
+            measure "$part"
+        done
+    done
+done
+
+# The newest rows of a tenant that has a tenth of the table.
+echo
+echo 'policies: the 20 newest rows of a tenant with 100,000 of 1,000,000 (relative to the literal; goal 1.2)'
+large=$(cat "$work/one.orgs")
+psql -c "create table timeline as select g::bigint as id, case when g % 10 = 0 then '$large'::uuid else md5('org' || (g % 1000))::uuid end as org_id,
+             timestamptz '2026-01-01' + g * interval '1 second' as created_at, 'body of document ' || g as body
+             from generate_series(1, 1000000) g" \
+     -c "create index on timeline (org_id, created_at)" -c "vacuum (freeze, analyze) timeline" \
+     -c "alter table timeline enable row level security"
+policy timeline by_in_org 'auth.in_org(org_id)'
+policy timeline by_current_org 'org_id = auth.current_org()'
+policy timeline by_wrapped 'org_id in (select m.org_id from memberships m where m.user_id = (select rival.uid()))'
+newest="select string_agg(id::text, ',') from (select id from timeline order by created_at desc limit 20) t"
+case_of newest literal one '' "${newest/from timeline/from timeline where org_id = \'$large\'}"
+case_of newest 'auth.in_org(org_id)' one by_in_org "$newest"
+case_of newest 'org_id = auth.current_org()' one by_current_org "$newest"
+case_of newest 'org_id in (select … where user_id = (select uid()))' one by_wrapped "$newest"
+measure newest 101
+
+# The situations of github.com/GaryAustin1/RLS-Performance: its forms tuned by hand, and ours as one writes them first.
+echo
+echo 'policies: nine situations, 100,000 rows (relative to the form that was tuned by hand; goal at most 1)'
+psql -c "create table situations as select g::bigint as id, case when g % 1000 = 0 then '$(cat "$work/admin.user")'::uuid else md5('user' || g % 997)::uuid end as user_id,
+             md5('org' || g % 1000)::uuid as team_id, case when g % 50 = 0 then 'admin' else 'member' end as role, 'body of document ' || g as body
+             from generate_series(1, 100000) g" \
+     -c "create index on situations (user_id)" -c "vacuum (freeze, analyze) situations" \
+     -c "alter table situations enable row level security"
+situation() { # NUMBER, WHO, SETTINGS, TUNED, OURS [QUERY OF THE TUNED ONE]
+    policy situations "tuned_$1" "$4"
+    policy situations "ours_$1" "$5"
+    local all='select count(body)::text from situations'
+    case_of "situation $1" "$1: $4" "$2" "tuned_$1" "${6:-$all}" "$3"
+    case_of "situation $1" "$1: $5" "$2" "ours_$1" "$all" "$3"
+    measure "situation $1" 31
+}
+uid=$(cat "$work/admin.user")
+situation 1 admin '' 'rival.uid() = user_id' 'auth.uid() = user_id'
+situation 2a admin "$no_index" '(select rival.uid()) = user_id' 'auth.uid() = user_id'
+situation 2b admin "$no_index" '(select rival.is_admin())' "auth.has_permission('docs.admin')"
+situation 2c admin "$no_index" '(select rival.is_admin()) or (select rival.uid()) = user_id' "auth.has_permission('docs.admin') or auth.uid() = user_id"
+situation 2d admin "$no_index" '(select rival.role()) = role' 'auth.org_role() = role'
+situation 2e ten "$no_index" 'team_id = any (array(select rival.org_set()))' 'auth.is_member(team_id)'
+situation 3 admin "$no_index" 'rival.uid() = user_id' 'auth.uid() = user_id' "select count(body)::text from situations where user_id = '$uid'"
+situation 5 ten "$no_index" 'team_id in (select m.org_id from memberships m where m.user_id = rival.uid())' 'auth.is_member(team_id)'
+# Nobody is signed in. Tuned by hand: the policy is for another role. Ours: as auth.protect() writes it, for everybody.
+psql -c 'create role tuned_6; grant select on situations to tuned_6'
+policy situations ours_6 "user_id = auth.uid() and auth.allows_table('situations'::regclass)"
+case_of 'situation 6' '6: no policy for the role' '' tuned_6 'select count(body)::text from situations' "$no_index"
+case_of 'situation 6' '6: as auth.protect() writes it, nobody signed in' '' ours_6 'select count(body)::text from situations' "$no_index"
+measure 'situation 6' 101
+
+# Planning: the same functions without their support functions.
+echo
+echo 'policies: planning with support functions relative to without (goal 1.15)'
+psql <<'SQL'
+create schema bare;
+create function bare.in_org(uuid) returns boolean language c stable strict leakproof parallel safe as '$libdir/pg_bearer', 'pg_bearer_in_org';
+create function bare.is_member(uuid) returns boolean language c stable strict leakproof parallel safe as '$libdir/pg_bearer', 'pg_bearer_is_member';
+SQL
+planning() { # LABEL, WHO, FUNCTION
+    for schema in bare auth; do
+        psql -c "create table plan_$schema (id bigint primary key, org_id uuid, created_at timestamptz, parent bigint)" \
+             -c "insert into plan_$schema select id, org_id, created_at, id / 2 from timeline where id <= 100000" \
+             -c "create index on plan_$schema (org_id, created_at)" -c "create index on plan_$schema (org_id)" -c "vacuum analyze plan_$schema" \
+             -c "alter table plan_$schema enable row level security"
+        policy "plan_$schema" "plans_$3_$schema" "$schema.$3(org_id)"
+        psql -c "grant usage on schema bare to plans_$3_$schema"
+    done
+    psql -F '|' <<SQL
+set max_parallel_workers_per_gather = 0;
+create temp table times (run int, query int, bare float, auth float);
+grant insert on times to public;
+do \$\$
+declare
+    queries text[] := array['select * from T where id = 7', 'select * from T order by created_at desc limit 20',
+        'select * from T a join T b on b.id = a.parent join T c on c.id = b.parent where a.created_at > now()'];
+    begins timestamptz; took float[];
+begin
+    perform auth.authenticate((select token from users where who = '$2'));
+    for run in 1 .. 41 loop
+        for q in 1 .. 3 loop
+            took := '{}';
+            for s in 1 .. 2 loop
+                perform set_config('role', 'plans_$3_' || (array['bare', 'auth'])[s], true);
+                begins := clock_timestamp();
+                for i in 1 .. 20 loop
+                    execute 'explain ' || replace(queries[q], 'T ', 'plan_' || (array['bare', 'auth'])[s] || ' ');
+                end loop;
+                took := took || extract(epoch from clock_timestamp() - begins)::float;
+                perform set_config('role', 'none', true);
+            end loop;
+            insert into times values (run, q, took[1], took[2]);
+        end loop;
+    end loop;
+end \$\$;
+select (array['one row by its key', 'the 20 newest', 'three tables'])[query], round((percentile_cont(0.5) within group (order by bare) * 5e4)::numeric, 1),
+       round((percentile_cont(0.5) within group (order by auth) * 5e4)::numeric, 1), round((percentile_cont(0.5) within group (order by auth / bare))::numeric, 3)
+  from times group by query order by query;
+SQL
+    psql -c 'drop table plan_bare, plan_auth'
+}
+for who in one thousand; do
+    for function in in_org is_member; do
+        [ "$who $function" = 'thousand in_org' ] && continue
+        planning "" "$who" "$function" | awk -F'|' -v f="$function, organizations: $who" '{ printf "    %-38s %-20s %8s µs without %8s with %8s\n", f, $1, $2, $3, $4 }'
+    done
+done
