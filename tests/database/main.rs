@@ -28,6 +28,7 @@ mod key_guessing;
 mod key_races;
 mod layout;
 mod lifetime;
+mod oracle;
 mod parallel;
 mod policies;
 mod pooler;
