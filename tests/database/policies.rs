@@ -115,3 +115,39 @@ fn writes_stay_within_the_organization() {
         .value(&format!("select count(*) from docs where org_id = '{ORG_B}' and body <> 'mine'"));
     assert_eq!(foreign.as_deref(), Some("500"));
 }
+
+#[test]
+fn t055_an_indexed_organization_keeps_explain_from_counting_hidden_rows() {
+    let db = Database::new();
+    let mut superuser = db.superuser();
+    let mut plan_among = |hidden: i32| {
+        superuser.run(&format!(
+            "truncate docs;
+             insert into docs select n, '{ORG_A}', null, 'x' from generate_series(1, 100) n;
+             insert into docs select 1000 + n, '{ORG_B}', null, 'x' from generate_series(1, {hidden}) n;
+             analyze docs"
+        ));
+        let mut session = db.tenant();
+        session.run("begin; set local enable_seqscan = off; set local enable_bitmapscan = off");
+        session.authenticate(&token_a()).unwrap();
+        let sql = "explain (analyze, costs off, timing off, summary off) select * from docs where body = 'y'";
+        let lines = session.query(sql, &[]).unwrap();
+        lines.iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>()
+    };
+    let few = plan_among(10);
+    assert_eq!(few, plan_among(10_000));
+    assert!(few.iter().any(|line| line.contains("Rows Removed by Filter: 100")), "{few:#?}");
+    assert!(few.iter().any(|line| line.contains("Index Cond: (org_id = auth.current_org())")), "{few:#?}");
+}
+
+#[test]
+fn t057_statistics_of_values_are_hidden_from_tenants() {
+    let db = Database::new();
+    db.superuser().run("analyze docs");
+    let sql = "select count(*) > 0 from pg_stats where tablename = 'docs'";
+    assert_eq!(db.superuser().value(sql).as_deref(), Some("t"));
+    let mut session = db.tenant();
+    session.run("begin");
+    session.authenticate(&token_a()).unwrap();
+    assert_eq!(session.value(sql).as_deref(), Some("f"));
+}
