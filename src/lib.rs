@@ -79,6 +79,13 @@ extension_sql_file!(
     requires = ["protect_changes"]
 );
 extension_sql_file!("../sql/install/protect.sql", name = "protect", requires = ["protect_suggestions"]);
+extension_sql_file!("../sql/install/lint_facts.sql", name = "lint_facts", requires = ["protect"]);
+extension_sql_file!("../sql/install/lint_policies.sql", name = "lint_policies", requires = ["lint_facts"]);
+extension_sql_file!("../sql/install/lint_tables.sql", name = "lint_tables", requires = ["lint_policies"]);
+extension_sql_file!("../sql/install/lint_keys.sql", name = "lint_keys", requires = ["lint_tables"]);
+extension_sql_file!("../sql/install/lint_relations.sql", name = "lint_relations", requires = ["lint_keys"]);
+extension_sql_file!("../sql/install/lint_roles.sql", name = "lint_roles", requires = ["lint_relations"]);
+extension_sql_file!("../sql/install/lint.sql", name = "lint", requires = ["lint_roles"]);
 extension_sql_file!("../sql/install/finish.sql", name = "finish", finalize);
 
 /// Called by Postgres when a backend loads the library.

@@ -275,3 +275,41 @@ grant execute on function
     auth.protection_unique_keys(oid, smallint), auth.protection_plan(oid, jsonb), auth.protection_advice(oid, jsonb),
     auth.protection_removal(oid), auth.protection_is_intact(oid, jsonb)
 to public;
+
+comment on function auth.lint(name[]) is
+    'What keeps tenants apart less than it seems to, the worst first: nothing on what auth.protect() made. severity is error where a row can reach another organization, or nobody, by this alone; warning where something else has to go wrong too, or queries become slow; info for what is good to know. object is what it is about, as SQL names it; fix is SQL that clears the finding, to be read before it is run, by the object''s owner or a superuser; NULL where the message says what a human has to decide. Looks at these schemas, or, for NULL, at all but those of the system and auth, not at members of extensions, and at roles, publications and the database whatever the schemas. Reads catalogs only, with the caller''s rights: anybody may call it. 22023 for a schema that does not exist.';
+comment on function auth.lint_schemas(name[]) is 'Internal: the schemas that auth.lint() looks at; 22023 for one that does not exist.';
+comment on function auth.lint_readers(name[]) is 'Internal: functions of ours with these names, and functions of applications that call them.';
+comment on function auth.lint_org_readers() is 'Internal: functions that answer for the organization, as auth.lint_readers().';
+comment on function auth.lint_identity_readers() is 'Internal: functions that answer for the identity, as auth.lint_readers().';
+comment on function auth.organization_columns() is
+    'The tables of applications that have a column for the organization, and its number: the column that a policy compares with our functions, or else whose default is one of them, or else a uuid called org_id, organization_id or tenant_id. Several rows for a table with several of one sort.';
+comment on function auth.lint_environment_columns() is 'Internal: the tables that have a column for the environment, live or test, and its name.';
+comment on function auth.lint_predicate(oid, smallint, name) is 'Internal: the least that a tenants'' policy of a table has to ask, with these columns; NULL for a type without a reader.';
+comment on function auth.lint_expressions(oid[]) is 'Internal: the expressions of all policies in these schemas.';
+comment on function auth.lint_policy_facts(oid[], oid[], smallint[]) is 'Internal: what every policy in these schemas asks; the arrays are auth.organization_columns().';
+comment on function auth.lint_clauses("char", text, text, text) is 'Internal: USING and WITH CHECK of a policy for this command with this condition beside others; NULL without a condition.';
+comment on function auth.lint_policies(oid[], oid[], smallint[]) is 'Internal: findings of auth.lint() about policies.';
+comment on function auth.lint_tables(oid[], oid[], smallint[]) is 'Internal: findings of auth.lint() about tables.';
+comment on function auth.lint_unique_keys(oid[], oid[], smallint[]) is 'Internal: findings of auth.lint() about unique keys.';
+comment on function auth.lint_foreign_keys(oid[], oid[], smallint[]) is 'Internal: findings of auth.lint() about foreign keys.';
+comment on function auth.lint_protected(oid[]) is 'Internal: these tables, those with row-level security, and the views on them, each with the table below.';
+comment on function auth.lint_escapes(oid, oid) is 'Internal: do the policies of a table not hold for this role? NULL when there is no such role or table.';
+comment on function auth.lint_views(oid[], oid[]) is 'Internal: findings of auth.lint() about views.';
+comment on function auth.lint_functions(oid[], oid[]) is 'Internal: findings of auth.lint() about functions.';
+comment on function auth.lint_grants(oid[], oid[]) is 'Internal: findings of auth.lint() about grants.';
+comment on function auth.lint_roles(oid[], oid[]) is 'Internal: findings of auth.lint() about roles.';
+comment on function auth.lint_replication() is 'Internal: findings of auth.lint() about replication.';
+
+-- auth.lint() runs as the caller, and so do its parts: they read catalogs that everybody may read.
+grant execute on function
+    auth.lint(name[]), auth.lint_schemas(name[]), auth.lint_readers(name[]), auth.lint_org_readers(),
+    auth.lint_identity_readers(), auth.organization_columns(), auth.lint_environment_columns(),
+    auth.lint_predicate(oid, smallint, name), auth.lint_expressions(oid[]),
+    auth.lint_policy_facts(oid[], oid[], smallint[]), auth.lint_clauses("char", text, text, text),
+    auth.lint_policies(oid[], oid[], smallint[]), auth.lint_tables(oid[], oid[], smallint[]),
+    auth.lint_unique_keys(oid[], oid[], smallint[]), auth.lint_foreign_keys(oid[], oid[], smallint[]),
+    auth.lint_protected(oid[]), auth.lint_escapes(oid, oid), auth.lint_views(oid[], oid[]),
+    auth.lint_functions(oid[], oid[]), auth.lint_grants(oid[], oid[]), auth.lint_roles(oid[], oid[]),
+    auth.lint_replication()
+to public;

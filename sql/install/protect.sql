@@ -47,13 +47,12 @@ create function auth.protection_plan(source oid, settings jsonb) returns table (
           from auth.protection_tree(protection_plan.source) with ordinality as t (oid, n)
           join pg_class c on c.oid = t.oid
     ), inherited as (
-        -- What the root has from us, or gets now.
-        select coalesce(auth.protection_of(protection_plan.source) -> 'defaults', '[]') as defaults
+        select auth.protection_of(protection_plan.source) as settings
     )
     select x.part, x.statement
       from (select t.n, 1 as place, c.part, c.statement, c.number
               from tables t cross join inherited i
-             cross join lateral auth.protection_changes(t.oid, protection_plan.settings, i.defaults)
+             cross join lateral auth.protection_changes(t.oid, protection_plan.settings, i.settings)
                                 with ordinality as c (part, statement, number)
             union all
             select t.n, 2, 'index', c.statement, c.number

@@ -125,8 +125,8 @@ begin
 end
 $$;
 
--- The statements that one table lacks, without its index. part is isolation, default or comment. inherited lists the
--- defaults that its parent has from us: a partition that came later brought them along.
+-- The statements that one table lacks, without its index. part is isolation, default or comment. inherited is what the
+-- policies of the topmost table show: a partition that came later brought its defaults along.
 create function auth.protection_changes(source oid, settings jsonb, inherited jsonb)
     returns table (part text, statement text)
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
@@ -134,6 +134,7 @@ create function auth.protection_changes(source oid, settings jsonb, inherited js
 declare
     the_table constant regclass := protection_changes.source;
     before constant jsonb := auth.protection_of(protection_changes.source);
+    known constant jsonb := coalesce(before, inherited);
     flags record;
     target record;
     own_defaults text[] := '{}';
@@ -151,12 +152,12 @@ begin
     -- A default that is not wanted any more goes, unless somebody has changed it.
     return query
         select 'default', format('alter table only %s alter column %I drop default', the_table, c.name)
-          from auth.protection_columns(protection_changes.source, before) c
-         where before -> 'defaults' ? c.kind and c.present_default = c.own_default
-           and before ->> c.kind is distinct from protection_changes.settings ->> c.kind;
+          from auth.protection_columns(protection_changes.source, known) c
+         where known -> 'defaults' ? c.kind and c.present_default = c.own_default
+           and known ->> c.kind is distinct from protection_changes.settings ->> c.kind;
     for target in
-        select c.*, before is null and inherited ? c.kind
-                    or before -> 'defaults' ? c.kind and before ->> c.kind = protection_changes.settings ->> c.kind as is_known
+        select c.*, known -> 'defaults' ? c.kind
+                    and known ->> c.kind = protection_changes.settings ->> c.kind as is_known
           from auth.protection_columns(protection_changes.source, settings) c
     loop
         if target.fillable then

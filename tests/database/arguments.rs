@@ -83,6 +83,12 @@ const TABLES: &[&str] = &[
     "'{docs_pkey}'",
     "array_fill('docs'::regclass, array[5000])",
 ];
+const SOURCES: &[&str] = &["'docs'", "null", "0", "'docs_pkey'", "'auth.api_keys'", "'pg_class'"];
+const COLUMNS: &[&str] = &["null", "'org_id'", "'owner'", "''", "'body'", "'x\"; drop table docs; --'"];
+const ROLES: &[&str] = &["null", "'{tenant,other}'", "'{}'", "'{null}'", "'{public}'", "'{{a,b},{c,d}}'"];
+const OID_LISTS: &[&str] = &["null", "'{0,null,4294967295}'", "array['docs'::regclass, 2200, 11]::oid[]"];
+const SMALLINT_LISTS: &[&str] = &["null", "'{-32768,null,2,1}'"];
+const CHARACTERS: &[&str] = &["null", "''", "'*'", "'w'", "'x'"];
 const DATES: &[&str] = &["null", "'infinity'", "'-infinity'", "'2000-01-01'"];
 const SWITCHES: &[&str] = &["null", "true", "false"];
 const NUMBERS: &[&str] = &["null", "0", "-2147483648", "2147483647", "1", "300", "999", "1000"];
@@ -95,7 +101,11 @@ const MOST: [usize; 2] = [128, 512];
 const STEP: usize = 7919;
 
 /// Functions that may fail, by the beginnings of their names, and in which ways. Readers never raise.
-const MAY_RAISE: [(&str, &[&str]); 5] = [
+const MAY_RAISE: [(&str, &[&str]); 9] = [
+    ("lint", &["22023"]),
+    ("protect", &["22023", "42501", "42710"]),
+    ("unprotect", &["22023", "42501"]),
+    ("refuse_protection", &["22023"]),
     ("purge_sandbox", &["22023"]),
     ("authenticate", &["28000"]),
     ("verify_jwt", &["28000"]),
@@ -119,11 +129,18 @@ fn values(kind: &str) -> &'static [&'static str] {
         "jsonb" => OBJECTS,
         "text[]" => LISTS,
         "integer" => NUMBERS,
+        "smallint" => &["null", "0", "-32768", "2", "32767"],
         "interval" => INTERVALS,
         "timestamp with time zone" => TIMES,
         "cidr[]" => NETWORKS,
         "oid" => OIDS,
+        "regclass" => SOURCES,
+        "name" => COLUMNS,
+        "name[]" => ROLES,
         "regclass[]" => TABLES,
+        "oid[]" => OID_LISTS,
+        "smallint[]" => SMALLINT_LISTS,
+        "\"char\"" => CHARACTERS,
         "date" => DATES,
         "boolean" => SWITCHES,
         kind => panic!("no values for {kind}"),
@@ -160,7 +177,8 @@ fn calls(session: &mut Client) -> Vec<Call> {
     for function in functions {
         let (name, manages, types): (String, bool, Vec<String>) =
             (function.get(0), function.get(1), function.get(2));
-        let most = MOST[usize::from(!manages)];
+        // The parts of auth.protect() are many.
+        let most = MOST[usize::from(!manages && !name.contains("protect"))];
         let listed = MAY_RAISE.iter().find(|(start, _)| name.starts_with(start));
         let may_raise = listed.map_or(if manages { MANAGING } else { &[] }, |(_, codes)| codes);
         calls.extend(argument_lists(&types, most).into_iter().map(|list| Call {

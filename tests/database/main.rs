@@ -29,6 +29,7 @@ mod key_races;
 mod layout;
 mod lifetime;
 mod oracle;
+mod lint;
 mod parallel;
 mod policies;
 mod pooler;
