@@ -8,9 +8,12 @@ create function auth.protect(
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_variable
 declare
+    quoting constant text := current_setting('quote_all_identifiers');
     settings jsonb;
     statements text[];
 begin
+    -- What Postgres prints is compared as text.
+    perform set_config('quote_all_identifiers', 'off', true);
     if dry_run is null then
         perform auth.refuse_protection('dry_run cannot be null', 'Say true or false.');
     end if;
@@ -36,6 +39,7 @@ begin
         step := step + 1;
         return next;
     end loop;
+    perform set_config('quote_all_identifiers', quoting, true);
 end
 $$;
 
@@ -90,8 +94,10 @@ create function auth.unprotect(source regclass, dry_run boolean default false)
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_variable
 declare
+    quoting constant text := current_setting('quote_all_identifiers');
     statements text[];
 begin
+    perform set_config('quote_all_identifiers', 'off', true);
     if dry_run is null then
         perform auth.refuse_protection('dry_run cannot be null', 'Say true or false.');
     end if;
@@ -116,6 +122,7 @@ begin
         step := step + 1;
         return next;
     end loop;
+    perform set_config('quote_all_identifiers', quoting, true);
 end
 $$;
 
@@ -166,7 +173,13 @@ create function auth.protected_tables() returns table (
     source regclass, org_column name, workspace_column name, owner_column name, environment_column name, resource text,
     roles name[], all_orgs boolean, single_login boolean, intact boolean
 )
-    language sql stable set search_path = pg_catalog, pg_temp as $$
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+    quoting constant text := current_setting('quote_all_identifiers');
+begin
+    perform set_config('quote_all_identifiers', 'off', true);
+    return query
     select t.oid::regclass, (s.settings ->> 'organization')::name, (s.settings ->> 'workspace')::name,
            (s.settings ->> 'owner')::name, (s.settings ->> 'environment')::name, s.settings ->> 'resource',
            array(select case r when '0' then 'public' else pg_get_userbyid(r::oid) end
@@ -177,7 +190,9 @@ create function auth.protected_tables() returns table (
              where p.polname in ('bearer_select', 'bearer_insert', 'bearer_update', 'bearer_delete', 'bearer_service')) t
      cross join lateral (select auth.protection_of(t.oid) as settings) s
      where s.settings is not null
-     order by t.oid::regclass::text
+     order by t.oid::regclass::text;
+    perform set_config('quote_all_identifiers', quoting, true);
+end
 $$;
 
 -- Are row security and all policies as auth.protect() makes them, here and in what inherits from the table?

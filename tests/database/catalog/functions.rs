@@ -324,7 +324,7 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = &[
     ),
     (
         "public",
-        "protected_tables() TABLE(source regclass, org_column name, workspace_column name, owner_column name, environment_column name, resource text, roles name[], all_orgs boolean, single_login boolean, intact boolean): stable unsafe sql",
+        "protected_tables() TABLE(source regclass, org_column name, workspace_column name, owner_column name, environment_column name, resource text, roles name[], all_orgs boolean, single_login boolean, intact boolean): stable unsafe plpgsql",
     ),
     ("public", "base_type(oid) oid: stable unsafe sql"),
     ("public", "protection_advice(oid, jsonb) TABLE(statement text): stable unsafe sql"),

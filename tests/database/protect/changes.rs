@@ -74,12 +74,13 @@ fn from_any_arguments_to_any_others_is_as_if_the_first_had_never_been() {
         let is_index = |line: &str| line.starts_with("bearer_") || line.starts_with("shop.bearer_");
         state.lines().filter(|line| !is_index(line)).map(str::to_owned).collect::<Vec<_>>().join("\n")
     };
-    for to in FORMS {
+    for (number, to) in FORMS.iter().enumerate() {
         session.run(&format!("begin; select auth.{}", call(to)));
         let expected = state(&mut session);
         assert!(expected.contains(" bearer_update w t "), "{expected}");
         session.run("rollback");
-        for from in FORMS {
+        for step in [1, 3, 6] {
+            let from = FORMS[(number + step) % FORMS.len()];
             session.run(&format!("begin; select auth.{}; select auth.{}", call(from), call(to)));
             assert_eq!(state(&mut session), expected, "{from} to {to}");
             session.run("rollback");
@@ -100,7 +101,7 @@ fn unprotecting_takes_exactly_its_own_away() {
         let db = shop(setup);
         let mut session = db.superuser();
         let before = session.value(STATE);
-        for form in FORMS {
+        for form in FORMS.iter().step_by(3) {
             session.run(&format!("begin; select auth.{}; select auth.{}", call(form), call(FORMS[2])));
             assert_ne!(session.value(STATE), before);
             session.run("select auth.unprotect('shop.invoices')");
@@ -225,5 +226,25 @@ fn a_name_that_is_taken_is_an_error_and_nothing_is_changed() {
     assert_eq!(refused, "42710 policy \"bearer_delete\" of shop.invoices was not made by auth.protect()");
     assert_eq!(session.value(STATE), state);
     session.run("begin; select auth.unprotect('shop.invoices'); commit");
+    assert_eq!(session.value(STATE), state);
+}
+
+#[test]
+fn the_way_in_which_names_are_printed_changes_nothing() {
+    let db = shop("");
+    let mut session = db.superuser();
+    let call = "protect('shop.invoices', environment_column => 'environment')";
+    session.run(&format!("select auth.{call}"));
+    let state = session.value(STATE);
+    session.run("set quote_all_identifiers = on");
+    assert_eq!(only("run", &statements(&mut session, call)), [] as [String; 0]);
+    let row = "select concat_ws(' ', org_column, environment_column, intact) from auth.protected_tables()";
+    assert_values(
+        &mut session,
+        &[(row, Some("org_id environment t")), ("show quote_all_identifiers", Some("on"))],
+    );
+    session.run("select auth.unprotect('shop.invoices')");
+    assert_values(&mut session, &[("select count(*) from auth.protected_tables()", Some("0"))]);
+    session.run(&format!("select auth.{call}; reset quote_all_identifiers"));
     assert_eq!(session.value(STATE), state);
 }
