@@ -256,20 +256,6 @@ fn files_are_short() {
 }
 
 #[test]
-fn t061_nothing_is_told_by_notify() {
-    let rule: Rule = |file| {
-        if !file.is_in("src") && !file.is_in("sql") {
-            return Vec::new();
-        }
-        let lines = file.text.lines().enumerate();
-        mentions(lines, &["notify", "NOTIFY", "pg_notify", "Async_Notify"])
-    };
-    let examples =
-        [("sql/install/a.sql", "    notify tenants;"), ("sql/install/a.sql", "perform pg_notify('x', 'y');")];
-    hold(rule, &examples);
-}
-
-#[test]
 fn no_path_of_one_machine_is_written_down() {
     let rule: Rule = |file| {
         // Taken apart, so that this file does not mention them either.
