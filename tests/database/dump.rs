@@ -11,7 +11,7 @@ use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The secrets come last: they are not always in a dump.
-const TABLES: [&str; 15] = [
+pub(super) const TABLES: [&str; 15] = [
     "issuers",
     "jwt_keys",
     "organizations",
@@ -30,7 +30,7 @@ const TABLES: [&str; 15] = [
 ];
 
 /// Organizations, one of them disabled, with everything that they can have.
-const TENANTS: &str = r#"
+pub(super) const TENANTS: &str = r#"
 create table staff (login text not null, company uuid not null, position text, primary key (login, company));
 select auth.register_membership_source('staff', 'login', 'company', 'position');
 do $$

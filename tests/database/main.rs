@@ -45,4 +45,5 @@ mod stat_statements;
 mod tenancy;
 mod tokens;
 mod unchanged;
+mod upgrade;
 mod usage;

@@ -8,7 +8,7 @@ use crate::extension::Extension;
 use crate::install::{self, Places, under};
 use crate::pg_config::PgConfig;
 use crate::server_user::ServerUser;
-use crate::{process, run_dir};
+use crate::{process, project, run_dir};
 
 /// A private copy of PostgreSQL with the extension installed; the system's own stays as it is.
 #[derive(Clone)]
@@ -57,6 +57,16 @@ impl Installation {
     /// A program of the private copy, such as `psql` or `pgbench`.
     pub fn bin(&self, program: &str) -> PathBuf {
         under(&self.tree, &self.pg_config.bin_dir).join(program)
+    }
+
+    /// The version of the extension in this tree.
+    pub fn extension_version(&self) -> Result<String, Error> {
+        project::version()
+    }
+
+    /// Where the private copy looks for the scripts of extensions.
+    pub fn extension_dir(&self) -> PathBuf {
+        under(&self.tree, &self.pg_config.share_dir).join("extension")
     }
 
     /// The directory for everything that runs.
