@@ -69,6 +69,23 @@ comment on function auth.decode_jwt_secret(text, text) is 'Internal: the bytes o
 comment on function auth.counts_api_key_uses() is
     'Internal: are uses of API keys counted, and rate limits enforced, in shared memory? Where pg_bearer is in shared_preload_libraries.';
 
+-- What depends on no row is asked once for each query (src/pg/ffi/planner/once.rs): readers that no column is
+-- compared with, and the costly one that verifies a token. Not the demands: in a parallel query they would raise
+-- before there is a row to raise for.
+alter function auth.claim(text) support auth.support_once;
+alter function auth.jwt() support auth.support_once;
+alter function auth.identity() support auth.support_once;
+alter function auth.role() support auth.support_once;
+alter function auth.email() support auth.support_once;
+alter function auth.org_role() support auth.support_once;
+alter function auth.workspace_role() support auth.support_once;
+alter function auth.has_permission(text) support auth.support_once;
+alter function auth.has_scope(text) support auth.support_once;
+alter function auth.has_permission_in(text, uuid) support auth.support_once;
+alter function auth.org_ids_with(text) support auth.support_once;
+alter function auth.allows_table(oid) support auth.support_once;
+alter function auth.verify_jwt(text, text, text) support auth.support_once;
+
 -- Tables and security-definer functions belong to a role that can do nothing else.
 do $$
 declare

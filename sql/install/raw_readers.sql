@@ -1,7 +1,8 @@
 -- The readers that policies call once per row (src/pg/ffi/readers.rs). A wrong declaration here would be
 -- memory-unsafe; tests/database/catalog.rs compares each with what the C function expects.
--- LEAKPROOF: none of them raises, allocates or takes a different way because of its argument other than
--- by its answer.
+-- LEAKPROOF: none of the three that take an argument raises or allocates, and what they look at besides the
+-- argument's 16 bytes is the identity, which the argument does not change. What the planner makes of them
+-- compares with uuid_eq, which is LEAKPROOF itself. Those without an argument see no column and need no mark.
 
 create function auth.uid() returns uuid
     language c stable parallel safe as 'MODULE_PATHNAME', 'pg_bearer_uid';
@@ -27,12 +28,23 @@ create function auth.service_floor_text() returns text
     language c stable parallel safe as 'MODULE_PATHNAME', 'pg_bearer_service_floor_text';
 create function auth.service_floor_number() returns bigint
     language c stable parallel safe as 'MODULE_PATHNAME', 'pg_bearer_service_floor_number';
+-- What the planner asks about them (src/pg/ffi/planner/). Nobody can call these: there is no value of type
+-- internal.
+create function auth.support_in_org(internal) returns internal
+    language c strict as 'MODULE_PATHNAME', 'pg_bearer_support_in_org';
+create function auth.support_is_member(internal) returns internal
+    language c strict as 'MODULE_PATHNAME', 'pg_bearer_support_is_member';
+create function auth.support_is_workspace_member(internal) returns internal
+    language c strict as 'MODULE_PATHNAME', 'pg_bearer_support_is_workspace_member';
+create function auth.support_once(internal) returns internal
+    language c strict as 'MODULE_PATHNAME', 'pg_bearer_support_once';
+
 create function auth.in_org(org_id uuid) returns boolean
-    language c stable strict leakproof parallel safe as 'MODULE_PATHNAME', 'pg_bearer_in_org';
+    language c stable strict leakproof parallel safe support auth.support_in_org as 'MODULE_PATHNAME', 'pg_bearer_in_org';
 create function auth.is_member(org_id uuid) returns boolean
-    language c stable strict leakproof parallel safe as 'MODULE_PATHNAME', 'pg_bearer_is_member';
+    language c stable strict leakproof parallel safe support auth.support_is_member as 'MODULE_PATHNAME', 'pg_bearer_is_member';
 create function auth.is_workspace_member(workspace_id uuid) returns boolean
-    language c stable strict leakproof parallel safe as 'MODULE_PATHNAME', 'pg_bearer_is_workspace_member';
+    language c stable strict leakproof parallel safe support auth.support_is_workspace_member as 'MODULE_PATHNAME', 'pg_bearer_is_workspace_member';
 
 comment on function auth.uid() is
     'The user''s id when it is a uuid, else NULL. auth.user_id() has every id.';
@@ -57,6 +69,13 @@ comment on function auth.service_floor_text() is
     'The least text, empty, for a verified service credential, NULL for everybody else.';
 comment on function auth.service_floor_number() is
     'The least bigint for a verified service credential, NULL for everybody else.';
+comment on function auth.support_in_org(internal) is 'Internal: for the planner, auth.in_org(x) is x = auth.current_org().';
+comment on function auth.support_is_member(internal) is
+    'Internal: for the planner, auth.is_member(x) finds x = any (auth.org_ids()) in an index.';
+comment on function auth.support_is_workspace_member(internal) is
+    'Internal: for the planner, auth.is_workspace_member(x) finds x = any (auth.workspace_ids()) in an index.';
+comment on function auth.support_once(internal) is
+    'Internal: for the planner, a call that depends on no row is made once for each query.';
 comment on function auth.in_org(uuid) is
     'Is this the current organization? NULL without one, without an identity or for NULL.';
 comment on function auth.is_member(uuid) is

@@ -31,6 +31,7 @@ mod lifetime;
 mod lint;
 mod oracle;
 mod parallel;
+mod plans;
 mod policies;
 mod pooler;
 mod protect;

@@ -6,6 +6,7 @@ pub(super) mod catalog;
 pub(super) mod input;
 pub(super) mod log_hook;
 pub(super) mod output;
+mod planner;
 pub(super) mod portals;
 pub(super) mod readers;
 pub(super) mod request;

@@ -33,3 +33,18 @@ pub(super) fn handle_signal(signal: u32, handler: pgrx::pg_sys::pqsigfunc) {
         pgrx::pg_sys::pqsignal_be(signal as i32, handler);
     }
 }
+
+/// May the current user execute this function?
+pub(super) fn may_execute(function: pgrx::pg_sys::Oid) -> bool {
+    let right = pgrx::pg_sys::ACL_EXECUTE as pgrx::pg_sys::AclMode;
+    // SAFETY: catalog look-ups in a transaction.
+    let result = unsafe {
+        let user = pgrx::pg_sys::GetUserId();
+        #[cfg(feature = "pg15")]
+        let result = pgrx::pg_sys::pg_proc_aclcheck(function, user, right);
+        #[cfg(not(feature = "pg15"))]
+        let result = pgrx::pg_sys::object_aclcheck(pgrx::pg_sys::ProcedureRelationId, function, user, right);
+        result
+    };
+    result == pgrx::pg_sys::AclResult::ACLCHECK_OK
+}

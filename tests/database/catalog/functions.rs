@@ -210,6 +210,13 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = &[
     ("public", "enable_organization(uuid) void: volatile unsafe definer plpgsql"),
     ("public", "enable_workspace(uuid) void: volatile unsafe definer plpgsql"),
     ("public", "environment() text: stable safe c pg_bearer_environment"),
+    ("", "support_in_org(internal) internal: volatile unsafe strict c pg_bearer_support_in_org"),
+    ("", "support_is_member(internal) internal: volatile unsafe strict c pg_bearer_support_is_member"),
+    (
+        "",
+        "support_is_workspace_member(internal) internal: volatile unsafe strict c pg_bearer_support_is_workspace_member",
+    ),
+    ("", "support_once(internal) internal: volatile unsafe strict c pg_bearer_support_once"),
     ("public", "external_org_id() text: stable safe c pg_bearer_external_org_id"),
     ("public", "external_org_number() bigint: stable safe c pg_bearer_external_org_number"),
     ("public", "service_floor() uuid: stable safe c pg_bearer_service_floor"),
