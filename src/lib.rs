@@ -86,6 +86,17 @@ extension_sql_file!("../sql/install/lint_keys.sql", name = "lint_keys", requires
 extension_sql_file!("../sql/install/lint_relations.sql", name = "lint_relations", requires = ["lint_keys"]);
 extension_sql_file!("../sql/install/lint_roles.sql", name = "lint_roles", requires = ["lint_relations"]);
 extension_sql_file!("../sql/install/lint.sql", name = "lint", requires = ["lint_roles"]);
+extension_sql_file!("../sql/install/explain_rules.sql", name = "explain_rules", requires = ["lint"]);
+extension_sql_file!(
+    "../sql/install/explain_functions.sql",
+    name = "explain_functions",
+    requires = ["explain_rules"]
+);
+extension_sql_file!(
+    "../sql/install/isolation_functions.sql",
+    name = "isolation_functions",
+    requires = ["explain_functions"]
+);
 extension_sql_file!("../sql/install/finish.sql", name = "finish", finalize);
 
 /// Called by Postgres when a backend loads the library.

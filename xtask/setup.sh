@@ -109,7 +109,7 @@ esac
 case $purpose in
 install | test-all | test-postgres) ;;
 demo) need python3-jwt python3-cryptography ;;
-test | test-long) need python3-jwt python3-cryptography python3-venv pgbouncer ;;
+test | test-long) need python3-jwt python3-cryptography python3-venv pgbouncer pgtap ;;
 bench) need python3-jwt python3-cryptography valgrind ;;
 *) fail "setup.sh: unknown purpose $purpose" ;;
 esac

@@ -86,6 +86,37 @@ alter function auth.org_ids_with(text) support auth.support_once;
 alter function auth.allows_table(oid) support auth.support_once;
 alter function auth.verify_jwt(text, text, text) support auth.support_once;
 
+-- Acting as somebody, and explaining access.
+comment on function auth.act_as(jsonb) is
+    'Administrators: makes an identity that is stated instead of proven, of kind act_as, that of this transaction, and returns it; for tests of policies. Members as auth.identity() shows them: user_id, org_id (a uuid or an external_id), org_role, permissions, workspace_id, scopes, role, email, environment (live by default), claims and others, and also org_ids, workspace_ids and email_verified. Rows of memberships count as for a token of that user; what is stated counts before them. Noted in the server log. 22023 for NULL, another member, a wrong type and what is disabled or unknown; 42501 for a service and anybody but administrators; 55006 while a cursor is open.';
+comment on function auth.explain_access(regclass, text, text, jsonb, jsonb, name, text) is
+    'Administrators: why a row is, or is not, there for somebody. A row for each policy, with what it says of the row and the values of the auth functions in it, then one with the conclusion. command: select, insert, insert returning, update, delete or upsert. Either credential or identity (as for auth.act_as()), or nobody. row_key: columns and values that find the row, or for inserts the row itself; NULL: no verdicts. as_role: NULL is the only role that the table is granted to. Policies run as that role, READ ONLY, and all they do is rolled back; functions in them that have no search_path of their own get helper_search_path, by default the caller''s. 22023 for a bad argument, 42501 for a role that the caller may not SET ROLE to, for rows that he may not read and for anybody but administrators.';
+comment on function auth.rows_visible_to(regclass, jsonb, name, text) is
+    'Administrators: the rows of a table or view that an identity (as for auth.act_as(); NULL is nobody) sees as a role, as jsonb; the other arguments, and how it runs, are those of auth.explain_access(). 22023, 42501, and what selecting the rows raises.';
+comment on function auth.assert_isolated(regclass, name, name, text) is
+    'Administrators: tries whether identities of up to 100 organizations in a table, live and test, a stranger, a user without organization and nobody see rows of others as a role, or get past policies to write them (policies are evaluated, nothing is written); returns what was tried. P0004 with the offence. org_column: NULL is org_id or the one that policies ask about. 22023 for a bad argument and a table without rows, 42501 for whoever may not read all rows of the table.';
+comment on function auth.asked_role(regclass, name) is 'Internal: the role that is asked about, or for NULL the only one that the table is granted to; 22023 otherwise.';
+comment on function auth.parts_of(regclass) is 'Internal: a table and all that inherit from it.';
+comment on function auth.privileges_for(text) is 'Internal: the privileges that a command takes; NULL for an unknown one.';
+comment on function auth.missing_grants(regclass, oid, text) is 'Internal: what a role was not granted for a command, in words, or NULL.';
+comment on function auth.column_grants(regclass, oid, text) is 'Internal: which columns alone a role was granted, in words, or NULL.';
+comment on function auth.policy_bypass(regclass, oid) is 'Internal: why a table''s policies do not count for a role, in words, or NULL.';
+comment on function auth.policy_steps(text) is 'Internal: which policies a command asks, one after the other.';
+comment on function auth.call_reason(text, jsonb, jsonb) is 'Internal: why one of our functions answers no, in words, or NULL.';
+comment on function auth.policy_reading(oid, oid, text, jsonb, jsonb, text[], jsonb, text) is 'Internal: the verdicts of a policy on a row for an identity, and the values of our functions in it.';
+comment on function auth.verdict_text(jsonb) is 'Internal: a verdict as text; NULL for what was not asked.';
+comment on function auth.reading_words(jsonb) is 'Internal: the values of our functions in a policy, in words.';
+comment on function auth.access_verdict(text, name, jsonb, boolean) is 'Internal: what follows from the verdicts of all policies, in words.';
+comment on function auth.asked_row(regclass, text, jsonb) is 'Internal: the row that row_key names, or NULL; 22023 for a bad key, 42501 for rows that the outer user may not read.';
+comment on function auth.organization_column(regclass, name) is 'Internal: the column that says whose a row is; 22023 when there is none, or no single one.';
+comment on function auth.policy_condition(regclass, oid, text, text, jsonb) is 'Internal: a query for whether policies let a row through, or NULL when nothing does.';
+comment on function auth.try_isolation(regclass, oid, name, text, jsonb, jsonb, jsonb, text) is 'Internal: P0004 when an identity reaches rows of others; otherwise whether it sees its own.';
+comment on function auth.described_identity(text, jsonb) is 'Internal: the identity of a credential, or one that is stated, or why the credential is refused.';
+comment on function auth.may_run_as(oid) is 'Internal: may something be run as this role? 42501 when the outer user may not SET ROLE to it, 22023 when there is none.';
+comment on function auth.answers_for(oid, oid, text, jsonb, text[], text) is 'Internal: what queries answer to a role, for an identity; everything is rolled back.';
+comment on function auth.calls_in(text, oid) is 'Internal: the calls of our functions in a policy''s expression.';
+comment on function auth.stored_rows(oid, oid[], jsonb, text, integer) is 'Internal: rows of a table, read past its policies for somebody to whom they do not apply; 42501 for others, 22023 for a bad key.';
+
 -- Tables and security-definer functions belong to a role that can do nothing else.
 do $$
 declare
@@ -330,3 +361,21 @@ grant execute on function
     auth.lint_functions(oid[], oid[]), auth.lint_grants(oid[], oid[]), auth.lint_roles(oid[], oid[]),
     auth.lint_replication()
 to public;
+
+grant execute on function
+    auth.act_as(jsonb), auth.explain_access(regclass, text, text, jsonb, jsonb, name, text),
+    auth.rows_visible_to(regclass, jsonb, name, text), auth.assert_isolated(regclass, name, name, text)
+to bearer_admin;
+
+grant execute on function
+    auth.asked_role(regclass, name), auth.parts_of(regclass), auth.privileges_for(text),
+    auth.missing_grants(regclass, oid, text), auth.column_grants(regclass, oid, text), auth.policy_bypass(regclass, oid), auth.policy_steps(text),
+    auth.call_reason(text, jsonb, jsonb), auth.policy_reading(oid, oid, text, jsonb, jsonb, text[], jsonb, text),
+    auth.verdict_text(jsonb), auth.reading_words(jsonb), auth.access_verdict(text, name, jsonb, boolean),
+    auth.asked_row(regclass, text, jsonb), auth.organization_column(regclass, name),
+    auth.policy_condition(regclass, oid, text, text, jsonb),
+    auth.try_isolation(regclass, oid, name, text, jsonb, jsonb, jsonb, text),
+    auth.described_identity(text, jsonb), auth.may_run_as(oid),
+    auth.answers_for(oid, oid, text, jsonb, text[], text), auth.calls_in(text, oid),
+    auth.stored_rows(oid, oid[], jsonb, text, integer)
+to bearer_owner;

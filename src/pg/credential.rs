@@ -2,10 +2,11 @@
 
 use super::api_key;
 use super::ffi::catalog;
-use super::ffi::input::CredentialText;
+use super::ffi::input::{CredentialText, JsonbArgument};
 use super::sqlstate::{self, Configured, Refused};
 use super::store::{self, Issuer, directory};
 use super::usage;
+use crate::verify::acting::{self, Unactable};
 use crate::verify::api_key::{KeyKind, looks_like_jwt};
 use crate::verify::error::Refusal;
 use crate::verify::identity::{Identity, user_id};
@@ -80,6 +81,15 @@ impl Failure {
 
 /// The identity that a credential proves.
 pub(super) fn identify(credential: Option<&CredentialText>) -> Result<Identity, Failure> {
+    proven(credential, true)
+}
+
+/// The same, without using the credential: no use is counted, and none is taken from its rate limit.
+pub(super) fn identify_unused(credential: &CredentialText) -> Result<Identity, Failure> {
+    proven(Some(credential), false)
+}
+
+fn proven(credential: Option<&CredentialText>, used: bool) -> Result<Identity, Failure> {
     match Credential::classify(bytes(credential)?)? {
         Credential::Jwt(text) => {
             let (claims, issuer) = verify_token(Token::parse(text)?, None, None)?;
@@ -94,10 +104,25 @@ pub(super) fn identify(credential: Option<&CredentialText>) -> Result<Identity, 
             if accepted.key.kind == KeyKind::Publishable {
                 return Err(accepted.refuse(Refusal::KeyPublishable));
             }
-            usage::note(accepted.key.id, accepted.limit, accepted.key.org, accepted.org_limit()?)?;
+            if used {
+                usage::note(accepted.key.id, accepted.limit, accepted.key.org, accepted.org_limit()?)?;
+            }
             Ok(accepted.identity())
         }
     }
+}
+
+/// The identity that an administrator states.
+pub(super) fn stated(identity: Option<&JsonbArgument>) -> Result<Identity, ErrorReport> {
+    let error = |unactable| match unactable {
+        Unactable::Service => sqlstate::forbidden("nobody acts as a service")
+            .set_hint("Authenticate with a credential of the service."),
+        Unactable::Wrong(message) => sqlstate::bad_argument(message),
+    };
+    let json = identity.ok_or_else(|| sqlstate::bad_argument("the identity must be given"))?;
+    let stated = acting::read(&json.0).map_err(error)?;
+    let held = directory::memberships(stated.user_id.as_deref())?;
+    stated.identity(held, &directory::Tables)?.map_err(error)
 }
 
 /// The verdict on an API key, without using it.

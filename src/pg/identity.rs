@@ -15,16 +15,28 @@ use std::collections::VecDeque;
 /// Makes `identity` that of the transaction. Everything that can be refused is refused before the one
 /// store, so that a failure leaves the former identity as it was.
 pub(super) fn establish(identity: &Identity) -> Result<(), ErrorReport> {
+    let encoded = encoded(identity)?;
+    if catalog::outside_transaction_block() {
+        warn_that_it_ends();
+    }
+    publish(&encoded)
+}
+
+/// The same for a subtransaction that is about to be rolled back; `None` is nobody.
+pub(super) fn establish_for_now(identity: Option<&Identity>) -> Result<(), ErrorReport> {
+    match identity {
+        Some(identity) => publish(&encoded(identity)?),
+        None => clear(),
+    }
+}
+
+fn encoded(identity: &Identity) -> Result<Vec<u8>, ErrorReport> {
     may_change()?;
     let held = &identity.place.memberships;
     if held.orgs.len().max(held.workspaces.len()) > MAX_MEMBERSHIPS {
         return Err(sqlstate::too_many("the user has too many memberships"));
     }
-    let encoded = encode(identity).ok_or_else(|| sqlstate::too_many("the identity does not fit"))?;
-    if catalog::outside_transaction_block() {
-        warn_that_it_ends();
-    }
-    publish(&encoded)
+    encode(identity).ok_or_else(|| sqlstate::too_many("the identity does not fit"))
 }
 
 /// Makes another of the user's organizations the current one.
@@ -108,7 +120,7 @@ fn shown_before(view: View<'_>) -> Option<JsonbValue> {
     })
 }
 
-fn to_json(view: View<'_>) -> String {
+pub(super) fn to_json(view: View<'_>) -> String {
     let payload = view.text(Text::Payload).unwrap_or("null");
     let mut json = Members(String::with_capacity(payload.len() + 640));
     let id = |id: Option<&Uuid>| id.map(uuid_text);

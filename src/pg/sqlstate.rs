@@ -1,5 +1,6 @@
 //! From a reason to what the caller is told. The reason itself goes to the server log only.
 
+use super::ffi::borrowed::Failed;
 use super::ffi::catalog;
 use crate::verify::error::{KeyError, Refusal};
 use crate::verify::identity::{Uuid, uuid_text};
@@ -214,6 +215,21 @@ pub(super) fn bad_argument(message: impl Into<Cow<'static, str>>) -> ErrorReport
 /// A key that cannot be stored (22023), with the reason.
 pub(super) fn bad_key(error: KeyError) -> ErrorReport {
     bad_argument(error.to_string())
+}
+
+/// Is this the error of somebody who wants the command or the session to end, rather than of what it does?
+pub(super) fn asks_to_stop(code: PgSqlErrorCode) -> bool {
+    matches!(
+        code,
+        PgSqlErrorCode::ERRCODE_QUERY_CANCELED
+            | PgSqlErrorCode::ERRCODE_ADMIN_SHUTDOWN
+            | PgSqlErrorCode::ERRCODE_CRASH_SHUTDOWN
+    )
+}
+
+/// An error that was caught where none was expected (XX000).
+pub(super) fn failed(failed: Failed) -> ErrorReport {
+    internal(failed.message)
 }
 
 /// There is no issuer at all (F0000).

@@ -20,6 +20,8 @@ pub(crate) enum Kind {
     ApiKey,
     /// A credential that may pass the service policies.
     Service,
+    /// No credential: an administrator's word.
+    ActAs,
 }
 
 impl Kind {
@@ -28,6 +30,7 @@ impl Kind {
             Kind::Jwt => "jwt",
             Kind::ApiKey => "api_key",
             Kind::Service => "service",
+            Kind::ActAs => "act_as",
         }
     }
 }

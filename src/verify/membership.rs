@@ -6,7 +6,7 @@ use super::permission::intersection;
 use serde_json::Value;
 
 /// The longest id that another system may have given an organization, in bytes.
-const EXTERNAL_ID_MAX: usize = 255;
+pub(super) const EXTERNAL_ID_MAX: usize = 255;
 
 /// A role as it counts in one organization or workspace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -101,7 +101,7 @@ impl Memberships {
     }
 
     /// The workspace to act in: the one that is claimed, or else the only one in the organization.
-    fn workspace_in(&self, org: Option<Uuid>, claimed: Option<&[Uuid]>) -> Option<Uuid> {
+    pub(super) fn workspace_in(&self, org: Option<Uuid>, claimed: Option<&[Uuid]>) -> Option<Uuid> {
         let found = match claimed {
             Some([id]) => self.workspaces.iter().find(|grant| grant.id == *id),
             Some(_) => None,

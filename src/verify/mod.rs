@@ -1,5 +1,6 @@
 //! Is this credential good? Pure Rust: no PostgreSQL, no clock, no randomness; time is an argument.
 
+pub(crate) mod acting;
 pub(crate) mod algorithm;
 pub(crate) mod api_key;
 pub(crate) mod base64url;

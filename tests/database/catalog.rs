@@ -1,8 +1,10 @@
 //! What the install script made: every declaration, owner and grant against a list that is kept here.
 
+mod explain_functions;
 mod functions;
 mod lint_functions;
 
+use explain_functions::EXPLAIN_FUNCTIONS;
 use functions::FUNCTIONS;
 use lint_functions::LINT_FUNCTIONS;
 use pg_bearer_tests::Database;
@@ -28,7 +30,7 @@ const TABLES: [&str; 15] = [
 ];
 
 fn every_function() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
-    FUNCTIONS.iter().chain(LINT_FUNCTIONS)
+    FUNCTIONS.iter().chain(LINT_FUNCTIONS).chain(EXPLAIN_FUNCTIONS)
 }
 
 /// The first column of every row.

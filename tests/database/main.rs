@@ -9,17 +9,22 @@
     reason = "a test may fail loudly"
 )]
 
+mod act_as;
 mod admin;
 mod admin_keys;
 mod admin_material;
 mod api_keys;
 mod arguments;
+mod assert_isolated;
 mod catalog;
 mod crash;
 mod cursors;
 mod deadlock;
 mod demo;
 mod dump;
+mod explain_access;
+mod explain_arguments;
+mod explain_attacks;
 mod forging;
 mod hostile;
 mod identity;

@@ -136,6 +136,20 @@ fn assert_memberships_follow(administrator: &mut Client, session: &mut Client) {
     session.run("rollback");
 }
 
+/// Policies are explained and tried on the standby, which takes no writes.
+fn assert_access_is_explained(session: &mut Client) {
+    let who = format!(r#"'{{"org_id": "{ORG_A}"}}'"#);
+    let explained = format!(
+        "select conclusion from auth.explain_access('docs', 'select', identity => {who}, row_key => '{{\"id\": 2}}', as_role => 'tenant') where policy is null"
+    );
+    let cases = [
+        (explained.as_str(), Some("allowed: the policies for SELECT are true for role tenant")),
+        ("select left(auth.assert_isolated('docs', 'tenant'), 26)", Some("public.docs is isolated fo")),
+        ("select auth.act_as('{\"user_id\": \"u1\"}') ->> 'kind'", Some("act_as")),
+    ];
+    assert_values(session, &cases);
+}
+
 /// Keys reach the standby with their revocations, are used there, and nobody makes one.
 fn assert_api_keys_follow(administrator: &mut Client, session: &mut Client) {
     let org = administrator.value("select auth.create_organization('o', owner_id => 'carol')").unwrap();
@@ -224,6 +238,7 @@ fn a_standby_verifies_and_hears_of_revocations() {
     println!("the standby knew the new key after {added:?} and its revocation after {revoked:?}");
     assert_memberships_follow(&mut administrator, &mut session);
     assert_api_keys_follow(&mut administrator, &mut session);
+    assert_access_is_explained(&mut connect(&standby.0, "postgres"));
     session.run("begin");
     session.authenticate(&token_a()).unwrap();
     assert_eq!(session.visible(), 500);

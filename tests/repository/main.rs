@@ -183,7 +183,8 @@ fn input_never_reaches_a_panic() {
 fn tables_are_read_in_one_place() {
     let rule: Rule = |file| {
         // The scans themselves are unsafe code, so they are defined in ffi.
-        let homes = ["src/pg/store.rs", "src/pg/store", "src/pg/ffi/scan.rs", "src/pg/ffi/source.rs"];
+        let scans = ["src/pg/ffi/scan.rs", "src/pg/ffi/source.rs", "src/pg/ffi/rows.rs"];
+        let homes = [&["src/pg/store.rs", "src/pg/store"][..], &scans].concat();
         if !file.is_in("src") || homes.iter().any(|home| file.is_in(home)) {
             return Vec::new();
         }

@@ -33,6 +33,7 @@ const IS_SERVICE: u32 = 8;
 const EMAIL_VERIFIED: u32 = 16;
 const IS_API_KEY: u32 = 32;
 const HAS_KEY: u32 = 64;
+const IS_ACT_AS: u32 = 128;
 /// Where the head says what the current organization and workspace are.
 const ORG_AT: usize = 16;
 const WORKSPACE_AT: usize = 32;
@@ -92,6 +93,7 @@ pub(super) fn encode(identity: &Identity) -> Option<Vec<u8>> {
         Kind::Jwt => 0,
         Kind::ApiKey => IS_API_KEY,
         Kind::Service => IS_SERVICE,
+        Kind::ActAs => IS_ACT_AS,
     };
     flags |= if identity.key_id.is_some() { HAS_KEY } else { 0 };
     flags |= if identity.email_verified { EMAIL_VERIFIED } else { 0 };

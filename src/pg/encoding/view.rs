@@ -1,8 +1,8 @@
 //! Reading an encoded identity.
 
 use super::{
-    ABSENT, EMAIL_VERIFIED, HAS_KEY, HAS_ORG, HAS_UID, HAS_WORKSPACE, HEAD, IS_API_KEY, IS_SERVICE, KEY_AT,
-    NEVER, NO_ORG, NO_ROLE, ORG_AT, TEXTS, Text, VERSION, WORKSPACE_AT,
+    ABSENT, EMAIL_VERIFIED, HAS_KEY, HAS_ORG, HAS_UID, HAS_WORKSPACE, HEAD, IS_ACT_AS, IS_API_KEY,
+    IS_SERVICE, KEY_AT, NEVER, NO_ORG, NO_ROLE, ORG_AT, TEXTS, Text, VERSION, WORKSPACE_AT,
 };
 use crate::verify::identity::{Kind, Uuid};
 
@@ -104,6 +104,7 @@ impl<'a> View<'a> {
         match (self.has(IS_SERVICE), self.has(IS_API_KEY)) {
             (true, _) => Kind::Service,
             (false, true) => Kind::ApiKey,
+            (false, false) if self.has(IS_ACT_AS) => Kind::ActAs,
             (false, false) => Kind::Jwt,
         }
     }

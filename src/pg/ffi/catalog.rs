@@ -86,3 +86,12 @@ pub(in crate::pg) fn timestamp_text(microseconds: i64) -> String {
         CStr::from_ptr(buffer.as_ptr()).to_string_lossy().into_owned()
     }
 }
+
+/// The name of the user who runs the outermost code.
+pub(in crate::pg) fn outer_user_name() -> String {
+    // SAFETY: a catalog look-up that gives null for a role that is gone, or a terminated string.
+    unsafe {
+        let name = pg_sys::GetUserNameFromId(pg_sys::GetOuterUserId(), true);
+        if name.is_null() { String::new() } else { CStr::from_ptr(name).to_string_lossy().into_owned() }
+    }
+}

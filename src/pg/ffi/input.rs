@@ -57,3 +57,41 @@ unsafe impl SqlTranslatable for CredentialText {
     const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = Ok(SqlMappingRef::literal("TEXT"));
     const RETURN_SQL: Result<ReturnsRef, ReturnsError> = Ok(ReturnsRef::One(SqlMappingRef::literal("TEXT")));
 }
+
+/// A `jsonb` argument as JSON text, which costs no stack to take however deep it is.
+pub(in crate::pg) struct JsonbArgument(pub(in crate::pg) String);
+
+impl FromDatum for JsonbArgument {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Self> {
+        if is_null {
+            return None;
+        }
+        // SAFETY: the function is declared with a jsonb argument; jsonb_out gives a terminated string.
+        unsafe {
+            let text = pgrx::direct_function_call_as_datum(pg_sys::jsonb_out, &[Some(datum)])?;
+            let text = std::ffi::CStr::from_ptr(text.cast_mut_ptr());
+            Some(JsonbArgument(text.to_string_lossy().into_owned()))
+        }
+    }
+}
+
+// SAFETY: FromDatum above handles every jsonb datum, and null is never passed to it as a value.
+unsafe impl<'fcx> pgrx::callconv::ArgAbi<'fcx> for JsonbArgument {
+    unsafe fn unbox_arg_unchecked(arg: pgrx::callconv::Arg<'_, 'fcx>) -> Self {
+        // SAFETY: the caller vouches for the argument's type.
+        unsafe { arg.unbox_arg_using_from_datum() }.unwrap_or(JsonbArgument(String::new()))
+    }
+
+    unsafe fn unbox_nullable_arg(arg: pgrx::callconv::Arg<'_, 'fcx>) -> pgrx::nullable::Nullable<Self> {
+        // SAFETY: the caller vouches for the argument's type.
+        unsafe { arg.unbox_arg_using_from_datum() }.into()
+    }
+}
+
+// SAFETY: it is a jsonb argument and nothing else.
+unsafe impl SqlTranslatable for JsonbArgument {
+    const TYPE_IDENT: &'static str = <pgrx::JsonB as SqlTranslatable>::TYPE_IDENT;
+    const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
+    const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = Ok(SqlMappingRef::literal("jsonb"));
+    const RETURN_SQL: Result<ReturnsRef, ReturnsError> = Ok(ReturnsRef::One(SqlMappingRef::literal("jsonb")));
+}

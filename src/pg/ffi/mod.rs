@@ -1,15 +1,18 @@
 //! The only home of `unsafe`: what Postgres calls back, raw readers, and safe wrappers of its C functions.
 #![allow(unsafe_code, reason = "this is the one module that talks to C")]
 
+pub(super) mod borrowed;
 pub(super) mod carrier;
 pub(super) mod catalog;
 pub(super) mod input;
 pub(super) mod log_hook;
 pub(super) mod output;
 mod planner;
+pub(super) mod policy;
 pub(super) mod portals;
 pub(super) mod readers;
 pub(super) mod request;
+pub(super) mod rows;
 pub(super) mod scan;
 pub(super) mod shared;
 pub(super) mod source;

@@ -48,3 +48,27 @@ pub(super) fn may_execute(function: pgrx::pg_sys::Oid) -> bool {
     };
     result == pgrx::pg_sys::AclResult::ACLCHECK_OK
 }
+
+/// Runs a started query to its end.
+pub(super) unsafe fn run_executor(query: *mut pgrx::pg_sys::QueryDesc) {
+    let forward = pgrx::pg_sys::ScanDirection::ForwardScanDirection;
+    // SAFETY: the caller's query was started and not run yet.
+    unsafe {
+        #[cfg(not(feature = "pg18"))]
+        pgrx::pg_sys::ExecutorRun(query, forward, 0, true);
+        #[cfg(feature = "pg18")]
+        pgrx::pg_sys::ExecutorRun(query, forward, 0);
+    }
+}
+
+/// May this user SET ROLE to that one?
+pub(super) fn may_become(user: pgrx::pg_sys::Oid, role: pgrx::pg_sys::Oid) -> bool {
+    // SAFETY: catalog look-ups in a transaction.
+    unsafe {
+        #[cfg(feature = "pg15")]
+        let may = pgrx::pg_sys::is_member_of_role(user, role);
+        #[cfg(not(feature = "pg15"))]
+        let may = pgrx::pg_sys::member_can_set_role(user, role);
+        may
+    }
+}

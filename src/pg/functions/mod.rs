@@ -1,8 +1,10 @@
 //! The functions that SQL calls. Those that policies call per row are in `ffi/readers.rs`.
 
+mod acting;
 mod api_keys;
 mod authenticate;
 mod demands;
+mod explain;
 mod keys;
 mod readers;
 mod tenancy;

@@ -103,6 +103,6 @@ fn org_ids_with(permission: &str) -> Vec<pgrx::Uuid> {
 fn has_scope(scope: &str) -> Option<bool> {
     with_identity(|view| match view.kind() {
         Kind::ApiKey => covers(view.scopes(), scope),
-        Kind::Jwt | Kind::Service => view.scopes().any(|granted| granted == scope),
+        Kind::Jwt | Kind::Service | Kind::ActAs => view.scopes().any(|granted| granted == scope),
     })
 }

@@ -3,6 +3,7 @@
 // A failing test may panic.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod acting;
 mod api_keys;
 mod attacks;
 mod claims;

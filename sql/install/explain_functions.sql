@@ -1,0 +1,152 @@
+-- Why a row is, or is not, there for somebody.
+
+-- The row that is asked about: for an insert the one that would be, otherwise one that is looked up for the caller.
+create function auth.asked_row(source regclass, command text, row_key jsonb) returns jsonb
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    found jsonb[];
+begin
+    if row_key is null then
+        return null;
+    end if;
+    if jsonb_typeof(row_key) <> 'object'
+       or exists (select from jsonb_object_keys(row_key) k (name)
+                   where k.name not in (select a.attname from pg_attribute a
+                                         where a.attrelid = asked_row.source and a.attnum > 0 and not a.attisdropped)) then
+        raise invalid_parameter_value using
+            message = 'row_key has to be an object of columns of the table and their values';
+    end if;
+    if command in ('insert', 'insert returning') then
+        return row_key;
+    end if;
+    select array_agg(r.row_values) into found
+      from auth.stored_rows(source, auth.parts_of(source), row_key, null, 2) r;
+    if cardinality(found) > 1 then
+        raise invalid_parameter_value using message = 'row_key has to name one row', hint = 'More than one has these values.';
+    end if;
+    return found[1];
+end
+$$;
+
+create function auth.explain_access(
+    source regclass, command text, credential text default null, identity jsonb default null,
+    row_key jsonb default null, as_role name default null,
+    helper_search_path text default pg_catalog.current_setting('search_path')
+) returns table (policy name, applies boolean, kind text, expression text, verdict text, functions jsonb, conclusion text)
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+    asked text := regexp_replace(lower(btrim(command)), '\s+', ' ', 'g');
+    role_oid oid;
+    rolename name;
+    obstacle text;
+    bypass text;
+    who record;
+    asked_about jsonb;
+    found record;
+    reading jsonb;
+    readings jsonb := '[]';
+    clauses text[];
+begin
+    perform auth.require_administrator();
+    if auth.privileges_for(asked) is null then
+        raise invalid_parameter_value using
+            message = 'command has a value that is not allowed',
+            hint = 'It is one of select, insert, insert returning, update, delete and upsert.';
+    end if;
+    if (select count(*) from pg_class c where c.oid = explain_access.source and c.relkind in ('r', 'p')) = 0 then
+        raise invalid_parameter_value using message = 'access to a table is explained, and this is none';
+    end if;
+    role_oid := auth.asked_role(source, as_role);
+    rolename := pg_get_userbyid(role_oid);
+    bypass := auth.policy_bypass(source, role_oid);
+    if not auth.may_run_as(role_oid) and bypass is null then
+        raise insufficient_privilege using message = 'nothing is run as a superuser or as bearer_owner';
+    end if;
+    obstacle := auth.missing_grants(source, role_oid, asked);
+    select * into who from auth.described_identity(credential, identity);
+    if who.refusal is not null then
+        conclusion := 'refused: ' || who.refusal;
+        return next;
+        return;
+    end if;
+    asked_about := auth.asked_row(source, asked, row_key);
+    for found in
+        select p.oid, p.polname, p.polpermissive, p.polcmd::text as cmd,
+               pg_get_expr(p.polqual, p.polrelid) as qual, pg_get_expr(p.polwithcheck, p.polrelid) as checked,
+               0 = any (p.polroles) or exists (select from unnest(p.polroles) r (oid)
+                                                where pg_has_role(role_oid, r.oid, 'usage')) as for_role
+          from pg_policy p where p.polrelid = explain_access.source
+         order by p.polpermissive desc, p.polcmd <> '*', p.polname
+    loop
+        select array_agg(distinct s.clause) into clauses
+          from auth.policy_steps(asked) s where found.cmd in ('*', s.cmd);
+        policy := found.polname;
+        kind := case when found.polpermissive then 'permissive ' else 'restrictive ' end
+                || case found.cmd when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update'
+                                  when 'd' then 'delete' else 'all' end;
+        expression := concat_ws(' ', 'using (' || found.qual || ')', 'with check (' || found.checked || ')');
+        applies := bypass is null and found.for_role and clauses is not null;
+        verdict := null;
+        functions := null;
+        conclusion := case when bypass is not null then 'does not apply: ' || bypass
+                           when clauses is null then format('does not apply: it is not for %s', upper(asked))
+                           when not found.for_role then format('does not apply: it is not for role %I', rolename) end;
+        if applies then
+            reading := auth.policy_reading(found.oid, role_oid, credential, identity, who.shown, clauses, asked_about, helper_search_path);
+            readings := readings || jsonb_build_object(
+                'policy', found.polname, 'permissive', found.polpermissive, 'cmd', found.cmd,
+                'using', found.qual, 'check', coalesce(found.checked, found.qual), 'reading', reading);
+            verdict := case when reading ->> 'using' is distinct from reading ->> 'check' and cardinality(clauses) > 1
+                            then 'using ' || (reading ->> 'using') || ', with check ' || (reading ->> 'check')
+                            else coalesce(reading ->> 'using', reading ->> 'check') end;
+            select jsonb_object_agg(c.item ->> 'call', c.item -> 'value') into functions
+              from jsonb_array_elements(reading -> 'calls') c (item);
+            conclusion := auth.reading_words(reading);
+        end if;
+        return next;
+    end loop;
+    policy := null;
+    applies := null;
+    kind := null;
+    expression := null;
+    verdict := null;
+    functions := null;
+    conclusion := case
+        when obstacle is not null then 'denied: ' || obstacle
+        when bypass is not null then 'allowed: row-level security does not apply, since ' || bypass
+        when row_key is not null and asked_about is null then 'no such row: nothing in the table has these values'
+        else auth.access_verdict(asked, rolename, readings, asked_about is not null) end
+        || case when obstacle is null then coalesce(auth.column_grants(source, role_oid, asked), '') else '' end
+        || (select case when c.relkind = 'p' then '; partitions that are queried directly have policies of their own' else '' end
+              from pg_class c where c.oid = explain_access.source);
+    return next;
+end
+$$;
+
+create function auth.rows_visible_to(
+    source regclass, identity jsonb, as_role name default null,
+    helper_search_path text default pg_catalog.current_setting('search_path')
+) returns table (visible jsonb)
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+    role_oid oid;
+    answer record;
+begin
+    perform auth.require_administrator();
+    role_oid := auth.asked_role(source, as_role);
+    perform auth.described_identity(null, identity);
+    for answer in
+        select * from auth.answers_for(role_oid, role_oid, null, identity,
+                                       array[format('select pg_catalog.to_jsonb(t)::pg_catalog.text from %s t', source)],
+                                       helper_search_path)
+    loop
+        if answer.failure is not null then
+            raise exception using errcode = answer.state, message = answer.failure;
+        end if;
+        visible := answer.value::jsonb;
+        return next;
+    end loop;
+end
+$$;
