@@ -179,7 +179,7 @@ impl Stated {
         for (name, is_current) in
             self.orgs.iter().map(|name| (name, false)).chain(self.org.iter().map(|name| (name, true)))
         {
-            let Some(id) = name.enabled(directory.organization(name)?) else {
+            let Some(id) = name.enabled(directory.organization(name)?.as_ref()) else {
                 return Ok(Err(wrong("an organization of the identity is disabled, or nothing has this id")));
             };
             if !held.has_org(id) {
@@ -218,7 +218,9 @@ impl Stated {
         if self.workspace.is_some() && workspace.is_none() {
             return Ok(Err(wrong("the workspace is of another organization")));
         }
-        let place = Settled { memberships: held, org: current, workspace };
+        let row = current.map(|org| directory.organization(&OrgName::Id(org))).transpose()?.flatten();
+        let external_id = row.and_then(|row| row.external_id);
+        let place = Settled { memberships: held, org: current, external_id, workspace };
         Ok(Ok(self.in_place(place)))
     }
 

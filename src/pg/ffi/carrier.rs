@@ -28,7 +28,8 @@ unsafe impl<T> Sync for Local<T> {}
 /// The current `extra` block: its length in the first eight bytes, then the encoded identity.
 static CURRENT: Local<*const u8> = Local(Cell::new(std::ptr::null()));
 /// What readers look up once per row, found once per assignment: pointers into the current block.
-static LISTS: Lists = Lists { valid_until: Cell::new(i64::MIN), orgs: List::EMPTY, workspaces: List::EMPTY };
+static LISTS: Lists =
+    Lists { valid_until: Cell::new(i64::MIN), orgs: List::empty(), workspaces: List::empty() };
 /// Raised at every assignment, so that copies know when they are stale.
 static GENERATION: Local<u64> = Local(Cell::new(0));
 /// True only while [`publish`] is on the stack.
@@ -39,7 +40,9 @@ static VALUE: Local<*mut c_char> = Local(Cell::new(std::ptr::null_mut()));
 struct List(Cell<*const Uuid>, Cell<usize>);
 
 impl List {
-    const EMPTY: List = List(Cell::new(std::ptr::dangling()), Cell::new(0));
+    const fn empty() -> List {
+        List(Cell::new(std::ptr::dangling()), Cell::new(0))
+    }
 
     fn set(&self, ids: &[Uuid]) {
         self.0.set(ids.as_ptr());

@@ -16,6 +16,10 @@ fn id(text: &str) -> Uuid {
     uuid(text).unwrap()
 }
 
+fn acme() -> KnownOrg {
+    KnownOrg { id: id(A), disabled: false, external_id: Some("acme".to_owned()) }
+}
+
 /// Knows organization A by the name acme, a disabled one, and a workspace of A.
 struct Few;
 
@@ -24,8 +28,11 @@ impl Directory for Few {
 
     fn organization(&self, name: &OrgName) -> Result<Option<KnownOrg>, Infallible> {
         Ok(match name {
-            OrgName::External(name) if name == "acme" => Some(KnownOrg { id: id(A), disabled: false }),
-            OrgName::Id(org) if *org == id(DISABLED) => Some(KnownOrg { id: *org, disabled: true }),
+            OrgName::External(name) if name == "acme" => Some(acme()),
+            OrgName::Id(org) if *org == id(A) => Some(acme()),
+            OrgName::Id(org) if *org == id(DISABLED) => {
+                Some(KnownOrg { id: *org, disabled: true, external_id: None })
+            }
             OrgName::Id(_) | OrgName::External(_) => None,
         })
     }
@@ -51,6 +58,10 @@ fn rows_count_and_what_is_stated_counts_before_them() {
     let writer = acted(&stated).unwrap_or_else(|why| panic!("{why:?}"));
     assert_eq!((writer.place.org, writer.place.permissions()), (Some(id(A)), &["write".to_owned()][..]));
     assert_eq!(writer.place.workspace, Some(id(W)));
+    assert_eq!(
+        (viewer.place.external_id.as_deref(), writer.place.external_id.as_deref()),
+        (Some("acme"), Some("acme"))
+    );
     let elsewhere = acted(&json!({"org_id": B})).unwrap_or_else(|why| panic!("{why:?}"));
     assert_eq!((elsewhere.place.org, elsewhere.place.memberships.orgs.len()), (Some(id(B)), 2));
     for stated in [

@@ -79,6 +79,20 @@ create function auth.org_ids() returns uuid[]
     language c stable parallel safe as 'MODULE_PATHNAME', 'pg_bearer_org_ids';
 create function auth.workspace_ids() returns uuid[]
     language c stable parallel safe as 'MODULE_PATHNAME', 'pg_bearer_workspace_ids';
+create function auth.user_id() returns text
+    language c stable parallel safe as 'MODULE_PATHNAME', 'pg_bearer_user_id';
+create function auth.environment() returns text
+    language c stable parallel safe as 'MODULE_PATHNAME', 'pg_bearer_environment';
+create function auth.external_org_id() returns text
+    language c stable parallel safe as 'MODULE_PATHNAME', 'pg_bearer_external_org_id';
+create function auth.external_org_number() returns bigint
+    language c stable parallel safe as 'MODULE_PATHNAME', 'pg_bearer_external_org_number';
+create function auth.service_floor() returns uuid
+    language c stable parallel safe as 'MODULE_PATHNAME', 'pg_bearer_service_floor';
+create function auth.service_floor_text() returns text
+    language c stable parallel safe as 'MODULE_PATHNAME', 'pg_bearer_service_floor_text';
+create function auth.service_floor_number() returns bigint
+    language c stable parallel safe as 'MODULE_PATHNAME', 'pg_bearer_service_floor_number';
 create function auth.in_org(org_id uuid) returns boolean
     language c stable strict leakproof parallel safe as 'MODULE_PATHNAME', 'pg_bearer_in_org';
 create function auth.is_member(org_id uuid) returns boolean
@@ -96,8 +110,21 @@ comment on function auth.org_ids() is
     'The organizations the user belongs to, sorted; empty without an identity.';
 comment on function auth.workspace_ids() is
     'The workspaces the user belongs to, sorted; empty without an identity.';
+comment on function auth.user_id() is
+    'The user''s id: the subject of the credential, whatever its form, after the issuer''s user_id_prefix; NULL without one.';
+comment on function auth.environment() is 'live or test; NULL only without an identity.';
+comment on function auth.external_org_id() is
+    'What another system calls the current organization (organizations.external_id, as it was when the identity was established or auth.set_org() called), or NULL.';
+comment on function auth.external_org_number() is
+    'auth.external_org_id() as a number, when it is written as a bigint is (42, not 042 or +42), else NULL.';
+comment on function auth.service_floor() is
+    'The least uuid for a verified service credential, NULL for everybody else: org_id >= auth.service_floor() is true for every row, and can use an index.';
+comment on function auth.service_floor_text() is
+    'The least text, empty, for a verified service credential, NULL for everybody else.';
+comment on function auth.service_floor_number() is
+    'The least bigint for a verified service credential, NULL for everybody else.';
 comment on function auth.in_org(uuid) is
-    'Is this the current organization? NULL without an identity or for NULL.';
+    'Is this the current organization? NULL without one, without an identity or for NULL.';
 comment on function auth.is_member(uuid) is
     'Does the user belong to this organization? NULL without an identity or for NULL.';
 comment on function auth.is_workspace_member(uuid) is
@@ -3672,6 +3699,840 @@ comment on function auth.purge_sandbox(regclass[], text) is
 /* </end connected objects> */
 
 /* <begin connected objects> */
+-- src/lib.rs:70
+-- requires:
+--   sandbox
+
+-- What auth.protect() wants of a table, and what it left there before. Everything here reads the catalogs, as the
+-- caller. Settings are jsonb: organization, workspace, owner and environment (names of columns), resource, roles
+-- (oids, 0 for PUBLIC), all_orgs, single_login, and what the comment remembers: enabled, forced and defaults.
+
+-- The type below all domains.
+create function auth.base_type(type oid) returns oid
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    with recursive below (oid, base) as (
+        select t.oid, t.typbasetype from pg_type t where t.oid = base_type.type
+        union all
+        select t.oid, t.typbasetype from below b join pg_type t on t.oid = b.base
+    )
+    select b.oid from below b where b.base = 0
+$$;
+
+-- The table and all that inherits from it, partitions or not, nearest first. Of other sessions' temporary tables
+-- nothing can be changed, and nobody else sees them.
+create function auth.protection_tree(source oid) returns setof oid
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    with recursive tree (oid, level) as (
+        select protection_tree.source, 0
+        union
+        select i.inhrelid, t.level + 1 from tree t join pg_inherits i on i.inhparent = t.oid
+    )
+    select c.oid
+      from (select t.oid, min(t.level) as level from tree t group by t.oid) t
+      join pg_class c on c.oid = t.oid and c.relpersistence <> 't'
+     order by t.level, c.oid
+$$;
+
+-- The columns that settings name, as they are in this table. operand is the column as Postgres prints it
+-- where its base type is asked for.
+create function auth.protection_columns(source oid, settings jsonb)
+    returns table (kind text, name name, number smallint, type oid, operand text, own_default text, present_default text,
+                   fillable boolean)
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select k.kind, a.attname, a.attnum, b.type,
+           case when b.type = a.atttypid and b.type <> 'varchar'::regtype then quote_ident(a.attname)
+                else format('(%I)::%s', a.attname,
+                            case b.type when 'varchar'::regtype then 'text' else format_type(b.type, null) end) end,
+           case k.kind when 'organization' then
+                    case b.type when 'uuid'::regtype then 'auth.current_org()'
+                                when 'bigint'::regtype then 'auth.external_org_number()'
+                                when 'integer'::regtype then 'auth.external_org_number()'
+                                else 'auth.external_org_id()' end
+                when 'workspace' then 'auth.current_workspace()'
+                when 'owner' then case b.type when 'uuid'::regtype then 'auth.uid()' else 'auth.user_id()' end
+                else 'auth.environment()' end,
+           pg_get_expr(d.adbin, d.adrelid),
+           d.oid is null and a.attgenerated = '' and a.attidentity = ''
+      from unnest(array['organization', 'workspace', 'owner', 'environment']) with ordinality as k (kind, n)
+      join pg_attribute a on a.attrelid = protection_columns.source and a.attnum > 0 and not a.attisdropped
+                         and a.attname = protection_columns.settings ->> k.kind
+     cross join lateral (select auth.base_type(a.atttypid) as type) b
+      left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+     order by k.n
+$$;
+
+-- May the API key be used with the table? As Postgres prints it, which knows no E'' strings.
+create function auth.protection_table_test(source oid) returns text
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select format('auth.allows_table((''%s''::regclass)::oid)',
+                  replace(protection_table_test.source::regclass::text, '''', ''''''))
+$$;
+
+-- The tests of reading or of writing, exactly as Postgres prints them, so that text can be compared.
+create function auth.protection_test(source oid, settings jsonb, writes boolean) returns text
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    with parts (tenants, everybody, service) as (
+        select array_agg(t.test order by t.n) filter (where t.n < 5), array_agg(t.test order by t.n) filter (where t.n >= 5),
+               max(t.floor)
+          from (select case c.kind when 'organization' then 1 when 'workspace' then 2 when 'owner' then 3 else 5 end as n,
+                       case when c.kind = 'organization' and c.type = 'uuid'::regtype then
+                                case when s.across then format('auth.is_member(%s)', c.operand)
+                                     else format('auth.in_org(%s)', c.operand) end
+                            when c.kind = 'workspace' then format('auth.is_workspace_member(%s)', c.operand)
+                            else format('(%s = %s)', c.operand, c.own_default) end as test,
+                       case when c.kind = 'organization' then
+                           format('(%s >= auth.service_floor%s())', c.operand,
+                                  case c.type when 'uuid'::regtype then '' when 'text'::regtype then '_text'
+                                              when 'varchar'::regtype then '_text' else '_number' end) end as floor
+                  from auth.protection_columns(protection_test.source, protection_test.settings) c
+                 cross join (select (protection_test.settings ->> 'all_orgs')::boolean
+                                    and not protection_test.writes as across) s
+                union all
+                select 4, case when (protection_test.settings ->> 'all_orgs')::boolean and not protection_test.writes then
+                                   format('auth.has_permission_in(%L::text, %s)', r.permission,
+                                          (select c.operand from auth.protection_columns(protection_test.source, protection_test.settings) c
+                                            where c.kind = 'organization'))
+                               else format('auth.has_permission(%L::text)', r.permission) end, null
+                  from (select protection_test.settings ->> 'resource'
+                               || case when protection_test.writes then '.write' else '.read' end as permission) r
+                 where r.permission is not null
+                union all
+                select 6, auth.protection_table_test(protection_test.source), null) t
+    )
+    select format('(%s)', array_to_string(
+               case when (protection_test.settings ->> 'single_login')::boolean then
+                        format('(%s OR %s)', case when cardinality(p.tenants) = 1 then p.tenants[1]
+                                                  else format('(%s)', array_to_string(p.tenants, ' AND ')) end, p.service)
+                        || p.everybody
+                    else p.tenants || p.everybody end, ' AND '))
+      from parts p
+$$;
+
+-- The policies that a table has to have.
+create function auth.protection_policies(source oid, settings jsonb)
+    returns table (policy name, command "char", verb text, roles oid[], using_test text, check_test text)
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    with tests as materialized (
+        select auth.protection_test(protection_policies.source, protection_policies.settings, false) as reads,
+               auth.protection_test(protection_policies.source, protection_policies.settings, true) as writes,
+               (select format('(%s)', string_agg(s.test, ' AND ' order by s.n))
+                  from (select 1 as n, 'auth.is_service_role()' as test
+                        union all
+                        select 2, format('(%s = auth.environment())', c.operand)
+                          from auth.protection_columns(protection_policies.source, protection_policies.settings) c
+                         where c.kind = 'environment'
+                        union all
+                        select 3, auth.protection_table_test(protection_policies.source)) s) as service,
+               (select array_agg(r::oid order by r::oid)
+                  from jsonb_array_elements_text(protection_policies.settings -> 'roles') r) as roles
+    )
+    select p.name, p.command, p.verb,
+           case p.command when '*' then array[s.oid] else t.roles end,
+           case p.command when 'r' then t.reads when 'a' then null when '*' then t.service else t.writes end,
+           case p.command when 'a' then t.writes when 'w' then t.writes when '*' then t.service end
+      from tests t
+     cross join (values ('bearer_select'::name, 'r'::"char", 'select'), ('bearer_insert', 'a', 'insert'),
+                        ('bearer_update', 'w', 'update'), ('bearer_delete', 'd', 'delete'),
+                        ('bearer_service', '*', 'all')) as p (name, command, verb)
+     cross join (select r.oid from pg_roles r where r.rolname = 'bearer_service') s
+$$;
+
+-- What a comment of ours remembers, NULL for any other: owners of tables write comments too. The pattern admits only
+-- what is good JSON.
+create function auth.protection_memory(comment text) returns jsonb
+    language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select case when length(protection_memory.comment) < 200 then
+           case when protection_memory.comment ~ ('^[{]"by": "auth[.]protect", "forced": (true|false), "enabled": (true|false), '
+                    || '"defaults": \[("(organization|workspace|owner|environment)"(, (?="))?)*\][}]$')
+                then protection_memory.comment::jsonb end end
+$$;
+
+-- The settings that a table's policies show; NULL when none of them is ours.
+create function auth.protection_of(source oid) returns jsonb
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    with ours as materialized (
+        select p.polcmd, p.polroles, auth.protection_memory(d.description) as memory, b.m
+          from pg_policy p
+          join pg_description d on d.classoid = 'pg_policy'::regclass and d.objoid = p.oid and d.objsubid = 0
+          left join lateral regexp_match(pg_get_expr(coalesce(p.polqual, p.polwithcheck), p.polrelid), (
+                   -- I stands for a column, with or without a cast. The parts come in the order of protection_test.
+                   select replace('^[(]*(?:auth[.](in_org|is_member)[(]I[)]|[(]I = auth[.]external_org_(?:id|number)[(][)][)])?'
+                       || '(?: AND )?(?:auth[.]is_workspace_member[(]I[)])?'
+                       || '(?: AND )?(?:[(]I = auth[.](?:user_id|uid)[(][)][)])?'
+                       || '(?: AND )?(?:auth[.]has_permission(?:_in)?[(]''([a-z0-9_.:-]+)[.](?:read|write)''::text(?:, I)?[)])?'
+                       || '[)]?( OR [(]I >= auth[.]service_floor(?:_text|_number)?[(][)][)][)])?'
+                       || '(?: AND )?(?:[(]I = auth[.]environment[(][)][)])?'
+                       || ' AND auth[.]allows_table[(].*$',
+                       'I', '[(]?("(?:[^"]|"")+"|[a-z_][a-z0-9_]*)(?:[)]::[a-z]+)?'))) b (m) on p.polcmd <> '*'
+         where p.polrelid = protection_of.source and auth.protection_memory(d.description) is not null
+    ), best as (
+        select o.*, o.m[1] = 'is_member' as across from ours o
+         where o.polcmd <> '*' order by o.m is null, o.polcmd <> 'r' limit 1
+    )
+    select (select o.memory from ours o limit 1)
+           || jsonb_build_object(
+               'organization', auth.protection_name(coalesce(b.m[2], b.m[3])), 'workspace', auth.protection_name(b.m[4]),
+               'owner', auth.protection_name(b.m[5]), 'environment', auth.protection_name(b.m[10]), 'resource', b.m[6],
+               'roles', coalesce(to_jsonb(b.polroles::bigint[]), '[0]'),
+               'all_orgs', coalesce(b.across, false), 'single_login', b.m[8] is not null)
+      from (select from ours limit 1) o left join best b on true
+$$;
+
+-- The name that an identifier in SQL stands for.
+create function auth.protection_name(identifier text) returns text
+    language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select case when protection_name.identifier like '"_%"'
+                then replace(substr(protection_name.identifier, 2, length(protection_name.identifier) - 2), '""', '"')
+                else protection_name.identifier end
+$$;
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/lib.rs:71
+-- requires:
+--   protect_policies
+
+-- What has to be run to make a table what auth.protect() wants, and what its owner should look at.
+
+-- The settings that arguments of auth.protect() stand for; 22023 with the argument that is wrong.
+create function auth.protection_settings(
+    source regclass, org_column name, workspace_column name, owner_column name, environment_column name,
+    resource text, roles name[], all_orgs boolean, single_login boolean
+) returns jsonb
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+    settings constant jsonb := jsonb_build_object('organization', org_column, 'workspace', workspace_column, 'owner', owner_column,
+                                         'environment', environment_column, 'resource', resource,
+                                         'all_orgs', all_orgs, 'single_login', single_login);
+    org_type oid;
+    role_name name;
+begin
+    perform auth.protection_demand_table(source);
+    perform auth.protection_demand_columns(source, settings);
+    select c.type into org_type from auth.protection_columns(source, settings) c where c.kind = 'organization';
+    case
+    when all_orgs is null or single_login is null then
+        perform auth.refuse_protection('all_orgs and single_login cannot be null', 'Say true or false.');
+    when coalesce(org_column, workspace_column, owner_column) is null then
+        perform auth.refuse_protection('no column says whose a row is',
+                                       'Give org_column, workspace_column or owner_column.');
+    when all_orgs and org_type is distinct from 'uuid'::regtype then
+        perform auth.refuse_protection('all_orgs needs an org_column of type uuid',
+                                       'Other ids are known of the current organization only.');
+    when single_login and org_column is null then
+        perform auth.refuse_protection('single_login needs an org_column', 'Grant bearer_service instead.');
+    when length(resource) > 200 then
+        perform auth.refuse_protection('resource is too long', 'It has at most 200 characters.');
+    when cardinality(roles) not between 1 and 1000 or array_position(roles, null) is not null then
+        perform auth.refuse_protection('roles is empty or has a null', 'Leave it out for everybody.');
+    else
+    end case;
+    if resource !~ '^[a-z0-9_:-]+([.][a-z0-9_:-]+)*$' then
+        perform auth.refuse_protection('resource has a character that is not allowed',
+                                       'Use small letters, digits, "_", ":" and "-", and dots between them, as in billing.invoices.');
+    end if;
+    foreach role_name in array coalesce(roles, '{}') loop
+        if role_name <> 'public' and not exists (select from pg_roles r where r.rolname = role_name) then
+            perform auth.refuse_protection(format('role "%s" does not exist', role_name),
+                                           'Give names as they are stored, without quotes, or public.');
+        end if;
+    end loop;
+    return settings || jsonb_build_object('roles',
+        case when roles is null or 'public' = any (roles) then '[0]'
+             else (select jsonb_agg(r.oid::bigint order by r.oid) from pg_roles r where r.rolname = any (roles)) end);
+end
+$$;
+
+create function auth.refuse_protection(message text, hint text) returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    raise invalid_parameter_value using message = coalesce(refuse_protection.message, ''), hint = coalesce(refuse_protection.hint, '');
+end
+$$;
+
+-- 22023 for what cannot be protected, 0A000 where only a part cannot.
+create function auth.protection_demand_table(source regclass) returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+    foreign_table regclass;
+begin
+    perform from pg_class c
+      where c.oid = source and c.relkind in ('r', 'p') and c.relpersistence <> 't'
+        and c.relnamespace not in ('auth'::regnamespace, 'pg_catalog'::regnamespace, 'information_schema'::regnamespace, 'pg_toast'::regnamespace);
+    if not found then
+        perform auth.refuse_protection(
+            'the source is not a table that can be protected',
+            'It can be no view, foreign, temporary or system table, and none of pg_bearer.');
+    end if;
+    select c.oid into foreign_table
+      from auth.protection_tree(source) t join pg_class c on c.oid = t and c.relkind = 'f' limit 1;
+    if found then
+        raise feature_not_supported using
+            message = format('%s is a foreign table and would stay open', foreign_table),
+            hint = 'Row-level security does not apply to foreign tables. Detach it first.';
+    end if;
+end
+$$;
+
+-- 22023 unless the columns are there, different, stored, compared exactly and of a type that the identity has.
+create function auth.protection_demand_columns(source regclass, settings jsonb) returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+    the_column record;
+    argument text;
+begin
+    for the_column in
+        select w.kind, w.argument, w.types, settings ->> w.kind as name, c.number, c.type, a.attgenerated = 'v' as is_virtual,
+               coalesce(l.collisdeterministic, true) as is_exact,
+               count(*) over (partition by settings ->> w.kind) > 1 as is_double
+          from (values (1, 'organization', 'org_column', '{uuid,text,varchar,bigint,integer}'::regtype[]),
+                       (2, 'workspace', 'workspace_column', '{uuid}'), (3, 'owner', 'owner_column', '{text,varchar,uuid}'),
+                       (4, 'environment', 'environment_column', '{text,varchar}')) as w (n, kind, argument, types)
+          left join auth.protection_columns(source, settings) c on c.kind = w.kind
+          left join pg_attribute a on a.attrelid = source and a.attnum = c.number
+          left join pg_collation l on l.oid = a.attcollation
+         where settings ->> w.kind is not null
+         order by w.n
+    loop
+        argument := the_column.argument;
+        case
+        when the_column.number is null then
+            perform auth.refuse_protection(format('%s: the table has no column "%s"', argument, the_column.name),
+                                           'Give the name as it is stored, without quotes.');
+        when the_column.is_double then
+            perform auth.refuse_protection(format('%s: column "%s" is given twice', argument, the_column.name),
+                                           'Each argument needs a column of its own.');
+        when the_column.type <> all (the_column.types) then
+            perform auth.refuse_protection(
+                format('%s: column "%s" has a type that is not allowed', argument, the_column.name),
+                format('Use %s.', array_to_string(the_column.types::text[], ', ')));
+        when the_column.is_virtual or not the_column.is_exact then
+            perform auth.refuse_protection(
+                format('%s: column "%s" must be stored and compared exactly', argument, the_column.name),
+                'It can be no virtual column and have no nondeterministic collation.');
+        else
+        end case;
+    end loop;
+end
+$$;
+
+-- The statements that one table lacks, without its index. part is isolation, default or comment. inherited lists the
+-- defaults that its parent has from us: a partition that came later brought them along.
+create function auth.protection_changes(source oid, settings jsonb, inherited jsonb)
+    returns table (part text, statement text)
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+    the_table constant regclass := protection_changes.source;
+    before constant jsonb := auth.protection_of(protection_changes.source);
+    flags record;
+    target record;
+    own_defaults text[] := '{}';
+    memory text;
+begin
+    select c.relrowsecurity as enabled, c.relforcerowsecurity as forced into flags
+      from pg_class c where c.oid = protection_changes.source;
+    if not flags.enabled then
+        return query select 'isolation', format('alter table %s enable row level security', the_table);
+    end if;
+    if not flags.forced then
+        return query select 'isolation', format('alter table %s force row level security', the_table);
+    end if;
+    return query select 'isolation', c.statement from auth.protection_policy_changes(protection_changes.source, settings) c;
+    -- A default that is not wanted any more goes, unless somebody has changed it.
+    return query
+        select 'default', format('alter table only %s alter column %I drop default', the_table, c.name)
+          from auth.protection_columns(protection_changes.source, before) c
+         where before -> 'defaults' ? c.kind and c.present_default = c.own_default
+           and before ->> c.kind is distinct from protection_changes.settings ->> c.kind;
+    for target in
+        select c.*, before is null and inherited ? c.kind
+                    or before -> 'defaults' ? c.kind and before ->> c.kind = protection_changes.settings ->> c.kind as is_known
+          from auth.protection_columns(protection_changes.source, settings) c
+    loop
+        if target.fillable then
+            return query select 'default', format('alter table only %s alter column %I set default %s',
+                                                  the_table, target.name, target.own_default);
+            own_defaults := own_defaults || target.kind;
+        elsif target.is_known and target.present_default = target.own_default then
+            own_defaults := own_defaults || target.kind;
+        end if;
+    end loop;
+    memory := format('{"by": "auth.protect", "forced": %s, "enabled": %s, "defaults": %s}',
+                     coalesce((before -> 'forced')::text, (not flags.forced)::text),
+                     coalesce((before -> 'enabled')::text, (not flags.enabled)::text), to_jsonb(own_defaults));
+    return query
+        select 'comment', format('comment on policy %I on %s is %L', w.policy, the_table, memory)
+          from auth.protection_policies(protection_changes.source, settings) w
+          left join pg_policy p on p.polrelid = protection_changes.source and p.polname = w.policy
+         where obj_description(p.oid, 'pg_policy') is distinct from memory;
+end
+$$;
+
+-- The statements for policies of one table; 42710 when somebody else's has the name of one of ours.
+create function auth.protection_policy_changes(source oid, settings jsonb) returns table (statement text)
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+    the_table constant regclass := protection_policy_changes.source;
+    target record;
+    tests text;
+    grantees text;
+begin
+    for target in
+        select w.*, p.oid, p.polcmd = w.command and p.polpermissive as is_of_kind,
+               auth.protection_memory(obj_description(p.oid, 'pg_policy')) is not null as is_ours,
+               pg_get_expr(p.polqual, p.polrelid) is not distinct from w.using_test
+               and pg_get_expr(p.polwithcheck, p.polrelid) is not distinct from w.check_test
+               and (select array_agg(r order by r) from unnest(p.polroles) r) = w.roles as is_same
+          from auth.protection_policies(protection_policy_changes.source, settings) w
+          left join pg_policy p on p.polrelid = protection_policy_changes.source and p.polname = w.policy
+    loop
+        if target.oid is not null and not target.is_ours then
+            raise duplicate_object using
+                message = format('policy "%s" of %s was not made by auth.protect()', target.policy, the_table),
+                hint = 'Drop or rename it. A policy that auth.protect() made has its comment.';
+        end if;
+        continue when target.is_of_kind and target.is_same;
+        tests := concat(' using ' || target.using_test, ' with check ' || target.check_test);
+        select string_agg(case r when 0 then 'public' else quote_ident(pg_get_userbyid(r)) end, ', ' order by r)
+          into grantees from unnest(target.roles) r;
+        if target.is_of_kind then
+            return query select format('alter policy %I on %s to %s%s', target.policy, the_table, grantees, tests);
+        else
+            return query select format('drop policy %I on %s', target.policy, the_table) where target.oid is not null;
+            return query select format('create policy %I on %s for %s to %s%s',
+                                       target.policy, the_table, target.verb, grantees, tests);
+        end if;
+    end loop;
+end
+$$;
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/lib.rs:76
+-- requires:
+--   protect_changes
+
+-- The index that a protected table needs, and what auth.protect() only suggests: what can fail, take long or is the owner's to
+-- decide.
+
+-- Is a scan of the table, and of all that inherits from it, a matter of a moment?
+create function auth.protection_is_small(source oid) returns boolean
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select coalesce(sum(pg_relation_size(t)), 0) <= 16 * 1024 * 1024 from auth.protection_tree(protection_is_small.source) t
+$$;
+
+-- Has the table an index that finds the rows of an organization (of a workspace, an owner)?
+create function auth.protection_has_index(source oid, settings jsonb) returns boolean
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select exists (
+        select from (select c.number, c.kind, c.type
+                       from auth.protection_columns(protection_has_index.source, settings) c limit 1) k
+          join pg_attribute a on a.attrelid = protection_has_index.source and a.attnum = k.number
+          join pg_index i on i.indrelid = a.attrelid and i.indkey[0] = a.attnum and i.indcollation[0] = a.attcollation
+          join pg_class x on x.oid = i.indexrelid
+          join pg_am m on m.oid = x.relam and m.amname not in ('brin', 'bloom')
+          join pg_opclass c on c.oid = i.indclass[0]
+          join pg_amop o on o.amopfamily = c.opcfamily
+          join pg_operator p on p.oid = o.amopopr and p.oprname = '=' and p.oprnamespace = 'pg_catalog'::regnamespace
+         where i.indisvalid and i.indisready and i.indislive and i.indpred is null
+           and o.amoplefttype = case k.type when 'varchar'::regtype then 'text'::regtype::oid else k.type end
+           and o.amoprighttype = case k.type when 'varchar'::regtype then 'text'::regtype::oid
+                                             when 'integer'::regtype then 'bigint'::regtype::oid else k.type end)
+$$;
+
+-- The statements that give the table the index it lacks: named, so that we know it again by its comment.
+create function auth.protection_index(source oid, settings jsonb) returns table (action text, statement text)
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    with missing as (
+        select t.relkind, t.oid::regclass as name, n.nspname,
+               -- An owner may lack the right to create it.
+               auth.protection_is_small(t.oid) and has_schema_privilege(n.oid, 'create') as is_run, f.free,
+               (select string_agg(quote_ident(c.name), ', ')
+                  from (select c.* from auth.protection_columns(t.oid, protection_index.settings) c
+                         where c.kind in ('organization', 'workspace', 'owner') limit 1) c) as key
+          from pg_class t
+          join pg_namespace n on n.oid = t.relnamespace
+         cross join lateral (
+              -- The number comes first, since a long name loses its end.
+              select (case g when 1 then 'bearer_' else format('bearer_%s_', g) end || t.relname)::name as free
+                from generate_series(1, 1000) g
+               where not exists (select from pg_class x
+                                  where x.relnamespace = t.relnamespace
+                                    and x.relname = (case g when 1 then 'bearer_' else format('bearer_%s_', g) end || t.relname)::name)
+               order by g limit 1) f
+         where t.oid = protection_index.source
+           and not auth.protection_has_index(t.oid, protection_index.settings)
+    )
+    select case when m.is_run then 'run' else 'suggested' end, s.statement
+      from missing m
+     cross join lateral (
+          select 1 as n, case when m.is_run then format('create index %I on %s (%s)', m.free, m.name, m.key)
+                              when m.relkind = 'p' then format('create index on %s (%s)', m.name, m.key)
+                              else format('create index concurrently on %s (%s)', m.name, m.key) end as statement
+          union all
+          select 2, format('comment on index %I.%I is %L', m.nspname, m.free, '{"by": "auth.protect"}')
+           where m.is_run) s
+     order by s.n
+$$;
+
+-- What the owner should look at in one table of a tree.
+create function auth.protection_suggestions(source oid, settings jsonb) returns table (statement text)
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select format('drop policy %I on %s', p.polname, p.polrelid::regclass)
+      from pg_policy p
+     where p.polrelid = protection_suggestions.source and p.polpermissive
+       and p.polname not in ('bearer_select', 'bearer_insert', 'bearer_update', 'bearer_delete', 'bearer_service')
+     order by 1
+$$;
+
+-- NOT NULL, foreign keys and unique keys of the table itself, for the organization.
+create function auth.protection_key_suggestions(source oid, settings jsonb) returns table (statement text)
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+    org record;
+    has_null boolean := false;
+begin
+    select c.name, c.number, c.type, a.attnotnull into org
+      from auth.protection_columns(protection_key_suggestions.source, settings) c
+      join pg_attribute a on a.attrelid = protection_key_suggestions.source and a.attnum = c.number
+     where c.kind = 'organization';
+    if not found then
+        return;
+    end if;
+    if not org.attnotnull then
+        -- Only where a look is cheap and nothing of the table's owner runs.
+        if auth.protection_is_small(protection_key_suggestions.source)
+           and has_column_privilege(protection_key_suggestions.source, org.number, 'select')
+           and has_schema_privilege((select c.relnamespace from pg_class c where c.oid = protection_key_suggestions.source), 'usage')
+           and not row_security_active(protection_key_suggestions.source) then
+            execute format('select exists (select from %s where %I is null)',
+                           protection_key_suggestions.source::regclass, org.name) into has_null;
+        end if;
+        return query select format('alter table %s alter column %I set not null', protection_key_suggestions.source::regclass, org.name)
+                      where not has_null;
+    end if;
+    return query select f.statement from auth.protection_foreign_keys(protection_key_suggestions.source, settings) f;
+    return query select u.statement from auth.protection_unique_keys(protection_key_suggestions.source, org.number) u;
+end
+$$;
+
+-- Foreign keys from and to the table that let a row of one organization refer to another's.
+create function auth.protection_foreign_keys(source oid, settings jsonb) returns table (statement text)
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    with sides as (
+        select k.oid, k.conrelid, k.confrelid, k.conkey, k.confkey, k.conname, k.confdeltype, k.confupdtype, k.condeferrable,
+               k.condeferred, a.attname as org, f.attname as foreign_org, a.attnum, f.attnum as foreign_attnum
+          from pg_constraint k
+         cross join lateral (select coalesce(case k.conrelid when protection_foreign_keys.source then protection_foreign_keys.settings end,
+                                             auth.protection_of(k.conrelid), protection_foreign_keys.settings) ->> 'organization' as name) n
+         cross join lateral (select coalesce(case k.confrelid when protection_foreign_keys.source then protection_foreign_keys.settings end,
+                                             auth.protection_of(k.confrelid), protection_foreign_keys.settings) ->> 'organization' as name) m
+          join pg_attribute a on a.attrelid = k.conrelid and a.attname = n.name
+          join pg_attribute f on f.attrelid = k.confrelid and f.attname = m.name and f.atttypid = a.atttypid
+         where k.contype = 'f' and k.conparentid = 0 and protection_foreign_keys.source in (k.conrelid, k.confrelid)
+           and not exists (select from unnest(k.conkey, k.confkey) p (c, f) where p.c = a.attnum and p.f = f.attnum)
+           and a.attnum <> all (k.conkey) and f.attnum <> all (k.confkey)
+    ), columns as (
+        select s.*, c.names, c.foreign_names, c.numbers
+          from sides s
+         cross join lateral (
+              select string_agg(quote_ident(a.attname), ', ' order by p.n) as names,
+                     string_agg(quote_ident(f.attname), ', ' order by p.n) as foreign_names,
+                     array_agg(f.attnum order by f.attnum) as numbers
+                from unnest(s.conkey, s.confkey) with ordinality as p (c, f, n)
+                join pg_attribute a on a.attrelid = s.conrelid and a.attnum = p.c
+                join pg_attribute f on f.attrelid = s.confrelid and f.attnum = p.f) c
+    )
+    select t.statement
+      from columns s
+     cross join lateral (
+          select 1 as n, format('alter table %s add unique (%I, %s)', s.confrelid::regclass, s.foreign_org, s.foreign_names) as statement
+           where not exists (
+                 select from pg_index i
+                  where i.indrelid = s.confrelid and i.indisunique and i.indisvalid and i.indimmediate and i.indpred is null
+                    and i.indnkeyatts = cardinality(s.numbers) + 1
+                    and (select array_agg(x order by x) from unnest((i.indkey::smallint[])[0:i.indnkeyatts - 1]) x)
+                        = (select array_agg(x order by x) from unnest(s.numbers || s.foreign_attnum) x))
+          union all
+          select 2, format('alter table %s drop constraint %I, add foreign key (%I, %s) references %s (%I, %s)%s%s%s',
+                           s.conrelid::regclass, s.conname, s.org, s.names, s.confrelid::regclass, s.foreign_org, s.foreign_names,
+                           -- The organization stays what it is when the row that is referred to goes.
+                           case s.confupdtype when 'c' then ' on update cascade' when 'r' then ' on update restrict' else '' end,
+                           case s.confdeltype when 'c' then ' on delete cascade' when 'r' then ' on delete restrict'
+                                              when 'n' then format(' on delete set null (%s)', s.names)
+                                              when 'd' then format(' on delete set default (%s)', s.names) else '' end,
+                           case when s.condeferred then ' deferrable initially deferred' when s.condeferrable then ' deferrable' else '' end)) t
+     order by s.conrelid::regclass::text, s.conname, t.n
+$$;
+
+-- Unique keys, other than those of made-up ids, that tell an organization what another one has.
+create function auth.protection_unique_keys(source oid, org_number smallint) returns table (statement text)
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    with keys as (
+        select i.indexrelid, i.indrelid::regclass as name, a.attname as org, k.conname, k.contype, i.indnullsnotdistinct as is_strict,
+               pg_get_expr(i.indpred, i.indrelid) as predicate,
+               (select string_agg(pg_get_indexdef(i.indexrelid, n, false), ', ' order by n)
+                  from generate_series(1, i.indnkeyatts) n) as columns
+          from pg_index i
+          join pg_attribute a on a.attrelid = i.indrelid and a.attnum = protection_unique_keys.org_number
+          left join pg_constraint k on k.conindid = i.indexrelid and k.conrelid = i.indrelid and k.contype in ('p', 'u', 'x')
+         where i.indrelid = protection_unique_keys.source and i.indisunique and k.contype is distinct from 'x'
+           and not exists (
+               select from unnest((i.indkey::smallint[])[0:i.indnkeyatts - 1]) x (number)
+                 join pg_attribute c on c.attrelid = i.indrelid and c.attnum = x.number
+                 left join pg_attrdef d on d.adrelid = c.attrelid and d.adnum = c.attnum
+                where c.attnum = protection_unique_keys.org_number or c.atttypid = 'uuid'::regtype or c.attidentity <> ''
+                   or pg_get_expr(d.adbin, d.adrelid) like 'nextval(%')
+    )
+    select s.statement
+      from keys k
+     cross join lateral (
+          select 1 as n, case when k.contype is null then
+                                  format('create unique index on %s (%I, %s)%s%s', k.name, k.org, k.columns,
+                                         case when k.is_strict then ' nulls not distinct' else '' end, ' where ' || k.predicate)
+                              else format('alter table %s drop constraint %I, add %s (%I, %s)', k.name, k.conname,
+                                          case when k.contype = 'p' then 'primary key'
+                                               when k.is_strict then 'unique nulls not distinct' else 'unique' end,
+                                          k.org, k.columns) end as statement
+          union all
+          select 2, format('drop index %s', k.indexrelid::regclass) where k.contype is null) s
+     order by k.indexrelid::regclass::text, s.n
+$$;
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/lib.rs:81
+-- requires:
+--   protect_suggestions
+
+-- A table is protected in one line. The caller's rights do it: Postgres itself asks whether the table is his.
+
+create function auth.protect(
+    source regclass, org_column name default 'org_id', workspace_column name default null, owner_column name default null,
+    environment_column name default null, resource text default null, roles name[] default null,
+    dry_run boolean default false, all_orgs boolean default false, single_login boolean default false
+) returns table (step integer, action text, statement text)
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+    settings jsonb;
+    statements text[];
+begin
+    if dry_run is null then
+        perform auth.refuse_protection('dry_run cannot be null', 'Say true or false.');
+    end if;
+    settings := auth.protection_settings(source, org_column, workspace_column, owner_column, environment_column,
+                                         resource, roles, all_orgs, single_login);
+    statements := array(select p.statement from auth.protection_plan(source, settings) p);
+    -- Whoever finds nothing to do locks nothing. Others wait here for each other, and look again.
+    if not dry_run and statements <> '{}' then
+        execute format('lock table %s in access exclusive mode', source);
+        statements := array(select p.statement from auth.protection_plan(source, settings) p);
+    end if;
+    step := 0;
+    action := 'run';
+    foreach statement in array statements loop
+        if not dry_run then
+            execute statement;
+        end if;
+        step := step + 1;
+        return next;
+    end loop;
+    action := 'suggested';
+    for statement in select s.statement from auth.protection_advice(source, settings) s loop
+        step := step + 1;
+        return next;
+    end loop;
+end
+$$;
+
+-- All that is to be run for a table and what inherits from it, in order.
+create function auth.protection_plan(source oid, settings jsonb) returns table (part text, statement text)
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    with tables as (
+        select t.oid, t.n, c.relispartition and t.n > 1 as is_partition
+          from auth.protection_tree(protection_plan.source) with ordinality as t (oid, n)
+          join pg_class c on c.oid = t.oid
+    ), inherited as (
+        -- What the root has from us, or gets now.
+        select coalesce(auth.protection_of(protection_plan.source) -> 'defaults', '[]') as defaults
+    )
+    select x.part, x.statement
+      from (select t.n, 1 as place, c.part, c.statement, c.number
+              from tables t cross join inherited i
+             cross join lateral auth.protection_changes(t.oid, protection_plan.settings, i.defaults)
+                                with ordinality as c (part, statement, number)
+            union all
+            select t.n, 2, 'index', c.statement, c.number
+              from tables t
+             cross join lateral auth.protection_index(t.oid, protection_plan.settings)
+                                with ordinality as c (action, statement, number)
+             where not t.is_partition and c.action = 'run') x
+     order by x.n, x.place, x.number
+$$;
+
+-- What is suggested after that.
+create function auth.protection_advice(source oid, settings jsonb) returns table (statement text)
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select x.statement
+      from (select t.n, 1 as place, c.statement, c.number
+              from auth.protection_tree(protection_advice.source) with ordinality as t (oid, n)
+             cross join lateral auth.protection_suggestions(t.oid, protection_advice.settings)
+                                with ordinality as c (statement, number)
+            union all
+            select t.n, 2, c.statement, c.number
+              from auth.protection_tree(protection_advice.source) with ordinality as t (oid, n)
+              join pg_class r on r.oid = t.oid and (t.n = 1 or not r.relispartition)
+             cross join lateral auth.protection_index(t.oid, protection_advice.settings)
+                                with ordinality as c (action, statement, number)
+             where c.action = 'suggested'
+            union all
+            select 1, 3, c.statement, c.number
+              from auth.protection_key_suggestions(protection_advice.source, protection_advice.settings)
+                   with ordinality as c (statement, number)) x
+     order by x.place, x.n, x.number
+$$;
+
+create function auth.unprotect(source regclass, dry_run boolean default false)
+    returns table (step integer, action text, statement text)
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+    statements text[];
+begin
+    if dry_run is null then
+        perform auth.refuse_protection('dry_run cannot be null', 'Say true or false.');
+    end if;
+    perform auth.protection_demand_table(source);
+    statements := array(select r.statement from auth.protection_removal(source) r where r.action = 'run');
+    if not dry_run and statements <> '{}' then
+        execute format('lock table %s in access exclusive mode', source);
+        statements := array(select r.statement from auth.protection_removal(source) r where r.action = 'run');
+    end if;
+    step := 0;
+    action := 'suggested';
+    -- Afterwards nothing tells any more what was ours.
+    for statement in select r.statement from auth.protection_removal(source) r where r.action = 'suggested' loop
+        step := step + 1;
+        return next;
+    end loop;
+    action := 'run';
+    foreach statement in array statements loop
+        if not dry_run then
+            execute statement;
+        end if;
+        step := step + 1;
+        return next;
+    end loop;
+end
+$$;
+
+-- What takes our own away from a table and what inherits from it. Where nothing keeps rows apart afterwards, those who
+-- can then read or write all of them are suggested.
+create function auth.protection_removal(source oid) returns table (action text, statement text)
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    with ours as materialized (
+        select t.oid, t.oid::regclass as name, t.n, s.settings, c.relacl, c.relowner, c.relrowsecurity, c.relforcerowsecurity,
+               exists (select from pg_policy p
+                        where p.polrelid = t.oid and auth.protection_memory(obj_description(p.oid, 'pg_policy')) is null) as has_others
+          from auth.protection_tree(protection_removal.source) with ordinality as t (oid, n)
+          join pg_class c on c.oid = t.oid
+         cross join lateral (select auth.protection_of(t.oid) as settings) s
+         where s.settings is not null
+    )
+    select x.action, x.statement
+      from (select 1 as place, o.n, p.polname::text as name, 'run' as action, format('drop policy %I on %s', p.polname, o.name) as statement
+              from ours o join pg_policy p on p.polrelid = o.oid
+             where auth.protection_memory(obj_description(p.oid, 'pg_policy')) is not null
+            union all
+            select 2, o.n, c.name::text, 'run', format('alter table only %s alter column %I drop default', o.name, c.name)
+              from ours o cross join lateral auth.protection_columns(o.oid, o.settings) c
+             where o.settings -> 'defaults' ? c.kind and c.present_default = c.own_default
+            union all
+            select 3, o.n, i.indexrelid::regclass::text, 'run', format('drop index %s', i.indexrelid::regclass)
+              from ours o join pg_index i on i.indrelid = o.oid
+             where obj_description(i.indexrelid, 'pg_class') = '{"by": "auth.protect"}' and not i.indisunique
+            union all
+            select 4, o.n, '', 'run', format('alter table %s no force row level security', o.name)
+              from ours o where (o.settings ->> 'forced')::boolean and o.relforcerowsecurity
+            union all
+            -- Policies of somebody else would be switched off with it.
+            select 5, o.n, '', case when o.has_others then 'suggested' else 'run' end,
+                   format('alter table %s disable row level security', o.name)
+              from ours o where (o.settings ->> 'enabled')::boolean and o.relrowsecurity
+            union all
+            select distinct 6, o.n, g.grantee, 'suggested', format('revoke all on table %s from %s', o.name, g.grantee)
+              from ours o
+             cross join lateral (
+                  select case a.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end as grantee
+                    from aclexplode(o.relacl) a where a.grantee <> o.relowner) g
+             where (o.settings ->> 'enabled')::boolean and not o.has_others) x
+     order by x.action desc, x.place, x.n, x.name
+$$;
+
+create function auth.protected_tables() returns table (
+    source regclass, org_column name, workspace_column name, owner_column name, environment_column name, resource text,
+    roles name[], all_orgs boolean, single_login boolean, intact boolean
+)
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select t.oid::regclass, (s.settings ->> 'organization')::name, (s.settings ->> 'workspace')::name,
+           (s.settings ->> 'owner')::name, (s.settings ->> 'environment')::name, s.settings ->> 'resource',
+           array(select case r when '0' then 'public' else pg_get_userbyid(r::oid) end
+                   from jsonb_array_elements_text(s.settings -> 'roles') r order by 1),
+           (s.settings ->> 'all_orgs')::boolean, (s.settings ->> 'single_login')::boolean,
+           auth.protection_is_intact(t.oid, s.settings)
+      from (select distinct p.polrelid as oid from pg_policy p
+             where p.polname in ('bearer_select', 'bearer_insert', 'bearer_update', 'bearer_delete', 'bearer_service')) t
+     cross join lateral (select auth.protection_of(t.oid) as settings) s
+     where s.settings is not null
+     order by t.oid::regclass::text
+$$;
+
+-- Are row security and all policies as auth.protect() makes them, here and in what inherits from the table?
+create function auth.protection_is_intact(source oid, settings jsonb) returns boolean
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select not exists (
+        select from auth.protection_tree(protection_is_intact.source) t
+          join pg_class c on c.oid = t
+         where not c.relrowsecurity or not c.relforcerowsecurity
+            or exists (select from auth.protection_policies(c.oid, protection_is_intact.settings) w
+                         left join pg_policy p on p.polrelid = c.oid and p.polname = w.policy
+                        where p.oid is null or not p.polpermissive or p.polcmd <> w.command
+                           or auth.protection_memory(obj_description(p.oid, 'pg_policy')) is null
+                           or pg_get_expr(p.polqual, p.polrelid) is distinct from w.using_test
+                           or pg_get_expr(p.polwithcheck, p.polrelid) is distinct from w.check_test
+                           or (select array_agg(r order by r) from unnest(p.polroles) r) is distinct from w.roles))
+$$;
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/tenancy.rs:30
+-- pg_bearer::pg::functions::tenancy::common_permissions
+CREATE  FUNCTION auth."common_permissions"(
+	"one" TEXT[], /* Vec < Option < String > > */
+	"other" TEXT[] /* Vec < Option < String > > */
+) RETURNS TEXT[] /* Vec < String > */
+IMMUTABLE STRICT PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'common_permissions_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/usage.rs:7
+-- pg_bearer::pg::functions::usage::counts_api_key_uses
+CREATE  FUNCTION auth."counts_api_key_uses"() RETURNS bool /* bool */
+STRICT STABLE PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'counts_api_key_uses_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
 -- src/pg/functions/tenancy.rs:18
 -- pg_bearer::pg::functions::tenancy::set_org
 CREATE  FUNCTION auth."set_org"(
@@ -3683,43 +4544,47 @@ AS 'MODULE_PATHNAME', 'set_org_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/readers.rs:82
--- pg_bearer::pg::functions::readers::is_authenticated
-CREATE  FUNCTION auth."is_authenticated"() RETURNS bool /* bool */
+-- src/pg/functions/readers.rs:76
+-- pg_bearer::pg::functions::readers::is_service_role
+CREATE  FUNCTION auth."is_service_role"() RETURNS bool /* bool */
 STRICT STABLE PARALLEL SAFE 
 LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'is_authenticated_wrapper';
+AS 'MODULE_PATHNAME', 'is_service_role_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/authenticate.rs:33
--- pg_bearer::pg::functions::authenticate::verify_jwt
-CREATE  FUNCTION auth."verify_jwt"(
-	"token" TEXT, /* Option < CredentialText > */
-	"issuer" TEXT DEFAULT NULL, /* Option < & str > */
-	"audience" TEXT DEFAULT NULL /* Option < & str > */
-) RETURNS jsonb /* Result < JsonbText, ErrorReport > */
-STABLE PARALLEL UNSAFE 
+-- src/pg/functions/tenancy.rs:24
+-- pg_bearer::pg::functions::tenancy::permission_covers
+CREATE  FUNCTION auth."permission_covers"(
+	"granted" TEXT[], /* Vec < Option < String > > */
+	"wanted" TEXT /* & str */
+) RETURNS bool /* bool */
+IMMUTABLE STRICT PARALLEL SAFE 
 LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'verify_jwt_wrapper';
+AS 'MODULE_PATHNAME', 'permission_covers_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/api_keys.rs:199
--- pg_bearer::pg::functions::api_keys::api_key_id
-CREATE  FUNCTION auth."api_key_id"() RETURNS uuid /* Option < pgrx :: Uuid > */
-STRICT STABLE PARALLEL SAFE 
+-- src/pg/functions/keys.rs:84
+-- pg_bearer::pg::functions::keys::check_jwt_secret
+CREATE  FUNCTION auth."check_jwt_secret"(
+	"secret" bytea, /* & [u8] */
+	"alg" TEXT /* & str */
+) RETURNS VOID /* Result < (), ErrorReport > */
+STRICT STABLE PARALLEL UNSAFE 
 LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'api_key_id_wrapper';
+AS 'MODULE_PATHNAME', 'check_jwt_secret_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/readers.rs:64
--- pg_bearer::pg::functions::readers::workspace_role
-CREATE  FUNCTION auth."workspace_role"() RETURNS TEXT /* Option < String > */
+-- src/pg/functions/api_keys.rs:206
+-- pg_bearer::pg::functions::api_keys::allows_table
+CREATE  FUNCTION auth."allows_table"(
+	"source" oid /* pg_sys :: Oid */
+) RETURNS bool /* Option < bool > */
 STRICT STABLE PARALLEL SAFE 
 LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'workspace_role_wrapper';
+AS 'MODULE_PATHNAME', 'allows_table_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -3734,16 +4599,48 @@ AS 'MODULE_PATHNAME', 'require_org_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/readers.rs:27
--- pg_bearer::pg::functions::readers::user_id
-CREATE  FUNCTION auth."user_id"() RETURNS TEXT /* Option < String > */
-STRICT STABLE PARALLEL SAFE 
+-- src/pg/functions/api_keys.rs:187
+-- pg_bearer::pg::functions::api_keys::member_permissions
+CREATE  FUNCTION auth."member_permissions"(
+	"user_id" TEXT, /* & str */
+	"org_id" uuid /* pgrx :: Uuid */
+) RETURNS TEXT[] /* Result < :: std :: option :: Option < Vec < String > > , ErrorReport > */
+STRICT STABLE PARALLEL UNSAFE 
 LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'user_id_wrapper';
+AS 'MODULE_PATHNAME', 'member_permissions_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/readers.rs:114
+-- src/pg/functions/authenticate.rs:24
+-- pg_bearer::pg::functions::authenticate::sign_out
+CREATE  FUNCTION auth."sign_out"() RETURNS VOID /* Result < (), ErrorReport > */
+STRICT VOLATILE PARALLEL UNSAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'sign_out_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/tenancy.rs:67
+-- pg_bearer::pg::functions::tenancy::owns_table
+CREATE  FUNCTION auth."owns_table"(
+	"source" oid /* pg_sys :: Oid */
+) RETURNS bool /* bool */
+STRICT STABLE PARALLEL UNSAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'owns_table_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/demands.rs:11
+-- pg_bearer::pg::functions::demands::require_authenticated
+CREATE  FUNCTION auth."require_authenticated"() RETURNS bool /* Result < bool, ErrorReport > */
+STRICT STABLE PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'require_authenticated_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/readers.rs:102
 -- pg_bearer::pg::functions::readers::has_scope
 CREATE  FUNCTION auth."has_scope"(
 	"scope" TEXT /* & str */
@@ -3754,12 +4651,21 @@ AS 'MODULE_PATHNAME', 'has_scope_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/readers.rs:76
--- pg_bearer::pg::functions::readers::environment
-CREATE  FUNCTION auth."environment"() RETURNS TEXT /* Option < String > */
-STRICT STABLE PARALLEL SAFE 
+-- src/pg/functions/keys.rs:60
+-- pg_bearer::pg::functions::keys::parse_jwt_key
+CREATE  FUNCTION auth."parse_jwt_key"(
+	"key" TEXT, /* Option < & str > */
+	"alg" TEXT, /* Option < & str > */
+	"kid" TEXT /* Option < & str > */
+) RETURNS TABLE (
+	"kid" TEXT,  /* Option < String > */
+	"alg" TEXT,  /* String */
+	"public_jwk" TEXT,  /* String */
+	"thumbprint" bytea  /* Vec < u8 > */
+)
+STABLE PARALLEL UNSAFE 
 LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'environment_wrapper';
+AS 'MODULE_PATHNAME', 'parse_jwt_key_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -3772,12 +4678,51 @@ AS 'MODULE_PATHNAME', 'random_token_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/readers.rs:21
--- pg_bearer::pg::functions::readers::identity
-CREATE  FUNCTION auth."identity"() RETURNS jsonb /* Option < JsonbValue > */
-STRICT STABLE PARALLEL SAFE  
+-- src/pg/functions/readers.rs:94
+-- pg_bearer::pg::functions::readers::org_ids_with
+CREATE  FUNCTION auth."org_ids_with"(
+	"permission" TEXT /* & str */
+) RETURNS uuid[] /* Vec < pgrx :: Uuid > */
+STRICT STABLE PARALLEL SAFE 
 LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'show_identity_wrapper';
+AS 'MODULE_PATHNAME', 'org_ids_with_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/readers.rs:82
+-- pg_bearer::pg::functions::readers::has_permission
+CREATE  FUNCTION auth."has_permission"(
+	"permission" TEXT /* & str */
+) RETURNS bool /* Option < bool > */
+STRICT STABLE PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'has_permission_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/api_keys.rs:24
+-- pg_bearer::pg::functions::api_keys::check_api_key
+CREATE  FUNCTION auth."check_api_key"(
+	"key" TEXT /* Option < CredentialText > */
+) RETURNS TABLE (
+	"valid" bool,  /* bool */
+	"key_id" uuid,  /* Option < pgrx :: Uuid > */
+	"org_id" uuid,  /* Option < pgrx :: Uuid > */
+	"environment" TEXT,  /* Option < String > */
+	"scopes" TEXT[]  /* :: std :: option :: Option < Vec < String > > */
+)
+STABLE PARALLEL UNSAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'check_api_key_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/readers.rs:39
+-- pg_bearer::pg::functions::readers::email
+CREATE  FUNCTION auth."email"() RETURNS TEXT /* Option < String > */
+STRICT STABLE PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'email_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -3806,27 +4751,76 @@ AS 'MODULE_PATHNAME', 'is_administrator_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/api_keys.rs:181
--- pg_bearer::pg::functions::api_keys::is_api_key_revoked
-CREATE  FUNCTION auth."is_api_key_revoked"(
-	"key_id" uuid /* pgrx :: Uuid */
-) RETURNS bool /* Result < bool, ErrorReport > */
-STRICT STABLE PARALLEL UNSAFE 
+-- src/pg/functions/authenticate.rs:16
+-- pg_bearer::pg::functions::authenticate::authenticate
+CREATE  FUNCTION auth."authenticate"(
+	"credential" TEXT /* Option < CredentialText > */
+) RETURNS jsonb /* Result < Option < JsonbValue > , ErrorReport > */
+VOLATILE PARALLEL UNSAFE 
 LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'is_api_key_revoked_wrapper';
+AS 'MODULE_PATHNAME', 'authenticate_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/readers.rs:88
--- pg_bearer::pg::functions::readers::is_service_role
-CREATE  FUNCTION auth."is_service_role"() RETURNS bool /* bool */
+-- src/pg/functions/readers.rs:64
+-- pg_bearer::pg::functions::readers::email_verified
+CREATE  FUNCTION auth."email_verified"() RETURNS bool /* Option < bool > */
 STRICT STABLE PARALLEL SAFE 
 LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'is_service_role_wrapper';
+AS 'MODULE_PATHNAME', 'email_verified_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/readers.rs:52
+-- src/pg/functions/keys.rs:20
+-- pg_bearer::pg::functions::keys::require_administrator
+CREATE  FUNCTION auth."require_administrator"() RETURNS VOID /* Result < (), ErrorReport > */
+STRICT STABLE PARALLEL UNSAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'require_administrator_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/readers.rs:58
+-- pg_bearer::pg::functions::readers::workspace_role
+CREATE  FUNCTION auth."workspace_role"() RETURNS TEXT /* Option < String > */
+STRICT STABLE PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'workspace_role_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/readers.rs:21
+-- pg_bearer::pg::functions::readers::identity
+CREATE  FUNCTION auth."identity"() RETURNS jsonb /* Option < JsonbValue > */
+STRICT STABLE PARALLEL SAFE  
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'show_identity_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/readers.rs:70
+-- pg_bearer::pg::functions::readers::is_authenticated
+CREATE  FUNCTION auth."is_authenticated"() RETURNS bool /* bool */
+STRICT STABLE PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'is_authenticated_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/authenticate.rs:33
+-- pg_bearer::pg::functions::authenticate::verify_jwt
+CREATE  FUNCTION auth."verify_jwt"(
+	"token" TEXT, /* Option < CredentialText > */
+	"issuer" TEXT DEFAULT NULL, /* Option < & str > */
+	"audience" TEXT DEFAULT NULL /* Option < & str > */
+) RETURNS jsonb /* Result < JsonbText, ErrorReport > */
+STABLE PARALLEL UNSAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'verify_jwt_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/readers.rs:46
 -- pg_bearer::pg::functions::readers::claim
 CREATE  FUNCTION auth."claim"(
 	"name" TEXT /* & str */
@@ -3837,91 +4831,12 @@ AS 'MODULE_PATHNAME', 'claim_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/readers.rs:94
--- pg_bearer::pg::functions::readers::has_permission
-CREATE  FUNCTION auth."has_permission"(
-	"permission" TEXT /* & str */
-) RETURNS bool /* Option < bool > */
+-- src/pg/functions/readers.rs:33
+-- pg_bearer::pg::functions::readers::role
+CREATE  FUNCTION auth."role"() RETURNS TEXT /* Option < String > */
 STRICT STABLE PARALLEL SAFE 
 LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'has_permission_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/readers.rs:100
--- pg_bearer::pg::functions::readers::has_permission_in
-CREATE  FUNCTION auth."has_permission_in"(
-	"permission" TEXT, /* & str */
-	"org_id" uuid /* pgrx :: Uuid */
-) RETURNS bool /* Option < bool > */
-STRICT STABLE PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'has_permission_in_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/readers.rs:58
--- pg_bearer::pg::functions::readers::org_role
-CREATE  FUNCTION auth."org_role"() RETURNS TEXT /* Option < String > */
-STRICT STABLE PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'org_role_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/usage.rs:7
--- pg_bearer::pg::functions::usage::counts_api_key_uses
-CREATE  FUNCTION auth."counts_api_key_uses"() RETURNS bool /* bool */
-STRICT STABLE PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'counts_api_key_uses_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/authenticate.rs:24
--- pg_bearer::pg::functions::authenticate::sign_out
-CREATE  FUNCTION auth."sign_out"() RETURNS VOID /* Result < (), ErrorReport > */
-STRICT VOLATILE PARALLEL UNSAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'sign_out_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/tenancy.rs:30
--- pg_bearer::pg::functions::tenancy::common_permissions
-CREATE  FUNCTION auth."common_permissions"(
-	"one" TEXT[], /* Vec < Option < String > > */
-	"other" TEXT[] /* Vec < Option < String > > */
-) RETURNS TEXT[] /* Vec < String > */
-IMMUTABLE STRICT PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'common_permissions_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/api_keys.rs:24
--- pg_bearer::pg::functions::api_keys::check_api_key
-CREATE  FUNCTION auth."check_api_key"(
-	"key" TEXT /* Option < CredentialText > */
-) RETURNS TABLE (
-	"valid" bool,  /* bool */
-	"key_id" uuid,  /* Option < pgrx :: Uuid > */
-	"org_id" uuid,  /* Option < pgrx :: Uuid > */
-	"environment" TEXT,  /* Option < String > */
-	"scopes" TEXT[]  /* :: std :: option :: Option < Vec < String > > */
-)
-STABLE PARALLEL UNSAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'check_api_key_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/tenancy.rs:51
--- pg_bearer::pg::functions::tenancy::refuse_restricted_operation
-CREATE  FUNCTION auth."refuse_restricted_operation"() RETURNS VOID /* Result < (), ErrorReport > */
-STRICT STABLE PARALLEL UNSAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'refuse_restricted_operation_wrapper';
+AS 'MODULE_PATHNAME', 'role_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -3936,37 +4851,12 @@ AS 'MODULE_PATHNAME', 'require_permission_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/keys.rs:84
--- pg_bearer::pg::functions::keys::check_jwt_secret
-CREATE  FUNCTION auth."check_jwt_secret"(
-	"secret" bytea, /* & [u8] */
-	"alg" TEXT /* & str */
-) RETURNS VOID /* Result < (), ErrorReport > */
-STRICT STABLE PARALLEL UNSAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'check_jwt_secret_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/api_keys.rs:206
--- pg_bearer::pg::functions::api_keys::allows_table
-CREATE  FUNCTION auth."allows_table"(
-	"source" oid /* pg_sys :: Oid */
-) RETURNS bool /* Option < bool > */
+-- src/pg/functions/readers.rs:27
+-- pg_bearer::pg::functions::readers::jwt
+CREATE  FUNCTION auth."jwt"() RETURNS jsonb /* Option < JsonbText > */
 STRICT STABLE PARALLEL SAFE 
 LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'allows_table_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/readers.rs:106
--- pg_bearer::pg::functions::readers::org_ids_with
-CREATE  FUNCTION auth."org_ids_with"(
-	"permission" TEXT /* & str */
-) RETURNS uuid[] /* Vec < pgrx :: Uuid > */
-STRICT STABLE PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'org_ids_with_wrapper';
+AS 'MODULE_PATHNAME', 'jwt_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -4005,121 +4895,44 @@ AS 'MODULE_PATHNAME', 'parse_jwks_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/keys.rs:60
--- pg_bearer::pg::functions::keys::parse_jwt_key
-CREATE  FUNCTION auth."parse_jwt_key"(
-	"key" TEXT, /* Option < & str > */
-	"alg" TEXT, /* Option < & str > */
-	"kid" TEXT /* Option < & str > */
-) RETURNS TABLE (
-	"kid" TEXT,  /* Option < String > */
-	"alg" TEXT,  /* String */
-	"public_jwk" TEXT,  /* String */
-	"thumbprint" bytea  /* Vec < u8 > */
-)
-STABLE PARALLEL UNSAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'parse_jwt_key_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/demands.rs:11
--- pg_bearer::pg::functions::demands::require_authenticated
-CREATE  FUNCTION auth."require_authenticated"() RETURNS bool /* Result < bool, ErrorReport > */
+-- src/pg/functions/readers.rs:52
+-- pg_bearer::pg::functions::readers::org_role
+CREATE  FUNCTION auth."org_role"() RETURNS TEXT /* Option < String > */
 STRICT STABLE PARALLEL SAFE 
 LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'require_authenticated_wrapper';
+AS 'MODULE_PATHNAME', 'org_role_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/readers.rs:39
--- pg_bearer::pg::functions::readers::role
-CREATE  FUNCTION auth."role"() RETURNS TEXT /* Option < String > */
-STRICT STABLE PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'role_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/readers.rs:45
--- pg_bearer::pg::functions::readers::email
-CREATE  FUNCTION auth."email"() RETURNS TEXT /* Option < String > */
-STRICT STABLE PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'email_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/tenancy.rs:24
--- pg_bearer::pg::functions::tenancy::permission_covers
-CREATE  FUNCTION auth."permission_covers"(
-	"granted" TEXT[], /* Vec < Option < String > > */
-	"wanted" TEXT /* & str */
-) RETURNS bool /* bool */
-IMMUTABLE STRICT PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'permission_covers_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/readers.rs:33
--- pg_bearer::pg::functions::readers::jwt
-CREATE  FUNCTION auth."jwt"() RETURNS jsonb /* Option < JsonbText > */
-STRICT STABLE PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'jwt_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/readers.rs:70
--- pg_bearer::pg::functions::readers::email_verified
-CREATE  FUNCTION auth."email_verified"() RETURNS bool /* Option < bool > */
-STRICT STABLE PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'email_verified_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/api_keys.rs:187
--- pg_bearer::pg::functions::api_keys::member_permissions
-CREATE  FUNCTION auth."member_permissions"(
-	"user_id" TEXT, /* & str */
+-- src/pg/functions/readers.rs:88
+-- pg_bearer::pg::functions::readers::has_permission_in
+CREATE  FUNCTION auth."has_permission_in"(
+	"permission" TEXT, /* & str */
 	"org_id" uuid /* pgrx :: Uuid */
-) RETURNS TEXT[] /* Result < :: std :: option :: Option < Vec < String > > , ErrorReport > */
-STRICT STABLE PARALLEL UNSAFE 
+) RETURNS bool /* Option < bool > */
+STRICT STABLE PARALLEL SAFE 
 LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'member_permissions_wrapper';
+AS 'MODULE_PATHNAME', 'has_permission_in_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/tenancy.rs:67
--- pg_bearer::pg::functions::tenancy::owns_table
-CREATE  FUNCTION auth."owns_table"(
-	"source" oid /* pg_sys :: Oid */
-) RETURNS bool /* bool */
+-- src/pg/functions/api_keys.rs:181
+-- pg_bearer::pg::functions::api_keys::is_api_key_revoked
+CREATE  FUNCTION auth."is_api_key_revoked"(
+	"key_id" uuid /* pgrx :: Uuid */
+) RETURNS bool /* Result < bool, ErrorReport > */
 STRICT STABLE PARALLEL UNSAFE 
 LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'owns_table_wrapper';
+AS 'MODULE_PATHNAME', 'is_api_key_revoked_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/authenticate.rs:16
--- pg_bearer::pg::functions::authenticate::authenticate
-CREATE  FUNCTION auth."authenticate"(
-	"credential" TEXT /* Option < CredentialText > */
-) RETURNS jsonb /* Result < Option < JsonbValue > , ErrorReport > */
-VOLATILE PARALLEL UNSAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'authenticate_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/keys.rs:20
--- pg_bearer::pg::functions::keys::require_administrator
-CREATE  FUNCTION auth."require_administrator"() RETURNS VOID /* Result < (), ErrorReport > */
+-- src/pg/functions/tenancy.rs:51
+-- pg_bearer::pg::functions::tenancy::refuse_restricted_operation
+CREATE  FUNCTION auth."refuse_restricted_operation"() RETURNS VOID /* Result < (), ErrorReport > */
 STRICT STABLE PARALLEL UNSAFE 
 LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'require_administrator_wrapper';
+AS 'MODULE_PATHNAME', 'refuse_restricted_operation_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -4146,7 +4959,16 @@ AS 'MODULE_PATHNAME', 'explain_credential_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/lib.rs:70
+-- src/pg/functions/api_keys.rs:199
+-- pg_bearer::pg::functions::api_keys::api_key_id
+CREATE  FUNCTION auth."api_key_id"() RETURNS uuid /* Option < pgrx :: Uuid > */
+STRICT STABLE PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'api_key_id_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/lib.rs:82
 -- finalize
 -- Comments of what is generated, owners, and the one list of grants.
 
@@ -4173,7 +4995,6 @@ comment on function auth.is_api_key_revoked(uuid) is 'Internal: was this key rev
 comment on function auth.member_permissions(text, uuid) is 'Internal: what a user may do in an organization now, by all that makes him a member; NULL when he is none or it is disabled or unknown.';
 comment on function auth.identity() is
     'The identity as jsonb (kind, user_id, issuer, role, email, org_id, org_role, workspace_id, environment, permissions, scopes, key_id, session_id, actor, expires_at, claims), or NULL.';
-comment on function auth.user_id() is 'The user''s id: the subject of the credential, whatever its form, after the issuer''s user_id_prefix; NULL without one.';
 comment on function auth.jwt() is 'The claims of the token as jsonb, or NULL.';
 comment on function auth.role() is 'The role that the credential names, or NULL. No Postgres role follows from it.';
 comment on function auth.email() is 'The user''s e-mail address as the credential states it, or NULL.';
@@ -4185,7 +5006,6 @@ comment on function auth.org_role() is 'The user''s role in the current organiza
 comment on function auth.workspace_role() is 'The user''s role in the current workspace, or NULL.';
 comment on function auth.set_org(uuid) is
     'Makes an organization that the user belongs to the current one for the rest of the transaction, with the only workspace that the user has there, or none. 42501 for one that is unknown or not his or NULL, 28000 without an identity, 55006 while a cursor is open.';
-comment on function auth.environment() is 'live or test; NULL only without an identity.';
 comment on function auth.is_authenticated() is 'Is somebody signed in?';
 comment on function auth.is_service_role() is
     'Is the identity a verified service credential? The name of the Postgres role plays no part.';
@@ -4319,6 +5139,11 @@ grant execute on function
 to public;
 
 grant execute on function
+    auth.external_org_id(), auth.external_org_number(),
+    auth.service_floor(), auth.service_floor_text(), auth.service_floor_number()
+to public;
+
+grant execute on function
     auth.check_jwt(text), auth.explain_credential(text, text, text, text),
     auth.list_issuers(), auth.list_jwt_keys(text),
     auth.add_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[], uuid[], text, text[]),
@@ -4373,5 +5198,54 @@ grant execute on function
     auth.generate_api_key(text, text), auth.member_permissions(text, uuid), auth.is_api_key_revoked(uuid), auth.counts_api_key_uses(),
     auth.usage_of(uuid, date)
 to bearer_owner;
+
+-- auth.protect() and its kin run as the caller, who therefore needs their parts: those read catalogs and make text.
+comment on function auth.protect(regclass, name, name, name, name, text, name[], boolean, boolean, boolean) is
+    'The table''s owner: makes the table, its partitions and whatever inherits from it show and take only rows of the identity, and returns the statements: action run for those that were run (with dry_run: would be), suggested for what to look at and run oneself. Row security is enabled and forced; policies bearer_select, _insert, _update, _delete for roles (default public), bearer_service for bearer_service with a service credential; defaults from the identity where a column has none; an index where the table is small. org_column is uuid, text, varchar, bigint or integer (the last four hold organizations.external_id) or NULL, workspace_column uuid, owner_column uuid, text or varchar, environment_column text or varchar. A resource asks for the permissions resource.read and resource.write. all_orgs (uuid only): rows of all organizations of the user are read, those of the current one written. single_login lets a service credential through without the role bearer_service. Called again it changes only what differs. 22023 with a hint for a bad argument, 42710 when a policy of somebody else has the name of one of ours, 0A000 for a foreign table as partition, 42501 for a table of somebody else.';
+comment on function auth.unprotect(regclass, boolean) is
+    'The table''s owner: takes away what auth.protect() made, on the table and what inherits from it, and nothing else: policies, defaults, the index that it created, and row security where it was off before. The table is then open to everybody with grants on it: revoking them is suggested. Returns the statements; dry_run runs none. No rows for a table that is not protected; 22023 for NULL and what is no table, 42501 for a table of somebody else.';
+comment on function auth.protected_tables() is
+    'The tables that auth.protect() protects, partitions too, as their policies say. roles are those of the tenants'' policies. intact is false when a policy was changed or dropped, row security is off or not forced, or a partition came later: auth.protect() again repairs that. Columns are NULL where the policies were changed beyond recognition.';
+comment on function auth.base_type(oid) is 'Internal: the type below all domains; NULL for NULL and what is no type.';
+comment on function auth.protection_tree(oid) is 'Internal: a table and all that inherits from it, nearest first.';
+comment on function auth.protection_columns(oid, jsonb) is 'Internal: the columns that settings of a protection name, as they are.';
+comment on function auth.protection_table_test(oid) is 'Internal: the test of API keys limited to tables, as Postgres prints it.';
+comment on function auth.protection_test(oid, jsonb, boolean) is 'Internal: the test of a protected table, of reading or writing, as Postgres prints it.';
+comment on function auth.protection_policies(oid, jsonb) is 'Internal: the policies that a protected table has to have.';
+comment on function auth.protection_memory(text) is 'Internal: what a policy''s comment remembers; NULL unless auth.protect() wrote it.';
+comment on function auth.protection_of(oid) is 'Internal: the settings that the policies of a table show; NULL when none is of auth.protect().';
+comment on function auth.protection_name(text) is 'Internal: the name that an identifier in SQL stands for.';
+comment on function auth.protection_settings(regclass, name, name, name, name, text, name[], boolean, boolean) is 'Internal: arguments of auth.protect() as jsonb; 22023 with the one that is wrong.';
+comment on function auth.refuse_protection(text, text) is 'Internal: the error for a bad argument of auth.protect() (22023).';
+comment on function auth.protection_demand_table(regclass) is 'Internal: 22023 or 0A000 for what cannot be protected.';
+comment on function auth.protection_demand_columns(regclass, jsonb) is 'Internal: 22023 for columns that a protection cannot use.';
+comment on function auth.protection_changes(oid, jsonb, jsonb) is 'Internal: the statements that one table lacks, without its index.';
+comment on function auth.protection_policy_changes(oid, jsonb) is 'Internal: the statements for policies that one table lacks; 42710 when somebody else''s has the name of one of ours.';
+comment on function auth.protection_is_small(oid) is 'Internal: is a scan of the table a matter of a moment?';
+comment on function auth.protection_has_index(oid, jsonb) is 'Internal: does an index find the rows of an organization (of a workspace, an owner)?';
+comment on function auth.protection_index(oid, jsonb) is 'Internal: the statements for the index that a table lacks, to run or to suggest.';
+comment on function auth.protection_suggestions(oid, jsonb) is 'Internal: policies of somebody else that open a protected table.';
+comment on function auth.protection_key_suggestions(oid, jsonb) is 'Internal: NOT NULL and keys that a protected table should have.';
+comment on function auth.protection_foreign_keys(oid, jsonb) is 'Internal: foreign keys with the organization in place of those without.';
+comment on function auth.protection_unique_keys(oid, smallint) is 'Internal: unique keys with the organization in place of those without.';
+comment on function auth.protection_plan(oid, jsonb) is 'Internal: all statements that a table and what inherits from it lack.';
+comment on function auth.protection_advice(oid, jsonb) is 'Internal: all that auth.protect() suggests.';
+comment on function auth.protection_removal(oid) is 'Internal: the statements of auth.unprotect().';
+comment on function auth.protection_is_intact(oid, jsonb) is 'Internal: are row security and policies as auth.protect() makes them, here and in what inherits?';
+
+grant execute on function
+    auth.protect(regclass, name, name, name, name, text, name[], boolean, boolean, boolean),
+    auth.unprotect(regclass, boolean), auth.protected_tables(),
+    auth.base_type(oid), auth.protection_tree(oid), auth.protection_columns(oid, jsonb), auth.protection_table_test(oid),
+    auth.protection_test(oid, jsonb, boolean), auth.protection_policies(oid, jsonb), auth.protection_memory(text),
+    auth.protection_of(oid), auth.protection_name(text),
+    auth.protection_settings(regclass, name, name, name, name, text, name[], boolean, boolean),
+    auth.refuse_protection(text, text), auth.protection_demand_table(regclass), auth.protection_demand_columns(regclass, jsonb),
+    auth.protection_changes(oid, jsonb, jsonb), auth.protection_policy_changes(oid, jsonb), auth.protection_is_small(oid),
+    auth.protection_has_index(oid, jsonb), auth.protection_index(oid, jsonb), auth.protection_suggestions(oid, jsonb),
+    auth.protection_key_suggestions(oid, jsonb), auth.protection_foreign_keys(oid, jsonb),
+    auth.protection_unique_keys(oid, smallint), auth.protection_plan(oid, jsonb), auth.protection_advice(oid, jsonb),
+    auth.protection_removal(oid), auth.protection_is_intact(oid, jsonb)
+to public;
 /* </end connected objects> */
 
