@@ -95,7 +95,7 @@ fn the_readme_names_every_function_that_people_may_call() {
         .superuser()
         .query(
             "select proname::text from pg_proc p
-              where pronamespace = 'auth'::regnamespace
+              where pronamespace = 'auth'::regnamespace and obj_description(p.oid, 'pg_proc') not like 'Internal: %'
                 and (has_function_privilege('tenant', p.oid, 'execute') or has_function_privilege('administrator', p.oid, 'execute'))",
             &[],
         )

@@ -66,8 +66,9 @@ CREATE SCHEMA auth; /* pg_bearer::auth */
 
 -- The readers that policies call once per row (src/pg/ffi/readers.rs). A wrong declaration here would be
 -- memory-unsafe; tests/database/catalog.rs compares each with what the C function expects.
--- LEAKPROOF: none of them raises, allocates or takes a different way because of its argument other than
--- by its answer.
+-- LEAKPROOF: none of the three that take an argument raises or allocates, and what they look at besides the
+-- argument's 16 bytes is the identity, which the argument does not change. What the planner makes of them
+-- compares with uuid_eq, which is LEAKPROOF itself. Those without an argument see no column and need no mark.
 
 create function auth.uid() returns uuid
     language c stable parallel safe as 'MODULE_PATHNAME', 'pg_bearer_uid';
@@ -93,12 +94,23 @@ create function auth.service_floor_text() returns text
     language c stable parallel safe as 'MODULE_PATHNAME', 'pg_bearer_service_floor_text';
 create function auth.service_floor_number() returns bigint
     language c stable parallel safe as 'MODULE_PATHNAME', 'pg_bearer_service_floor_number';
+-- What the planner asks about them (src/pg/ffi/planner/). Nobody can call these: there is no value of type
+-- internal.
+create function auth.support_in_org(internal) returns internal
+    language c strict as 'MODULE_PATHNAME', 'pg_bearer_support_in_org';
+create function auth.support_is_member(internal) returns internal
+    language c strict as 'MODULE_PATHNAME', 'pg_bearer_support_is_member';
+create function auth.support_is_workspace_member(internal) returns internal
+    language c strict as 'MODULE_PATHNAME', 'pg_bearer_support_is_workspace_member';
+create function auth.support_once(internal) returns internal
+    language c strict as 'MODULE_PATHNAME', 'pg_bearer_support_once';
+
 create function auth.in_org(org_id uuid) returns boolean
-    language c stable strict leakproof parallel safe as 'MODULE_PATHNAME', 'pg_bearer_in_org';
+    language c stable strict leakproof parallel safe support auth.support_in_org as 'MODULE_PATHNAME', 'pg_bearer_in_org';
 create function auth.is_member(org_id uuid) returns boolean
-    language c stable strict leakproof parallel safe as 'MODULE_PATHNAME', 'pg_bearer_is_member';
+    language c stable strict leakproof parallel safe support auth.support_is_member as 'MODULE_PATHNAME', 'pg_bearer_is_member';
 create function auth.is_workspace_member(workspace_id uuid) returns boolean
-    language c stable strict leakproof parallel safe as 'MODULE_PATHNAME', 'pg_bearer_is_workspace_member';
+    language c stable strict leakproof parallel safe support auth.support_is_workspace_member as 'MODULE_PATHNAME', 'pg_bearer_is_workspace_member';
 
 comment on function auth.uid() is
     'The user''s id when it is a uuid, else NULL. auth.user_id() has every id.';
@@ -123,6 +135,13 @@ comment on function auth.service_floor_text() is
     'The least text, empty, for a verified service credential, NULL for everybody else.';
 comment on function auth.service_floor_number() is
     'The least bigint for a verified service credential, NULL for everybody else.';
+comment on function auth.support_in_org(internal) is 'Internal: for the planner, auth.in_org(x) is x = auth.current_org().';
+comment on function auth.support_is_member(internal) is
+    'Internal: for the planner, auth.is_member(x) finds x = any (auth.org_ids()) in an index.';
+comment on function auth.support_is_workspace_member(internal) is
+    'Internal: for the planner, auth.is_workspace_member(x) finds x = any (auth.workspace_ids()) in an index.';
+comment on function auth.support_once(internal) is
+    'Internal: for the planner, a call that depends on no row is made once for each query.';
 comment on function auth.in_org(uuid) is
     'Is this the current organization? NULL without one, without an identity or for NULL.';
 comment on function auth.is_member(uuid) is
@@ -4019,8 +4038,8 @@ begin
 end
 $$;
 
--- The statements that one table lacks, without its index. part is isolation, default or comment. inherited lists the
--- defaults that its parent has from us: a partition that came later brought them along.
+-- The statements that one table lacks, without its index. part is isolation, default or comment. inherited is what the
+-- policies of the topmost table show: a partition that came later brought its defaults along.
 create function auth.protection_changes(source oid, settings jsonb, inherited jsonb)
     returns table (part text, statement text)
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
@@ -4028,6 +4047,7 @@ create function auth.protection_changes(source oid, settings jsonb, inherited js
 declare
     the_table constant regclass := protection_changes.source;
     before constant jsonb := auth.protection_of(protection_changes.source);
+    known constant jsonb := coalesce(before, inherited);
     flags record;
     target record;
     own_defaults text[] := '{}';
@@ -4045,12 +4065,12 @@ begin
     -- A default that is not wanted any more goes, unless somebody has changed it.
     return query
         select 'default', format('alter table only %s alter column %I drop default', the_table, c.name)
-          from auth.protection_columns(protection_changes.source, before) c
-         where before -> 'defaults' ? c.kind and c.present_default = c.own_default
-           and before ->> c.kind is distinct from protection_changes.settings ->> c.kind;
+          from auth.protection_columns(protection_changes.source, known) c
+         where known -> 'defaults' ? c.kind and c.present_default = c.own_default
+           and known ->> c.kind is distinct from protection_changes.settings ->> c.kind;
     for target in
-        select c.*, before is null and inherited ? c.kind
-                    or before -> 'defaults' ? c.kind and before ->> c.kind = protection_changes.settings ->> c.kind as is_known
+        select c.*, known -> 'defaults' ? c.kind
+                    and known ->> c.kind = protection_changes.settings ->> c.kind as is_known
           from auth.protection_columns(protection_changes.source, settings) c
     loop
         if target.fillable then
@@ -4321,9 +4341,12 @@ create function auth.protect(
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_variable
 declare
+    quoting constant text := current_setting('quote_all_identifiers');
     settings jsonb;
     statements text[];
 begin
+    -- What Postgres prints is compared as text.
+    perform set_config('quote_all_identifiers', 'off', true);
     if dry_run is null then
         perform auth.refuse_protection('dry_run cannot be null', 'Say true or false.');
     end if;
@@ -4349,6 +4372,7 @@ begin
         step := step + 1;
         return next;
     end loop;
+    perform set_config('quote_all_identifiers', quoting, true);
 end
 $$;
 
@@ -4360,13 +4384,12 @@ create function auth.protection_plan(source oid, settings jsonb) returns table (
           from auth.protection_tree(protection_plan.source) with ordinality as t (oid, n)
           join pg_class c on c.oid = t.oid
     ), inherited as (
-        -- What the root has from us, or gets now.
-        select coalesce(auth.protection_of(protection_plan.source) -> 'defaults', '[]') as defaults
+        select auth.protection_of(protection_plan.source) as settings
     )
     select x.part, x.statement
       from (select t.n, 1 as place, c.part, c.statement, c.number
               from tables t cross join inherited i
-             cross join lateral auth.protection_changes(t.oid, protection_plan.settings, i.defaults)
+             cross join lateral auth.protection_changes(t.oid, protection_plan.settings, i.settings)
                                 with ordinality as c (part, statement, number)
             union all
             select t.n, 2, 'index', c.statement, c.number
@@ -4404,8 +4427,10 @@ create function auth.unprotect(source regclass, dry_run boolean default false)
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_variable
 declare
+    quoting constant text := current_setting('quote_all_identifiers');
     statements text[];
 begin
+    perform set_config('quote_all_identifiers', 'off', true);
     if dry_run is null then
         perform auth.refuse_protection('dry_run cannot be null', 'Say true or false.');
     end if;
@@ -4430,6 +4455,7 @@ begin
         step := step + 1;
         return next;
     end loop;
+    perform set_config('quote_all_identifiers', quoting, true);
 end
 $$;
 
@@ -4480,7 +4506,13 @@ create function auth.protected_tables() returns table (
     source regclass, org_column name, workspace_column name, owner_column name, environment_column name, resource text,
     roles name[], all_orgs boolean, single_login boolean, intact boolean
 )
-    language sql stable set search_path = pg_catalog, pg_temp as $$
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+    quoting constant text := current_setting('quote_all_identifiers');
+begin
+    perform set_config('quote_all_identifiers', 'off', true);
+    return query
     select t.oid::regclass, (s.settings ->> 'organization')::name, (s.settings ->> 'workspace')::name,
            (s.settings ->> 'owner')::name, (s.settings ->> 'environment')::name, s.settings ->> 'resource',
            array(select case r when '0' then 'public' else pg_get_userbyid(r::oid) end
@@ -4491,7 +4523,9 @@ create function auth.protected_tables() returns table (
              where p.polname in ('bearer_select', 'bearer_insert', 'bearer_update', 'bearer_delete', 'bearer_service')) t
      cross join lateral (select auth.protection_of(t.oid) as settings) s
      where s.settings is not null
-     order by t.oid::regclass::text
+     order by t.oid::regclass::text;
+    perform set_config('quote_all_identifiers', quoting, true);
+end
 $$;
 
 -- Are row security and all policies as auth.protect() makes them, here and in what inherits from the table?
@@ -4512,169 +4546,1561 @@ $$;
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/tenancy.rs:30
--- pg_bearer::pg::functions::tenancy::common_permissions
-CREATE  FUNCTION auth."common_permissions"(
-	"one" TEXT[], /* Vec < Option < String > > */
-	"other" TEXT[] /* Vec < Option < String > > */
-) RETURNS TEXT[] /* Vec < String > */
-IMMUTABLE STRICT PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'common_permissions_wrapper';
-/* </end connected objects> */
+-- src/lib.rs:82
+-- requires:
+--   protect
 
-/* <begin connected objects> */
--- src/pg/functions/usage.rs:7
--- pg_bearer::pg::functions::usage::counts_api_key_uses
-CREATE  FUNCTION auth."counts_api_key_uses"() RETURNS bool /* bool */
-STRICT STABLE PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'counts_api_key_uses_wrapper';
-/* </end connected objects> */
+-- What auth.lint() goes by: which column says whose a row is, and which functions know who asks.
 
-/* <begin connected objects> */
--- src/pg/functions/tenancy.rs:18
--- pg_bearer::pg::functions::tenancy::set_org
-CREATE  FUNCTION auth."set_org"(
-	"org_id" uuid /* Option < pgrx :: Uuid > */
-) RETURNS VOID /* Result < (), ErrorReport > */
-VOLATILE PARALLEL UNSAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'set_org_wrapper';
-/* </end connected objects> */
+-- The schemas to look at. One that is misspelled has to be an error, or it would look as if nothing were found.
+create function auth.lint_schemas(schemas name[]) returns oid[]
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+    missing name;
+begin
+    select s into missing from unnest(schemas) s
+     where not exists (select from pg_namespace n where n.nspname = s) limit 1;
+    if found then
+        raise invalid_parameter_value using message = format('schema %s does not exist', coalesce(quote_ident(missing), 'null'));
+    end if;
+    return array(
+        select n.oid from pg_namespace n
+         where case when schemas is null
+                    then n.nspname not in ('auth', 'information_schema') and n.nspname !~ '^pg_'
+                    else n.nspname = any (schemas) end);
+end
+$$;
 
-/* <begin connected objects> */
--- src/pg/functions/readers.rs:76
--- pg_bearer::pg::functions::readers::is_service_role
-CREATE  FUNCTION auth."is_service_role"() RETURNS bool /* bool */
-STRICT STABLE PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'is_service_role_wrapper';
-/* </end connected objects> */
+-- Functions that answer whose rows may be seen: ours, and those of the application that call them.
+create function auth.lint_readers(names name[]) returns oid[]
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    with ours as (
+        select p.oid from pg_proc p
+         where p.pronamespace = 'auth'::regnamespace and p.proname = any (names))
+    select array(
+        select oid from ours
+        union
+        select p.oid from pg_proc p join pg_language l on l.oid = p.prolang
+         where l.lanname not in ('internal', 'c') and p.pronamespace <> 'auth'::regnamespace
+           and p.pronamespace <> 'pg_catalog'::regnamespace
+           and p.prosrc ~* ('\mauth"?\s*\.\s*"?(' || array_to_string(names, '|') || ')\M')
+        union
+        -- Bodies in standard SQL have no text, but dependencies.
+        select d.objid from pg_depend d join ours on ours.oid = d.refobjid
+         where d.classid = 'pg_proc'::regclass and d.refclassid = 'pg_proc'::regclass)
+$$;
 
-/* <begin connected objects> */
--- src/pg/functions/tenancy.rs:24
--- pg_bearer::pg::functions::tenancy::permission_covers
-CREATE  FUNCTION auth."permission_covers"(
-	"granted" TEXT[], /* Vec < Option < String > > */
-	"wanted" TEXT /* & str */
-) RETURNS bool /* bool */
-IMMUTABLE STRICT PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'permission_covers_wrapper';
-/* </end connected objects> */
+create function auth.lint_org_readers() returns oid[]
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select auth.lint_readers(array['in_org', 'is_member', 'current_org', 'org_ids', 'org_ids_with', 'require_org',
+        'has_permission_in', 'external_org_id', 'external_org_number', 'is_workspace_member', 'current_workspace',
+        'workspace_ids'])
+$$;
 
-/* <begin connected objects> */
--- src/pg/functions/keys.rs:84
--- pg_bearer::pg::functions::keys::check_jwt_secret
-CREATE  FUNCTION auth."check_jwt_secret"(
-	"secret" bytea, /* & [u8] */
-	"alg" TEXT /* & str */
-) RETURNS VOID /* Result < (), ErrorReport > */
-STRICT STABLE PARALLEL UNSAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'check_jwt_secret_wrapper';
-/* </end connected objects> */
+create function auth.lint_identity_readers() returns oid[]
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select auth.lint_readers(array['in_org', 'is_member', 'current_org', 'org_ids', 'org_ids_with', 'require_org',
+        'has_permission_in', 'external_org_id', 'external_org_number', 'is_workspace_member', 'current_workspace',
+        'workspace_ids', 'uid', 'user_id', 'email', 'jwt', 'claim', 'role', 'org_role', 'workspace_role',
+        'has_permission', 'has_scope', 'is_service_role', 'is_authenticated', 'require_authenticated',
+        'require_permission', 'identity', 'api_key_id', 'service_floor', 'service_floor_text',
+        'service_floor_number', 'verify_jwt', 'check_api_key'])
+$$;
 
-/* <begin connected objects> */
--- src/pg/functions/api_keys.rs:206
--- pg_bearer::pg::functions::api_keys::allows_table
-CREATE  FUNCTION auth."allows_table"(
-	"source" oid /* pg_sys :: Oid */
-) RETURNS bool /* Option < bool > */
-STRICT STABLE PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'allows_table_wrapper';
-/* </end connected objects> */
+-- The tables of an application and the column that says to which organization a row belongs: one that a policy
+-- compares with our functions, or else one that they fill, or else a uuid with one of the usual names. Expressions
+-- are read as node trees, in which no name can pass for something else.
+create function auth.organization_columns() returns table (source oid, org smallint)
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    with readers as materialized (
+        select p.oid, p.proname from pg_proc p
+         where p.pronamespace = 'auth'::regnamespace
+           and p.proname in ('in_org', 'is_member', 'current_org', 'org_ids', 'org_ids_with', 'external_org_id',
+                             'external_org_number')),
+    pattern as materialized (
+        select format('\{FUNCEXPR :funcid (?:%s) [^{}]*:args \(\{VAR :varno 1 :varattno (\d+) ',
+                      string_agg(oid::text, '|') filter (where proname in ('in_org', 'is_member'))) as called,
+               format('\{(?:OPEXPR|SCALARARRAYOPEXPR) [^{}]*:args \((?:\{RELABELTYPE :arg )?\{VAR :varno 1 :varattno (\d+) [^{}]*\}(?:[^{}]*\})? \{FUNCEXPR :funcid (?:%s) ',
+                      string_agg(oid::text, '|')) as compared,
+               format('\{OPEXPR [^{}]*:args \(\{FUNCEXPR :funcid (?:%s) [^{}]*\} (?:\{RELABELTYPE :arg )?\{VAR :varno 1 :varattno (\d+) ',
+                      string_agg(oid::text, '|')) as reversed,
+               format(':funcid (?:%s) ', string_agg(oid::text, '|')) as any_reader
+          from readers),
+    relations as materialized (
+        select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
+         where c.relkind in ('r', 'p', 'f') and n.nspname not in ('auth', 'information_schema') and n.nspname !~ '^pg_'
+           and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid
+                              and d.deptype = 'e')),
+    -- Both expressions of a policy, where it has two, are about the same column.
+    policies as materialized (
+        select p.polrelid as source, coalesce(p.polqual, p.polwithcheck)::text as nodes from pg_policy p),
+    calls as materialized (
+        select p.source, p.nodes, substring(p.nodes from pattern.called)::smallint as org from policies p cross join pattern),
+    columns as (
+        select c.source, c.org, 1 as rank from calls c where c.org is not null
+        union
+        select c.source, coalesce(substring(c.nodes from pattern.compared), substring(c.nodes from pattern.reversed))::smallint, 1
+          from calls c cross join pattern
+         where c.org is null and c.nodes ~ pattern.any_reader
+        union
+        select d.adrelid, d.adnum, 2
+          from pg_attrdef d
+          join pg_depend x on x.classid = 'pg_attrdef'::regclass and x.objid = d.oid
+                          and x.refclassid = 'pg_proc'::regclass
+          join readers on readers.oid = x.refobjid
+         where readers.proname in ('current_org', 'external_org_id', 'external_org_number')
+        union
+        select a.attrelid, a.attnum, 3
+          from pg_attribute a
+         where a.attname in ('org_id', 'organization_id', 'tenant_id') and a.atttypid = 'uuid'::regtype
+           and a.attnum > 0 and not a.attisdropped),
+    ranked as (
+        select k.source, k.org, rank() over (partition by k.source order by k.rank) as place
+          from columns k join relations r on r.oid = k.source
+         where k.org > 0)
+    select distinct k.source, k.org from ranked k where k.place = 1
+$$;
 
-/* <begin connected objects> */
--- src/pg/functions/demands.rs:32
--- pg_bearer::pg::functions::demands::require_org
-CREATE  FUNCTION auth."require_org"(
-	"org_id" uuid /* Option < pgrx :: Uuid > */
-) RETURNS bool /* Result < bool, ErrorReport > */
-STABLE PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'require_org_wrapper';
-/* </end connected objects> */
+-- The column that says whether a row is live or a test: filled by us, or so named and said to hold these words.
+create function auth.lint_environment_columns() returns table (source oid, name name)
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select distinct on (a.attrelid) a.attrelid, a.attname
+      from pg_attribute a
+      left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+      cross join lateral (
+           select exists (select from pg_depend x join pg_proc p on p.oid = x.refobjid
+                           where x.classid = 'pg_attrdef'::regclass and x.objid = d.oid
+                             and x.refclassid = 'pg_proc'::regclass and p.proname = 'environment'
+                             and p.pronamespace = 'auth'::regnamespace) as filled) f
+     where a.attnum > 0 and not a.attisdropped
+       and (a.atthasdef or a.attname = 'environment')
+       and (f.filled
+            or a.attname = 'environment' and pg_get_expr(d.adbin, d.adrelid) ~ '''(live|test)'''
+            or a.attname = 'environment'
+               and exists (select from pg_constraint k where k.conrelid = a.attrelid and k.contype = 'c'
+                              and a.attnum = any (k.conkey)
+                              and pg_get_expr(k.conbin, k.conrelid) ~ '''(live|test)'''))
+     order by a.attrelid, f.filled desc, a.attnum
+$$;
 
-/* <begin connected objects> */
--- src/pg/functions/api_keys.rs:187
--- pg_bearer::pg::functions::api_keys::member_permissions
-CREATE  FUNCTION auth."member_permissions"(
-	"user_id" TEXT, /* & str */
-	"org_id" uuid /* pgrx :: Uuid */
-) RETURNS TEXT[] /* Result < :: std :: option :: Option < Vec < String > > , ErrorReport > */
-STRICT STABLE PARALLEL UNSAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'member_permissions_wrapper';
-/* </end connected objects> */
+-- What a tenants' policy has to ask of a row at the least, or NULL for a column of another type.
+create function auth.lint_predicate(source oid, org smallint, environment name) returns text
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select case when t.base = 'uuid'::regtype then format('auth.in_org(%I)', a.attname)
+                when t.base in ('text'::regtype, 'varchar'::regtype)
+                then format('%I = auth.external_org_id()', a.attname)
+                when t.base in ('bigint'::regtype, 'integer'::regtype)
+                then format('%I = auth.external_org_number()', a.attname)
+           end || coalesce(' and ' || quote_ident(lint_predicate.environment) || ' = auth.environment()', '')
+      from pg_attribute a cross join lateral auth.base_type(a.atttypid) t (base)
+     where a.attrelid = lint_predicate.source and a.attnum = lint_predicate.org
+$$;
 
-/* <begin connected objects> */
--- src/pg/functions/authenticate.rs:24
--- pg_bearer::pg::functions::authenticate::sign_out
-CREATE  FUNCTION auth."sign_out"() RETURNS VOID /* Result < (), ErrorReport > */
-STRICT VOLATILE PARALLEL UNSAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'sign_out_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/tenancy.rs:67
--- pg_bearer::pg::functions::tenancy::owns_table
-CREATE  FUNCTION auth."owns_table"(
-	"source" oid /* pg_sys :: Oid */
-) RETURNS bool /* bool */
-STRICT STABLE PARALLEL UNSAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'owns_table_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/demands.rs:11
--- pg_bearer::pg::functions::demands::require_authenticated
-CREATE  FUNCTION auth."require_authenticated"() RETURNS bool /* Result < bool, ErrorReport > */
-STRICT STABLE PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'require_authenticated_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/readers.rs:102
--- pg_bearer::pg::functions::readers::has_scope
-CREATE  FUNCTION auth."has_scope"(
-	"scope" TEXT /* & str */
-) RETURNS bool /* Option < bool > */
-STRICT STABLE PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'has_scope_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/keys.rs:60
--- pg_bearer::pg::functions::keys::parse_jwt_key
-CREATE  FUNCTION auth."parse_jwt_key"(
-	"key" TEXT, /* Option < & str > */
-	"alg" TEXT, /* Option < & str > */
-	"kid" TEXT /* Option < & str > */
-) RETURNS TABLE (
-	"kid" TEXT,  /* Option < String > */
-	"alg" TEXT,  /* String */
-	"public_jwk" TEXT,  /* String */
-	"thumbprint" bytea  /* Vec < u8 > */
+-- The two expressions of every policy, apart: as SQL, as SQL without literals and quoted names, which could pass for
+-- something else, as a node tree, and the functions in it.
+create function auth.lint_expressions(namespaces oid[]) returns table (
+    policy oid, source oid, name name, command "char", permissive boolean, checks boolean,
+    expression text, code text, nodes text, calls oid[]
 )
-STABLE PARALLEL UNSAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'parse_jwt_key_wrapper';
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select p.oid, p.polrelid, p.polname, p.polcmd, p.polpermissive, e.checks, t.expression,
+           regexp_replace(t.expression, '''(?:[^'']|'''')*''|"(?:[^"]|"")*"', '?', 'g'), e.tree::text,
+           array(select distinct m[1]::oid from regexp_matches(e.tree::text, ':(?:op)?funcid (\d+)', 'g') m)
+      from pg_policy p
+      join pg_class c on c.oid = p.polrelid
+      cross join lateral (values (false, p.polqual), (true, p.polwithcheck)) e (checks, tree)
+      cross join lateral (select pg_get_expr(e.tree, p.polrelid) as expression) t
+     where e.tree is not null and t.expression is not null and c.relnamespace = any (namespaces)
+       and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid
+                          and d.deptype = 'e')
+$$;
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/tenancy.rs:37
--- pg_bearer::pg::functions::tenancy::random_token
-CREATE  FUNCTION auth."random_token"() RETURNS TEXT /* Result < String, ErrorReport > */
-STRICT VOLATILE PARALLEL UNSAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'random_token_wrapper';
+-- src/lib.rs:83
+-- requires:
+--   lint_facts
+
+-- What auth.lint() says about policies.
+
+-- Every policy with what its expressions ask, and the condition that would do for it.
+create function auth.lint_policy_facts(namespaces oid[], tables oid[], columns smallint[]) returns table (
+    policy oid, source oid, command "char", permissive boolean, has_org boolean, object text, alter_policy text,
+    using_text text, check_text text, using_true boolean, check_true boolean, reads_setting boolean,
+    reads_metadata boolean, null_matches boolean, goes_by_role boolean, using_asks boolean, check_asks boolean,
+    always_asks boolean, asks_identity boolean, asks_environment boolean, reads_itself boolean, environment name,
+    predicate text, calls oid[]
+)
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    with readers as materialized (
+        select auth.lint_org_readers() as org, auth.lint_identity_readers() as identity,
+               auth.lint_readers(array['is_service_role', 'service_floor', 'service_floor_text',
+                                       'service_floor_number']) as service,
+               auth.lint_readers(array['role']) as claimed_role,
+               array(select p.oid from pg_proc p
+                      where p.pronamespace = 'pg_catalog'::regnamespace
+                        and p.proname in ('current_user', 'session_user', 'getpgusername', 'pg_has_role')) as role_name),
+    organizations as materialized (
+        select t.source, array_agg(t.org) as orgs, min(t.org) as org
+          from unnest(tables, columns) t (source, org) group by t.source),
+    relations as materialized (
+        select coalesce(o.source, n.source) as source, o.orgs, o.org, n.name as environment,
+               auth.lint_predicate(o.source, o.org, n.name) as predicate
+          from organizations o full join auth.lint_environment_columns() n on n.source = o.source),
+    -- Functions of the application that believe a setting.
+    believers as materialized (
+        select array_agg(p.oid) as oids
+          from pg_proc p join pg_language l on l.oid = p.prolang
+         where l.lanname not in ('internal', 'c') and p.pronamespace <> 'auth'::regnamespace
+           and (p.prosrc ~* '\mcurrent_setting\M' or p.prosqlbody::text ~ ':funcid (2077|3294) ')),
+    expressions as materialized (
+        select e.*, o.org, o.environment, o.predicate,
+               case
+               -- As an operand of OR it is as true.
+               when e.code ~ '^\(*true\)*$|\mOR true\M|\(true OR\M' then 'true'
+               when e.calls && f.oids then 'setting'
+               when e.calls && array[2077, 3294]::oid[]
+                    and (e.expression ~ 'current_setting\((?!''(?:[^'']|'''')*''::text[,)])'
+                         or exists (
+                             select from regexp_matches(e.expression, 'current_setting\(''((?:[^'']|'''')*)''::text', 'g') m
+                               left join pg_settings s on s.name = lower(m[1])
+                              where (s.context in ('internal', 'postmaster', 'sighup')) is not true))
+                   then 'setting'
+               when e.expression ~ '''\{?"?user_metadata"?[,}'']|\mraw_user_meta_data\M' then 'metadata'
+               when e.code ~ '\mDISTINCT FROM \(*\s*(SELECT )?auth\.[a-z_]+\('
+                    or e.code ~ '\mauth\.[a-z_]+\([^()]*\)\)*(\s*AS [a-z_]+\))? IS (NOT )?DISTINCT FROM'
+                    or e.code ~ '\mauth\.[a-z_]+\([^()]*\)\)*(\s*AS [a-z_]+\))? IS (NULL|UNKNOWN|NOT TRUE|NOT FALSE)'
+                    or e.code ~ '\mCOALESCE\(\(*\s*(SELECT )?auth\.[a-z_]+\([^()]*\)\)*(\s*AS [a-z_]+\))?, (?!false)'
+                   then 'null'
+               end as fault,
+               e.calls && r.org or e.calls && r.service
+                 or (e.calls && r.identity and exists (
+                        select from unnest(o.orgs) k
+                         where position(format(':varno 1 :varattno %s ', k) in e.nodes) > 0)) as asks_org,
+               e.calls && r.identity as asks_identity,
+               o.environment is null or e.code ~ '\mauth\.environment\(\)' as asks_environment,
+               e.code ~ '\m(CURRENT_USER|SESSION_USER|CURRENT_ROLE|USER)\M' or e.calls && r.role_name as asks_role,
+               e.calls && r.claimed_role
+                 and (not e.calls && array(select unnest(r.identity) except select unnest(r.claimed_role))
+                      or e.code ~ '\mauth\.role\(\)( AS role\))?[^()]*\) OR (?!\(*auth\.role)'
+                      or e.code ~ '\mauth\.(in_org|is_member)\([^()]*\) OR \(*auth\.role\M') as asks_claimed_role
+          from auth.lint_expressions(namespaces) e cross join readers r cross join believers f
+          left join relations o on o.source = e.source),
+    policies as (
+        select policy, source, name, command, permissive, org, environment, predicate,
+               max(expression) filter (where not checks) as using_text,
+               max(expression) filter (where checks) as check_text,
+               bool_or(not checks and fault = 'true') as using_true, bool_or(checks and fault = 'true') as check_true,
+               bool_or(fault = 'setting') as reads_setting, bool_or(fault = 'metadata') as reads_metadata,
+               bool_or(fault = 'null') as null_matches,
+               bool_or(asks_role and (not coalesce(asks_org, false) or code ~ '\mOR\M') or asks_claimed_role) as goes_by_role,
+               bool_or(not checks and asks_org) as using_asks,
+               bool_or(checks) is not true or bool_or(checks and asks_org) as check_asks,
+               bool_and(coalesce(asks_org, false)) as always_asks, bool_or(asks_identity) as asks_identity,
+               bool_and(asks_environment) as asks_environment,
+               bool_or(position(format(':relid %s ', source) in nodes) > 0) as reads_itself,
+               string_agg(array_to_string(calls, ' '), ' ') as calls
+          from expressions group by policy, source, name, command, permissive, org, environment, predicate)
+    select policy, source, command, permissive, org is not null, format('%I on %s', name, source::regclass),
+           format('alter policy %I on %s ', name, source::regclass), using_text, check_text, using_true, check_true,
+           reads_setting, reads_metadata, null_matches, goes_by_role, using_asks, check_asks, always_asks, asks_identity,
+           asks_environment, reads_itself, environment, predicate,
+           array(select distinct x::oid from unnest(string_to_array(policies.calls, ' ')) x where x <> '')
+      from policies
+$$;
+
+-- The clauses that give a policy this condition. With what it had, if that is given.
+create function auth.lint_clauses(command "char", using_text text, check_text text, condition text) returns text
+    language sql immutable set search_path = pg_catalog, pg_temp as $$
+    with parts as (
+        select coalesce('(' || nullif(using_text, 'true') || ') and ', '') || condition as visible,
+               coalesce('(' || nullif(coalesce(check_text, using_text), 'true') || ') and ', '') || condition as writable)
+    select case command when 'a' then format('with check (%s)', writable)
+                        when 'w' then format('using (%s) with check (%s)', visible, writable)
+                        when '*' then format('using (%s) with check (%s)', visible, writable)
+                        else format('using (%s)', visible) end
+      from parts
+     where condition is not null
+$$;
+
+-- At most one finding about what a policy lets through: the worst.
+create function auth.lint_policies(namespaces oid[], tables oid[], columns smallint[])
+    returns table (code text, severity text, object text, message text, fix text)
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    with facts as materialized (select f.* from auth.lint_policy_facts(namespaces, tables, columns) f),
+    guarded as materialized (select distinct source from facts where not permissive and asks_identity),
+    judged as materialized (
+        select p.*, v.*
+          from facts p
+          left join guarded g on g.source = p.source
+          cross join lateral (
+               select * from (values
+                   (1, 'reads_setting', 'error', p.reads_setting, 'replace',
+                    'the policy believes a setting, and every session can set it'),
+                   (2, 'reads_user_metadata', 'error', p.reads_metadata, 'replace',
+                    'the policy believes metadata, which users write themselves'),
+                   (3, 'null_matches', 'error', p.permissive and p.null_matches, 'replace',
+                    'the policy lets rows through to whoever is not signed in: NULL satisfies it'),
+                   (4, 'restrictive_only', 'error', p.permissive and not p.asks_identity and g.source is not null, 'add',
+                    'a restrictive policy alone keeps tenants apart, and this one opens the table when that is dropped, with its function for instance'),
+                   (5, 'using_true', 'error', p.permissive and p.using_true and p.has_org, 'replace',
+                    'the policy lets the rows of every organization through'),
+                   (6, 'using_true', 'warning', p.permissive and p.using_true and p.command <> 'r' and not p.has_org, 'none',
+                    'whoever has the grant changes every row; no SQL can say who may'),
+                   (7, 'check_true', 'error', p.permissive and p.check_true and p.using_text is null and p.has_org, 'replace',
+                    'rows can be written for every organization'),
+                   (8, 'check_true', 'error', p.permissive and p.check_true and p.using_text is not null, 'check',
+                    'WITH CHECK is true: rows that USING admits can be made into any others'),
+                   (9, 'role_name', 'error', p.permissive and p.goes_by_role,
+                    case when p.using_asks or p.check_asks and p.command = 'a' then 'replace' else 'service' end,
+                    'the policy goes by the name of a role, which SET ROLE or a claim chooses, and not by a verified service credential'),
+                   (10, 'reads_itself', 'error', p.reads_itself, 'replace',
+                    'the policy reads the table that it protects: every query fails with infinite recursion'),
+                   (11, 'check_without_org', 'error', p.permissive and p.has_org and p.using_asks and not p.check_asks, 'check',
+                    'rows can be moved to another organization: USING asks for it, WITH CHECK does not'),
+                   (12, 'org_not_tested', 'warning', p.permissive and p.has_org and not p.always_asks, 'add',
+                    'the policy does not ask for the organization'),
+                   (13, 'environment_not_tested', 'warning', p.permissive and not p.asks_environment, 'environment',
+                    'the policy does not ask for the environment: tests see live rows, and the reverse')
+               ) f (place, code, severity, applies, mend, message)
+                where f.applies order by f.place limit 1) v
+    )
+    select j.code, j.severity, j.object,
+           j.message || case when j.predicate is null and j.mend in ('replace', 'add')
+                             then '; no SQL can mend it: no column of the table says whose a row is' else '' end,
+           j.alter_policy || case j.mend
+               when 'replace' then auth.lint_clauses(j.command, null, null, j.predicate)
+               when 'add' then auth.lint_clauses(j.command, j.using_text, j.check_text, j.predicate)
+               when 'check' then format('with check (%s)', j.using_text)
+               when 'environment' then auth.lint_clauses(j.command, j.using_text, j.check_text, e.condition)
+               when 'service' then 'to bearer_service '
+                    || auth.lint_clauses(j.command, null, null, concat_ws(' and ', 'auth.is_service_role()', e.condition)) end
+      from judged j
+      cross join lateral (select quote_ident(j.environment) || ' = auth.environment()' as condition) e
+    union all
+    select 'volatile_in_policy', 'warning', j.object,
+           format('%s is volatile: it runs for every row, and no index serves the policy',
+                  string_agg(f.oid::regprocedure::text, ', ' order by f.oid))
+               || case when bool_or(f.pronamespace = 'pg_catalog'::regnamespace) then '; no SQL can say what to ask instead' else '' end,
+           case when not bool_or(f.pronamespace = 'pg_catalog'::regnamespace)
+                then string_agg(format('alter function %s stable', f.oid::regprocedure), '; ' order by f.oid) end
+      from facts j join pg_proc f on f.oid = any (j.calls) and f.provolatile = 'v'
+     group by j.policy, j.object
+    union all
+    select 'leaky_in_policy', 'info', j.object,
+           format('%s takes a column and is not LEAKPROOF: beside a restrictive policy no index serves it; only who knows that it reveals nothing of its arguments may say so, no SQL can',
+                  string_agg(f.oid::regprocedure::text, ', ' order by f.oid)), null
+      from facts j
+      join pg_policy p on p.oid = j.policy
+      join pg_proc f on f.oid = any (j.calls)
+     where not f.proleakproof and f.pronamespace not in ('pg_catalog'::regnamespace, 'auth'::regnamespace)
+       and j.source in (select r.source from facts r where not r.permissive)
+       and concat(p.polqual, p.polwithcheck) ~ format('\{FUNCEXPR :funcid %s [^{}]*:args \(\{VAR :varno 1 ', f.oid)
+     group by j.policy, j.object
+    union all
+    select 'no_select_policy', 'info', j.source::regclass::text,
+           'policies let rows be changed and none lets them be read: UPDATE and DELETE with a condition find nothing'
+               || case when max(j.predicate) is null then '; no SQL can say who may read them' else '' end,
+           format('create policy read_own_rows on %s for select using (', j.source::regclass) || max(j.predicate) || ')'
+      from facts j
+     where j.permissive
+     group by j.source
+    having bool_or(j.command in ('w', 'd')) and not bool_or(j.command in ('r', '*'))
+$$;
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/lib.rs:84
+-- requires:
+--   lint_policies
+
+-- What auth.lint() says about tables and their partitions.
+
+create function auth.lint_tables(namespaces oid[], tables oid[], columns smallint[])
+    returns table (code text, severity text, object text, message text, fix text)
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    with organizations as materialized (
+        select t.source, array_agg(t.org) as orgs, min(t.org) as org
+          from unnest(tables, columns) t (source, org) group by t.source),
+    relations as materialized (
+        select c.oid, c.relkind, c.relispartition, c.relrowsecurity, c.relforcerowsecurity, o.org, o.orgs,
+               -- NULL where auth.protect() would not know the column's type.
+               (select format('select auth.protect(%L, %L', c.oid::regclass, a.attname)
+                       || coalesce(format(', environment_column => %L', n.name), '') || ')'
+                  from pg_attribute a where a.attrelid = c.oid and a.attnum = o.org
+                                        and auth.lint_predicate(c.oid, o.org, null) is not null) as protect,
+               exists (select from pg_policy p where p.polrelid = c.oid) as has_policies,
+               -- A child that RLS does not cover shows what its parent hides.
+               exists (select from pg_inherits i join pg_class p on p.oid = i.inhparent
+                        where i.inhrelid = c.oid and p.relrowsecurity) as has_protected_parent
+          from pg_class c left join organizations o on o.source = c.oid
+          left join auth.lint_environment_columns() n on n.source = c.oid
+         where c.relkind in ('r', 'p', 'f') and c.relnamespace = any (namespaces)
+           and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid
+                              and d.deptype = 'e'))
+    select 'rls_off', 'error', r.oid::regclass::text, 'row-level security is off: whoever has the grant sees every row',
+           case when not r.has_policies and not r.relispartition and r.protect is not null then r.protect
+                else format('alter table %s enable row level security, force row level security', r.oid::regclass) end
+      from relations r
+     where r.relkind <> 'f' and not r.relrowsecurity and not r.has_protected_parent
+       and (r.org is not null or r.has_policies)
+    union all
+    select 'no_policy', 'info', r.oid::regclass::text,
+           'row-level security is on and there is no policy: nobody sees a row'
+               || case when r.protect is null then '; no SQL can say whose they are' else '' end, r.protect
+      from relations r
+     where r.relrowsecurity and r.org is not null and not r.has_policies and not r.has_protected_parent
+    union all
+    select 'child_rls_off', 'error', r.oid::regclass::text,
+           'row-level security is off, and the policies of its parent hold only for queries of the parent',
+           format('alter table %s enable row level security, force row level security', r.oid::regclass)
+      from relations r
+     where r.relkind <> 'f' and not r.relrowsecurity and r.has_protected_parent
+    union all
+    select 'rls_not_forced', 'error', r.oid::regclass::text,
+           'the policies do not hold for the owner of the table, nor for views and functions of the owner',
+           format('alter table %s force row level security', r.oid::regclass)
+      from relations r
+     where r.relrowsecurity and not r.relforcerowsecurity
+       and (r.org is not null or r.has_policies or r.has_protected_parent)
+    union all
+    select 'foreign_table', 'error', r.oid::regclass::text,
+           'a foreign table has no policies: whoever has the grant sees every row',
+           format('revoke all on %s from %s cascade', r.oid::regclass, string_agg(distinct g.name, ', '))
+      from relations r join pg_class c on c.oid = r.oid
+      cross join lateral (
+           select case x.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(x.grantee)) end as name
+             from aclexplode(c.relacl) x where x.grantee <> c.relowner) g
+     where r.relkind = 'f' and (r.org is not null or r.has_protected_parent)
+     group by r.oid
+    union all
+    select 'org_not_indexed', 'warning', r.oid::regclass::text,
+           format('no index begins with column %I: a query of one organization reads the rows of all, and EXPLAIN counts them', a.attname),
+           format('create index on %s (%I)', r.oid::regclass, a.attname)
+      from relations r join pg_attribute a on a.attrelid = r.oid and a.attnum = r.org
+     where r.relkind <> 'f' and not r.relispartition
+       and not exists (
+           select from pg_index i join pg_class x on x.oid = i.indexrelid join pg_am m on m.oid = x.relam
+            where i.indrelid = r.oid and i.indisvalid and i.indpred is null
+              and case when m.amname in ('btree', 'hash', 'spgist') then i.indkey[0] = any (r.orgs)
+                       else (i.indkey::smallint[])[0:i.indnkeyatts - 1] && r.orgs end)
+       and not exists (
+           -- The planner leaves out the partitions of other organizations.
+           select from pg_partitioned_table p where p.partrelid = r.oid and p.partattrs[0] = any (r.orgs))
+    union all
+    select 'serial_id', 'info', r.oid::regclass::text,
+           format('column %I counts with a sequence that those who insert may read, and takes numbers of their choice: both tell what other organizations do. A uuid, or GENERATED ALWAYS AS IDENTITY, does not; no SQL can tell whether the application needs it', a.attname),
+           null
+      from relations r
+      join pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
+     where r.org is not null and not r.relispartition
+       and exists (select from pg_index i where i.indrelid = r.oid and i.indisunique
+                      and i.indnkeyatts = 1 and i.indkey[0] = a.attnum)
+       and (a.attidentity = 'd'
+            or exists (select from pg_attrdef d
+                         join pg_depend x on x.classid = 'pg_attrdef'::regclass and x.objid = d.oid
+                                         and x.refclassid = 'pg_class'::regclass
+                         join pg_class s on s.oid = x.refobjid and s.relkind = 'S'
+                        where d.adrelid = a.attrelid and d.adnum = a.attnum))
+$$;
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/lib.rs:85
+-- requires:
+--   lint_tables
+
+-- What auth.lint() says about unique and foreign keys: they see the rows of every organization.
+
+-- A key without the organization answers whether another organization has a value, to whoever can choose values.
+-- Nobody guesses a uuid, and nobody chooses GENERATED ALWAYS.
+create function auth.lint_unique_keys(namespaces oid[], tables oid[], columns smallint[])
+    returns table (code text, severity text, object text, message text, fix text)
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    with organizations as materialized (
+        select t.source, array_agg(t.org) as orgs, min(t.org) as org
+          from unnest(tables, columns) t (source, org) group by t.source),
+    keys as materialized (
+        select i.indexrelid, i.indrelid, i.indisexclusion, k.oid as constraint_id, k.contype, k.conname,
+               quote_ident(a.attname) as org_name, x.relname,
+               exists (select from pg_constraint f where f.contype = 'f' and f.conindid = i.indexrelid) as referenced,
+               pg_get_indexdef(i.indexrelid) as definition,
+               format('CREATE UNIQUE INDEX %I ON %s%s USING %I (', x.relname,
+                      case c.relkind when 'p' then 'ONLY ' else '' end, c.oid::regclass, m.amname) as head
+          from organizations o
+          join pg_class c on c.oid = o.source and c.relkind in ('r', 'p') and not c.relispartition
+                         and c.relnamespace = any (namespaces)
+          join pg_index i on i.indrelid = c.oid and (i.indisunique or i.indisexclusion)
+          join pg_class x on x.oid = i.indexrelid
+          join pg_am m on m.oid = x.relam
+          join pg_attribute a on a.attrelid = c.oid and a.attnum = o.org
+          left join pg_constraint k on k.conindid = i.indexrelid and k.contype in ('p', 'u', 'x')
+         where not exists (
+               select from unnest((i.indkey::smallint[])[0:i.indnkeyatts - 1]) n
+                 left join pg_attribute t on t.attrelid = c.oid and t.attnum = n
+                where n = any (o.orgs) or t.atttypid = 'uuid'::regtype
+                   or i.indnkeyatts = 1
+                      and (t.attidentity <> ''
+                           or exists (select from pg_attrdef d
+                                        join pg_depend y on y.classid = 'pg_attrdef'::regclass and y.objid = d.oid
+                                                        and y.refclassid = 'pg_class'::regclass
+                                        join pg_class s on s.oid = y.refobjid and s.relkind = 'S'
+                                       where d.adrelid = c.oid and d.adnum = n))))
+    select 'unique_without_org', 'warning', format('%I on %s', coalesce(k.conname, k.relname), k.indrelid::regclass),
+           format('the key shows whether another organization has a value: put column %s first', k.org_name)
+               || case when k.indisexclusion then '; no SQL can say whether its type has an operator class there (btree_gist)'
+                       when k.referenced then '; no SQL can say where the foreign keys that refer to it belong then'
+                       else '' end,
+           case when k.indisexclusion or k.referenced then null
+                when k.constraint_id is not null
+                then format('alter table %1$s drop constraint %2$I, add constraint %2$I %3$s', k.indrelid::regclass, k.conname,
+                            overlay(d.text placing '(' || k.org_name || ', ' from position('(' in d.text) for 1))
+                when starts_with(k.definition, k.head)
+                then format('drop index %s; %s%s, %s', k.indexrelid::regclass, k.head, k.org_name,
+                            substr(k.definition, length(k.head) + 1))
+           end
+      from keys k
+      left join lateral (select pg_get_constraintdef(k.constraint_id) as text) d on true
+$$;
+
+-- A foreign key without the organization accepts another organization's row, and shows whether there is one.
+create function auth.lint_foreign_keys(namespaces oid[], tables oid[], columns smallint[])
+    returns table (code text, severity text, object text, message text, fix text)
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    with organizations as materialized (
+        select t.source, array_agg(t.org) as orgs, min(t.org) as org
+          from unnest(tables, columns) t (source, org) group by t.source),
+    keys as materialized (
+        select k.*, child.attname as child_org, parent.attname as parent_org, p.org as parent_place,
+               child.atttypid = parent.atttypid as same_type,
+               coalesce(to_jsonb(k) ->> 'conperiod', 'false') = 'true' as temporal,
+               coalesce(to_jsonb(k) ->> 'conenforced', 'true') = 'true' as enforced,
+               (select string_agg(quote_ident(a.attname), ', ' order by n.place)
+                  from unnest(k.conkey) with ordinality n (attnum, place)
+                  join pg_attribute a on a.attrelid = k.conrelid and a.attnum = n.attnum) as child_columns,
+               (select string_agg(quote_ident(a.attname), ', ' order by n.place)
+                  from unnest(k.confkey) with ordinality n (attnum, place)
+                  join pg_attribute a on a.attrelid = k.confrelid and a.attnum = n.attnum) as parent_columns,
+               (select string_agg(quote_ident(a.attname), ', ' order by n.place)
+                  from unnest(coalesce(k.confdelsetcols, k.conkey)) with ordinality n (attnum, place)
+                  join pg_attribute a on a.attrelid = k.conrelid and a.attnum = n.attnum) as cleared_columns
+          from pg_constraint k
+          join pg_class c on c.oid = k.conrelid and c.relnamespace = any (namespaces)
+          join organizations o on o.source = k.conrelid
+          join organizations p on p.source = k.confrelid
+          join pg_attribute child on child.attrelid = k.conrelid and child.attnum = o.org
+          join pg_attribute parent on parent.attrelid = k.confrelid and parent.attnum = p.org
+         where k.contype = 'f' and k.conparentid = 0
+           and not exists (select from unnest(k.conkey, k.confkey) n (here, there)
+                            where n.here = any (o.orgs) and n.there = any (p.orgs))),
+    judged as (
+        select k.*,
+               case when not same_type then 'the columns of the organization differ in type'
+                    when temporal then 'the key is temporal'
+                    when confupdtype in ('n', 'd') then 'ON UPDATE would change the organization too'
+                    when confmatchtype = 'f' and cardinality(conkey) > 1 then 'MATCH FULL would ask for every column'
+                    when child_org is null or child_columns is null or parent_columns is null then 'its columns are unknown'
+               end as obstacle,
+               exists (select from pg_index i
+                        where i.indrelid = k.confrelid and i.indisunique and i.indisvalid and i.indimmediate
+                          and i.indpred is null and i.indexprs is null
+                          and i.indnkeyatts = cardinality(k.confkey) + 1
+                          and (i.indkey::smallint[])[0:i.indnkeyatts - 1] @> (k.confkey || k.parent_place)) as has_key
+          from keys k)
+    select 'fk_crosses_orgs', 'warning', format('%I on %s', conname, conrelid::regclass),
+           format('a row can refer to another organization''s row of %s, and so shows whether there is one', confrelid::regclass)
+               || coalesce('; no SQL can mend it: ' || obstacle, ''),
+           case when obstacle is null then
+               case when has_key then ''
+                    else format('alter table %s add unique (%I, %s); ', confrelid::regclass, parent_org, parent_columns) end
+               || format('alter table %1$s drop constraint %2$I, add constraint %2$I foreign key (%3$I, %4$s) references %5$s (%6$I, %7$s)%8$s',
+                         conrelid::regclass, conname, child_org, child_columns, confrelid::regclass, parent_org, parent_columns,
+                         case confupdtype when 'r' then ' on update restrict' when 'c' then ' on update cascade' else '' end
+                         || case confdeltype when 'r' then ' on delete restrict' when 'c' then ' on delete cascade'
+                                 when 'n' then format(' on delete set null (%s)', cleared_columns)
+                                 when 'd' then format(' on delete set default (%s)', cleared_columns) else '' end
+                         || case when condeferrable then ' deferrable' else '' end
+                         || case when condeferred then ' initially deferred' else '' end
+                         || case when not enforced then ' not enforced'
+                                 when not convalidated then ' not valid' else '' end)
+           end
+      from judged
+$$;
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/lib.rs:86
+-- requires:
+--   lint_keys
+
+-- What auth.lint() says about what stands between a caller and a protected table: views and functions.
+
+-- Tables whose rows are not everybody's, those of this schema among them, and the views through which they are seen.
+create function auth.lint_protected(tables oid[]) returns table (relation oid, base oid)
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    with recursive bases as (
+        select unnest(tables) as oid
+        union
+        select c.oid from pg_class c where c.relkind in ('r', 'p') and c.relrowsecurity),
+    uses as materialized (
+        select distinct r.ev_class as relation, d.refobjid as used
+          from pg_rewrite r
+          join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid
+                          and d.refclassid = 'pg_class'::regclass and d.refobjid <> r.ev_class
+         where r.rulename = '_RETURN'),
+    reached as (
+        select oid as relation, oid as base from bases
+        union
+        select u.relation, r.base from reached r join uses u on u.used = r.relation)
+    select r.relation, r.base from reached r
+$$;
+
+-- Do the policies of a table not hold for this role?
+create function auth.lint_escapes(role_id oid, relation oid) returns boolean
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select r.rolsuper or r.rolbypassrls or (not c.relforcerowsecurity and pg_has_role(r.oid, c.relowner, 'usage'))
+      from pg_roles r, pg_class c where r.oid = role_id and c.oid = relation
+$$;
+
+create function auth.lint_views(namespaces oid[], tables oid[])
+    returns table (code text, severity text, object text, message text, fix text)
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    with protected as materialized (select p.relation, p.base from auth.lint_protected(tables) p),
+    views as materialized (
+        select c.oid, c.relkind, c.relowner, c.relacl
+          from pg_class c
+         where c.relkind in ('v', 'm') and c.relnamespace = any (namespaces)
+           and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid
+                              and d.deptype = 'e')
+           and not exists (select from pg_options_to_table(c.reloptions) o
+                            where o.option_name = 'security_invoker' and o.option_value::boolean)),
+    -- A view that asks for its caller's rights does so also inside of one that does not: only its own tables count.
+    bypassed as (
+        select v.oid, bool_or(auth.lint_escapes(v.relowner, d.refobjid)) as escapes, min(d.refobjid::regclass::text) as example
+          from views v
+          join pg_rewrite r on r.ev_class = v.oid
+          join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid
+                          and d.refclassid = 'pg_class'::regclass and d.refobjid <> v.oid
+         where v.relkind = 'v' and d.refobjid in (select base from protected)
+         group by v.oid),
+    kept as (
+        select v.oid, string_agg(distinct g.name, ', ') as grantees
+          from views v
+          cross join lateral (
+               select case x.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(x.grantee)) end as name
+                 from aclexplode(v.relacl) x where x.grantee <> v.relowner) g
+         where v.relkind = 'm' and v.oid in (select relation from protected)
+         group by v.oid)
+    select 'view_bypasses', case when escapes then 'error' else 'warning' end, oid::regclass::text,
+           case when escapes then format('the view reads %s with the rights of its owner, for whom no policy holds', example)
+                else format('the view reads %s with the rights of its owner: policies of other roles do not hold, and none if the owner gets more rights', example) end,
+           format('alter view %s set (security_invoker = true)', oid::regclass)
+      from bypassed
+    union all
+    select 'materialized_view', 'error', oid::regclass::text,
+           'a materialized view keeps rows of all organizations and has no policies: whoever has the grant sees them',
+           format('revoke all on %s from %s cascade', oid::regclass, grantees)
+      from kept
+$$;
+
+-- Functions of the application, and what lets others use them.
+create function auth.lint_functions(namespaces oid[], tables oid[])
+    returns table (code text, severity text, object text, message text, fix text)
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    with functions as materialized (
+        select p.oid, p.oid::regprocedure::text as name, p.proowner, p.prosrc, p.prosqlbody is not null as is_bound, l.lanname,
+               p.provolatile, p.prosecdef, p.prorettype, r.rolsuper or r.rolbypassrls as is_powerful, p.pronamespace,
+               (select max(substr(s, 13)) from unnest(p.proconfig) s where starts_with(s, 'search_path=')) as path,
+               exists (select from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) x
+                         left join pg_roles g on g.oid = x.grantee
+                        where x.grantee <> p.proowner and g.rolsuper is not true) as is_open
+          from pg_proc p join pg_language l on l.oid = p.prolang join pg_roles r on r.oid = p.proowner
+         where p.pronamespace = any (namespaces) and l.lanname not in ('internal', 'c')
+           and not exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid
+                              and d.deptype = 'e')),
+    names as materialized (
+        select n.nspname::text as schema, c.relname::text as name, p.base
+          from auth.lint_protected(tables) p join pg_class c on c.oid = p.relation
+          join pg_namespace n on n.oid = c.relnamespace),
+    words as materialized (
+        select f.oid, w.schema, w.name
+          from functions f
+          cross join lateral regexp_matches(f.prosrc,
+               '(?:\m(?:from|join|into|update|only|table|using)\M|,)\s*(?:("(?:[^"]|"")+"|[[:alpha:]_][\w$]*)\s*\.\s*)?("(?:[^"]|"")+"|[[:alpha:]_][\w$]*)',
+               'gi') m
+          cross join lateral (
+               select case when m[1] like '"%' then replace(substr(m[1], 2, length(m[1]) - 2), '""', '"') else lower(m[1]) end as schema,
+                      case when m[2] like '"%' then replace(substr(m[2], 2, length(m[2]) - 2), '""', '"') else lower(m[2]) end as name) w
+         where f.prosecdef and f.is_open),
+    touched as (
+        select w.oid, n.base from words w join names n on n.name = w.name and (w.schema is null or w.schema = n.schema)
+        union
+        select d.objid, p.base
+          from pg_depend d join auth.lint_protected(tables) p on p.relation = d.refobjid
+         where d.classid = 'pg_proc'::regclass and d.refclassid = 'pg_class'::regclass)
+    select 'definer_function', 'error', f.name,
+           format('the function reads or writes %s for everybody who may call it, with the rights of its owner, for whom no policy holds',
+                  min(t.base::regclass::text)),
+           format('alter routine %s security invoker', f.name)
+      from functions f join touched t on t.oid = f.oid
+     where f.prosecdef and f.is_open and f.prorettype <> 'trigger'::regtype
+       and auth.lint_escapes(f.proowner, t.base)
+     group by f.oid, f.name
+    union all
+    select 'definer_search_path', case when f.is_powerful then 'error' else 'warning' end, f.name,
+           case when f.path is null then 'callers choose what the names in the function mean, and it runs with the rights of its owner'
+                else 'tables of the caller''s own in pg_temp come before others, and the function runs with the rights of its owner' end,
+           format('alter routine %s set search_path = %s', f.name,
+                  case when f.path is not null
+                       then concat_ws(', ', nullif(regexp_replace(f.path, '^pg_temp(, |$)|, pg_temp(?=,|$)', '', 'g'), ''), 'pg_temp')
+                       when exists (select from pg_namespace n cross join lateral aclexplode(n.nspacl) x
+                                     where n.oid = f.pronamespace and x.privilege_type = 'CREATE' and x.grantee = 0)
+                       then 'pg_catalog, pg_temp'
+                       else format('pg_catalog, %s, pg_temp', f.pronamespace::regnamespace) end)
+      from functions f
+     where f.prosecdef and f.is_open and not f.is_bound
+       and (f.path is null or f.path not in ('', '""') and f.path !~ '(^|, )pg_temp$')
+    union all
+    select 'immutable_identity', 'error', f.name,
+           'the function asks who is signed in and says that its answer never changes: a prepared statement keeps the answer for others',
+           format('alter function %s stable', f.name)
+      from functions f
+     where f.provolatile = 'i'
+       and (f.oid = any (auth.lint_identity_readers()) or f.prosrc ~* '\mcurrent_setting\M')
+    union all
+    select 'others_code', 'warning', u.object,
+           format('%s is called here, and its owner, %I, can make it say and do anything', u.function::regprocedure, o.rolname),
+           format('alter routine %s owner to %I', u.function::regprocedure, a.rolname)
+      from (select format('%I on %s', p.polname, p.polrelid::regclass) as object, p.polrelid as source, d.refobjid as function
+              from pg_policy p
+              join pg_depend d on d.classid = 'pg_policy'::regclass and d.objid = p.oid and d.refclassid = 'pg_proc'::regclass
+            union
+            select format('%I on %s', g.tgname, g.tgrelid::regclass), g.tgrelid, g.tgfoid
+              from pg_trigger g where not g.tgisinternal and g.tgrelid in (select base from auth.lint_protected(tables))) u
+      join pg_class c on c.oid = u.source and c.relnamespace = any (namespaces)
+      join pg_proc p on p.oid = u.function and p.pronamespace <> 'auth'::regnamespace
+      join pg_roles o on o.oid = p.proowner and not o.rolsuper
+      join pg_roles a on a.oid = c.relowner
+     where p.proowner <> c.relowner and not (a.rolsuper is not true and pg_has_role(a.oid, p.proowner, 'member'))
+       and not exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')
+$$;
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/lib.rs:87
+-- requires:
+--   lint_relations
+
+-- What auth.lint() says about roles, grants, and who else gets the rows.
+
+create function auth.lint_grants(namespaces oid[], tables oid[])
+    returns table (code text, severity text, object text, message text, fix text)
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    with relations as materialized (
+        select c.oid, c.relowner, c.relacl from pg_class c
+         where c.relkind in ('r', 'p') and c.relnamespace = any (namespaces)
+           and (c.relrowsecurity or c.oid = any (tables))
+           and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid
+                              and d.deptype = 'e')),
+    grants as (
+        select r.oid, r.relowner, x.grantor, x.grantee, x.privilege_type
+          from relations r cross join lateral aclexplode(r.relacl) x
+        union
+        select r.oid, r.relowner, x.grantor, x.grantee, x.privilege_type
+          from relations r join pg_attribute a on a.attrelid = r.oid and a.attacl is not null
+          cross join lateral aclexplode(a.attacl) x),
+    risks as (
+        select * from (values
+            ('TRUNCATE', 'truncate_granted', 'error', 'TRUNCATE asks no policy: %s can remove the rows of every organization'),
+            ('TRIGGER', 'trigger_granted', 'error', '%s can add a trigger, whose code runs as whoever writes, also as a service'),
+            ('REFERENCES', 'references_granted', 'warning', '%s can refer to rows, which shows whether there are any, also of other organizations')
+        ) r (privilege_type, code, severity, message))
+    select k.code, k.severity, format('%s for %s', g.oid::regclass, n.name), format(k.message, n.name),
+           -- Whoever passed it on was given the right to.
+           case when g.grantor = g.relowner
+                then format('revoke %s on %s from %s cascade', lower(k.privilege_type), g.oid::regclass, n.name)
+                else format('revoke grant option for %s on %s from %I cascade', lower(k.privilege_type), g.oid::regclass,
+                            pg_get_userbyid(g.grantor)) end
+      from grants g join risks k on k.privilege_type = g.privilege_type
+      cross join lateral (
+           select case g.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(g.grantee)) end as name) n
+     where g.grantee <> g.relowner and not exists (select from pg_roles r where r.oid = g.grantee and r.rolsuper)
+    union all
+    select 'create_granted', 'warning', n.oid::regnamespace::text,
+           'everybody may create in the schema: functions and operators there are taken for yours',
+           format('revoke create on schema %s from public', n.oid::regnamespace)
+      from pg_namespace n
+     where n.oid = any (namespaces) and exists (select from pg_class c join relations r on r.oid = c.oid where c.relnamespace = n.oid)
+       and exists (select from aclexplode(n.nspacl) x where x.grantee = 0 and x.privilege_type = 'CREATE')
+    union all
+    select 'temporary_granted', 'warning', format('%s for %s', quote_ident(d.datname), n.name),
+           'rows copied to a temporary table have no policies, and stay there for the next client of a pooled connection',
+           format('revoke temporary on database %I from %s cascade', d.datname, n.name)
+      from pg_database d
+      cross join lateral aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) x
+      cross join lateral (
+           select case x.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(x.grantee)) end as name) n
+     where d.datname = current_database() and x.privilege_type = 'TEMPORARY' and x.grantee <> d.datdba
+       and not exists (select from pg_roles r where r.oid = x.grantee and r.rolsuper)
+       and exists (select from relations)
+$$;
+
+create function auth.lint_roles(namespaces oid[], tables oid[])
+    returns table (code text, severity text, object text, message text, fix text)
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    with relations as materialized (
+        select c.oid, c.relowner, c.relacl, c.relnamespace from pg_class c
+         where c.relkind in ('r', 'p') and c.relnamespace = any (namespaces)
+           and (c.relrowsecurity or c.oid = any (tables))
+           and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid
+                              and d.deptype = 'e')),
+    -- Who may own the tables instead: a role that cannot log in, one that does so already if there is any.
+    keeper as materialized (
+        select coalesce(min(r.rolname::text), 'application_owner') as name,
+               count(r.oid) > 0 or exists (select from pg_roles k where k.rolname = 'application_owner') as is_there
+          from (select distinct relowner from relations) o
+          join pg_roles r on r.oid = o.relowner and not r.rolcanlogin and not r.rolsuper and not r.rolbypassrls),
+    owners as (
+        select r.oid, r.rolname, r.rolsuper, r.rolsuper or r.rolbypassrls as escapes, count(*) as owned,
+               string_agg(distinct format('grant usage on schema %s to %I; ', t.relnamespace::regnamespace, k.name), '')
+               || string_agg(format('alter table %s owner to %I; ', t.oid::regclass, k.name)
+                             || case when r.rolsuper then '' else
+                                     format('grant select, insert, update, delete on %s to %I; ', t.oid::regclass, r.rolname) end,
+                             '' order by t.oid) as moves, k.name as keeper, k.is_there
+          from relations t join pg_roles r on r.oid = t.relowner cross join keeper k
+         where r.rolcanlogin or r.rolsuper or r.rolbypassrls
+         group by r.oid, r.rolname, r.rolsuper, r.rolbypassrls, k.name, k.is_there)
+    select case when escapes then 'owner_bypasses' else 'owner_logs_in' end, 'warning', quote_ident(rolname),
+           case when escapes then format('the role owns %s protected tables, and FORCE does not bind it: its views and functions see everything', owned)
+                else format('the role owns %s protected tables and logs in: it can switch their policies off', owned) end,
+           case when is_there then '' else format('create role %I nologin; ', keeper) end || rtrim(moves, '; ')
+      from owners
+    union all
+    select 'bypasses_rls', 'error', quote_ident(r.rolname),
+           case when r.rolsuper then 'a superuser is granted protected tables as if an application logged in with it: no policy holds for it'
+                when r.rolcanlogin then 'the role logs in, has grants on protected tables, and no policy holds for it: good for backups alone'
+                else 'roles that log in can become this one, for which no policy holds' end,
+           format('alter role %I %s', r.rolname, case when r.rolsuper then 'nosuperuser nobypassrls' else 'nobypassrls' end)
+      from pg_roles r
+     where case when r.rolsuper
+                then r.rolcanlogin and exists (
+                     select from relations t cross join lateral aclexplode(t.relacl) x
+                      where x.grantee = r.oid and t.relowner <> r.oid)
+                else r.rolbypassrls
+                     and (r.rolcanlogin
+                          or exists (select from pg_roles m where m.rolcanlogin and not m.rolsuper and pg_has_role(m.oid, r.oid, 'member')))
+                     and exists (select from relations t where t.relowner <> r.oid
+                                    and has_table_privilege(r.oid, t.oid, 'select, insert, update, delete')) end
+    union all
+    select 'inherits_service', 'warning', quote_ident(d.rolname),
+           'roles that log in have the policies of bearer_service all the time: every query of a tenant loses its index to them',
+           case when current_setting('server_version_num')::integer < 160000 then format('alter role %I noinherit', d.rolname)
+                else format('grant bearer_service to %I with inherit false granted by %I', d.rolname, pg_get_userbyid(m.grantor)) end
+      from pg_auth_members m
+      join pg_roles s on s.oid = m.roleid and s.rolname = 'bearer_service'
+      join pg_roles d on d.oid = m.member
+     where not d.rolsuper and coalesce((to_jsonb(m) ->> 'inherit_option')::boolean, d.rolinherit)
+       and exists (select from pg_roles l where l.rolcanlogin and not l.rolsuper and pg_has_role(l.oid, d.oid, 'usage'))
+    union all
+    select 'owner_reachable', 'info', format('%s for %s', quote_ident(o.rolname), quote_ident(d.rolname)),
+           'a role that logs in is a member of the owner of protected tables and can switch their policies off: good for migrations alone',
+           format('revoke %I from %I cascade', o.rolname, d.rolname)
+      from pg_auth_members m
+      join pg_roles o on o.oid = m.roleid
+      join pg_roles d on d.oid = m.member
+     where d.rolcanlogin and not d.rolsuper and o.oid in (select relowner from relations)
+$$;
+
+-- Replication gives and takes rows past every policy.
+create function auth.lint_replication()
+    returns table (code text, severity text, object text, message text, fix text)
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    return query
+    select 'publishes_credentials', 'warning', quote_ident(p.pubname),
+           case when p.puballtables then 'all tables are published, also those of schema auth, with keys and secrets'
+                else 'tables of schema auth are published, with keys and secrets' end,
+           case when p.puballtables
+                then format('drop publication %1$I; create publication %1$I%2$s with (publish = %3$L, publish_via_partition_root = %4$s)',
+                            p.pubname, coalesce(' for tables in schema ' || s.names, ''),
+                            concat_ws(', ', case when p.pubinsert then 'insert' end, case when p.pubupdate then 'update' end,
+                                      case when p.pubdelete then 'delete' end, case when p.pubtruncate then 'truncate' end),
+                            p.pubviaroot::text)
+                else concat_ws('; ',
+                     case when t.names is not null then format('alter publication %I drop table %s', p.pubname, t.names) end,
+                     case when x.whole then format('alter publication %I drop tables in schema auth', p.pubname) end) end
+      from pg_publication p
+      cross join lateral (
+           select string_agg(distinct quote_ident(n.nspname), ', ') as names
+             from pg_namespace n join pg_class c on c.relnamespace = n.oid and c.relkind in ('r', 'p')
+            where n.nspname not in ('auth', 'information_schema') and n.nspname !~ '^pg_') s
+      cross join lateral (
+           select string_agg(distinct r.prrelid::regclass::text, ', ') as names
+             from pg_publication_rel r join pg_class c on c.oid = r.prrelid
+            where r.prpubid = p.oid and c.relnamespace = 'auth'::regnamespace) t
+      cross join lateral (
+           select exists (select from pg_publication_namespace n
+                           where n.pnpubid = p.oid and n.pnnspid = 'auth'::regnamespace) as whole) x
+     where p.puballtables or t.names is not null or x.whole;
+    -- Before 16 changes are applied as the subscription's owner, who is a superuser.
+    if current_setting('server_version_num')::integer >= 160000 then
+        return query
+        select 'subscriber_refuses', 'error', format('%s into %s', quote_ident(s.subname), c.oid::regclass),
+               'changes are not applied: whoever applies them is bound by the policies of the table, which replication refuses'
+                   || case when s.subrunasowner or not (o.rolsuper or o.rolbypassrls)
+                           then '; no SQL can say who else should own the subscription' else '' end,
+               case when not s.subrunasowner and (o.rolsuper or o.rolbypassrls)
+                    then format('alter subscription %I set (run_as_owner = true)', s.subname) end
+          from pg_subscription s
+          join pg_roles o on o.oid = s.subowner
+          join pg_subscription_rel r on r.srsubid = s.oid
+          join pg_class c on c.oid = r.srrelid and c.relrowsecurity
+         where s.subdbid = (select d.oid from pg_database d where d.datname = current_database())
+           and not auth.lint_escapes(case when s.subrunasowner then s.subowner else c.relowner end, c.oid);
+    end if;
+end
+$$;
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/lib.rs:88
+-- requires:
+--   lint_roles
+
+-- What keeps tenants apart less than it seems to, and the statement that mends it.
+
+-- Reads nothing but catalogs, with the caller's rights: everybody may see what is wrong.
+create function auth.lint(schemas name[] default null)
+    returns table (code text, severity text, object text, message text, fix text)
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+    namespaces oid[] := auth.lint_schemas(schemas);
+    tables oid[];
+    columns smallint[];
+    sources oid[];
+begin
+    select coalesce(array_agg(c.source), '{}'), coalesce(array_agg(c.org), '{}'), coalesce(array_agg(distinct c.source), '{}')
+      into tables, columns, sources
+      from auth.organization_columns() c;
+    return query
+    select f.code, f.severity, f.object, f.message, f.fix
+      from (select * from auth.lint_tables(namespaces, tables, columns)
+            union all select * from auth.lint_policies(namespaces, tables, columns)
+            union all select * from auth.lint_unique_keys(namespaces, tables, columns)
+            union all select * from auth.lint_foreign_keys(namespaces, tables, columns)
+            union all select * from auth.lint_views(namespaces, sources)
+            union all select * from auth.lint_functions(namespaces, sources)
+            union all select * from auth.lint_grants(namespaces, sources)
+            union all select * from auth.lint_roles(namespaces, sources)
+            union all select * from auth.lint_replication()) f
+     order by array_position(array['error', 'warning', 'info'], f.severity), f.code collate "C", f.object collate "C";
+end
+$$;
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/lib.rs:89
+-- requires:
+--   lint
+
+-- What explaining access is made of. Whatever a table's owner wrote is run by auth.answers_for() alone, as the role
+-- that is asked about; here only catalogs are read.
+
+-- The role that is asked about: the one that is named, or the only one that the table was granted to.
+create function auth.asked_role(source regclass, as_role name) returns oid
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+    chosen oid;
+    candidates name[];
+begin
+    if source is null or not exists (select from pg_class c where c.oid = asked_role.source) then
+        raise invalid_parameter_value using message = 'there is no such table';
+    end if;
+    if as_role is not null then
+        select r.oid into chosen from pg_roles r where r.rolname = asked_role.as_role;
+        if chosen is null then
+            raise invalid_parameter_value using message = 'there is no such role';
+        end if;
+        return chosen;
+    end if;
+    select array_agg(r.rolname order by r.rolname), min(r.oid::bigint)::oid into candidates, chosen
+      from pg_roles r
+      join pg_class c on c.oid = asked_role.source
+     where not r.rolsuper and not r.rolbypassrls and not pg_has_role(r.oid, c.relowner, 'usage')
+       and r.rolname not in ('bearer_owner', 'bearer_admin', 'bearer_service')
+       and exists (select from (select c.relacl union all
+                                select t.attacl from pg_attribute t where t.attrelid = c.oid) g (acl),
+                               aclexplode(g.acl) a
+                    where a.grantee = r.oid
+                      and a.privilege_type in ('SELECT', 'INSERT', 'UPDATE', 'DELETE'));
+    if cardinality(candidates) = 1 then
+        return chosen;
+    end if;
+    raise invalid_parameter_value using
+        message = 'as_role has to say which role is asked about',
+        hint = coalesce('The table is granted to ' || array_to_string(candidates, ', ') || '.',
+                        'The table is granted to no role by name.');
+end
+$$;
+
+-- The tables in which the rows of a table are.
+create function auth.parts_of(source regclass) returns oid[]
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    with recursive part (oid) as (
+        select parts_of.source::oid
+        union
+        select i.inhrelid from pg_inherits i join part p on i.inhparent = p.oid where not i.inhdetachpending)
+    select array_agg(p.oid) from part p
+$$;
+
+-- The privileges that a command takes.
+create function auth.privileges_for(command text) returns text[]
+    language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select case command when 'select' then '{SELECT}' when 'insert' then '{INSERT}'
+                        when 'insert returning' then '{INSERT,SELECT}' when 'update' then '{SELECT,UPDATE}'
+                        when 'delete' then '{SELECT,DELETE}' when 'upsert' then '{INSERT,SELECT,UPDATE}' end::text[]
+$$;
+
+-- What a role was not granted, in words; NULL when nothing is missing.
+create function auth.missing_grants(source regclass, as_role oid, command text) returns text
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select case
+           when not has_schema_privilege(missing_grants.as_role, c.relnamespace, 'usage')
+               then format('role %I lacks USAGE on schema %I', r.rolname, n.nspname)
+           else (select format('role %I lacks %s on %s', r.rolname, string_agg(w.privilege, ', ' order by w.privilege), c.oid::regclass)
+                   from unnest(auth.privileges_for(missing_grants.command)) w (privilege)
+                  where not has_table_privilege(missing_grants.as_role, c.oid, w.privilege)
+                    and (w.privilege = 'DELETE' or not has_any_column_privilege(missing_grants.as_role, c.oid, w.privilege))
+                 having count(*) > 0) end
+      from pg_class c join pg_namespace n on n.oid = c.relnamespace
+      join pg_roles r on r.oid = missing_grants.as_role
+     where c.oid = missing_grants.source
+$$;
+
+-- Which columns alone a role was granted, in words; NULL when it was granted the table.
+create function auth.column_grants(source regclass, as_role oid, command text) returns text
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select string_agg(format('; %s is granted only on %s', w.privilege, c.columns), '' order by w.privilege)
+      from unnest(auth.privileges_for(column_grants.command)) w (privilege)
+     cross join lateral (select string_agg(quote_ident(a.attname), ', ' order by a.attnum) as columns
+                           from pg_attribute a
+                          where a.attrelid = column_grants.source and a.attnum > 0 and not a.attisdropped
+                            and w.privilege <> 'DELETE'
+                            and has_column_privilege(column_grants.as_role, a.attrelid, a.attnum, w.privilege)) c
+     where not has_table_privilege(column_grants.as_role, column_grants.source, w.privilege)
+$$;
+
+-- Why the policies of a table do not count for a role, in words; NULL when they do.
+create function auth.policy_bypass(source regclass, as_role oid) returns text
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select case
+           when not c.relrowsecurity then format('row-level security is not enabled on %s', c.oid::regclass)
+           when r.rolsuper then format('role %I is a superuser', r.rolname)
+           when r.rolbypassrls then format('role %I has BYPASSRLS', r.rolname)
+           when not c.relforcerowsecurity and pg_has_role(r.oid, c.relowner, 'usage')
+               then format('%s belongs to role %I, whose row-level security is not forced', c.oid::regclass, r.rolname)
+           end
+      from pg_class c join pg_roles r on r.oid = policy_bypass.as_role
+     where c.oid = policy_bypass.source
+$$;
+
+-- What of policies a command asks, one after the other: the SELECT policies wherever rows are found or shown.
+create function auth.policy_steps(command text) returns table (step bigint, policies text, cmd text, clause text, purpose text)
+    language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select row_number() over (order by s.n), s.policies, s.cmd, s.clause, s.purpose
+      from (values (1, '{insert,insert returning,upsert}'::text[], 'INSERT', 'a', 'check', ''),
+                   (2, '{select}', 'SELECT', 'r', 'using', ''),
+                   (3, '{insert returning}', 'SELECT', 'r', 'using', 'the row may be inserted, but RETURNING has to show it: '),
+                   (4, '{update,delete}', 'SELECT', 'r', 'using', 'the row has to be found first: '),
+                   (5, '{upsert}', 'SELECT', 'r', 'using', 'ON CONFLICT has to read the row: '),
+                   (6, '{update}', 'UPDATE', 'w', 'using', ''),
+                   (7, '{upsert}', 'UPDATE', 'w', 'using', 'the row that is there may not be updated: '),
+                   (8, '{update,upsert}', 'UPDATE', 'w', 'check', 'the row may not be written as it is then: '),
+                   (9, '{delete}', 'DELETE', 'd', 'using', ''))
+           s (n, commands, policies, cmd, clause, purpose)
+     where policy_steps.command = any (s.commands)
+$$;
+
+-- Why a call has its value, in words; NULL when that explains itself.
+create function auth.call_reason(called text, arguments jsonb, shown jsonb) returns text
+    language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select case
+           when shown is null and called not in ('current_org', 'user_id', 'uid') then 'nobody is signed in'
+           when called in ('in_org', 'is_member', 'is_workspace_member') and arguments ->> 0 is null then 'it is asked about NULL'
+           when called = 'in_org' then
+               coalesce('the current organization of ' || u.name || ' is ' || (shown ->> 'org_id') || ', not ' || (arguments ->> 0),
+                        u.name || ' has no current organization')
+           when called = 'is_member' then u.name || ' is not a member of ' || (arguments ->> 0)
+           when called = 'is_workspace_member' then u.name || ' is not a member of the workspace ' || (arguments ->> 0)
+           when called = 'has_permission' then
+               u.name || ' does not have the permission ' || (arguments ->> 0) || ' in '
+               || coalesce(shown ->> 'org_id', 'any current organization') || coalesce(' as ' || (shown ->> 'org_role'), '')
+           when called = 'has_permission_in' then
+               u.name || ' does not have the permission ' || (arguments ->> 0) || ' in ' || (arguments ->> 1)
+           when called = 'has_scope' then 'the scope ' || (arguments ->> 0) || ' was not granted'
+           when called = 'is_service_role' then 'the identity is no verified service credential'
+           when called = 'allows_table' then 'the API key is not for this table' end
+      from (select coalesce('user ' || (shown ->> 'user_id'), 'the identity') as name) u
+$$;
+
+-- What a policy says of a row for an identity: its verdicts, and the values of our functions in it.
+create function auth.policy_reading(
+    policy oid, as_role oid, credential text, identity jsonb, shown jsonb, clauses text[], row_values jsonb,
+    helper_search_path text
+) returns jsonb
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    found record;
+    calls jsonb;
+    queries text[];
+    answers jsonb;
+    place text := '';
+begin
+    select p.polrelid as source, c.relname, c.relowner, pg_get_expr(p.polqual, p.polrelid) as qual,
+           pg_get_expr(coalesce(p.polwithcheck, p.polqual), p.polrelid) as checked,
+           p.polqual::text as qual_tree, p.polwithcheck::text as check_tree
+      into found
+      from pg_policy p join pg_class c on c.oid = p.polrelid where p.oid = policy_reading.policy;
+    if row_values is not null then
+        place := format(' from pg_catalog.jsonb_populate_record(null::%s, %L::pg_catalog.jsonb) as %I',
+                        found.source::regclass, row_values, found.relname);
+        queries := array[
+            case when 'using' = any (clauses) then format('select ((%s)::pg_catalog.bool)::pg_catalog.text%s', found.qual, place) end,
+            case when 'check' = any (clauses) then format('select ((%s)::pg_catalog.bool)::pg_catalog.text%s', found.checked, place) end];
+    else
+        queries := array[null, null]::text[];
+    end if;
+    select coalesce(jsonb_agg(jsonb_build_object('call', c.call, 'called', c.called, 'arguments', c.arguments) order by c.n), '[]')
+      into calls
+      from (select distinct on (x.call) x.call, x.called, x.arguments, x.n
+              from (select f.*, 0 + f.ordinality as n
+                      from auth.calls_in(found.qual_tree, found.source) with ordinality f
+                    union all
+                    select f.*, 1000000 + f.ordinality
+                      from auth.calls_in(found.check_tree, found.source) with ordinality f) x
+             where row_values is not null or not x.uses_columns
+             order by x.call, x.n) c;
+    select queries || coalesce(array_agg(q.query order by q.n, q.m), '{}') into queries
+      from (select c.n, m.m,
+                   case m.m when 1 then format('select pg_catalog.to_jsonb(%s)::pg_catalog.text%s', c.item ->> 'call', place)
+                            else format('select pg_catalog.jsonb_build_array(%s)::pg_catalog.text%s',
+                                        (select string_agg(a.argument, ', ' order by a.n)
+                                           from jsonb_array_elements_text(c.item -> 'arguments') with ordinality a (argument, n)),
+                                        place) end
+              from jsonb_array_elements(calls) with ordinality c (item, n), (values (1), (2)) m (m)) q (n, m, query);
+    select jsonb_object_agg(a.query, jsonb_build_object('value', a.value, 'failure', a.failure)) into answers
+      from auth.answers_for(as_role, found.relowner, credential, identity, queries, helper_search_path) a;
+    return jsonb_build_object(
+        'using', auth.verdict_text(answers -> '1'), 'check', auth.verdict_text(answers -> '2'),
+        'calls', (select coalesce(jsonb_agg(jsonb_build_object('call', c.item ->> 'call', 'called', c.item ->> 'called',
+                                   'value', coalesce(to_jsonb('error: ' || (v.answer ->> 'failure')), (v.answer ->> 'value')::jsonb, 'null'),
+                                   'reason', case when v.answer ->> 'failure' is null
+                                                   and coalesce(v.answer ->> 'value', 'null') in ('false', 'null') then
+                                       auth.call_reason(c.item ->> 'called', (answers -> (2 * c.n + 2)::text ->> 'value')::jsonb, shown) end)
+                                   order by c.n), '[]')
+                    from jsonb_array_elements(calls) with ordinality c (item, n)
+                   cross join lateral (select answers -> (2 * c.n + 1)::text) v (answer)));
+end
+$$;
+
+-- true, false, null, or an error; NULL for what was not asked.
+create function auth.verdict_text(answer jsonb) returns text
+    language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select case when answer is not null
+                then coalesce('error: ' || (answer ->> 'failure'), answer ->> 'value', 'null') end
+$$;
+
+-- The values of our functions in policies, as reasons.
+create function auth.reading_words(reading jsonb) returns text
+    language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select string_agg((c.item ->> 'call') || ' is ' || coalesce(c.item ->> 'value', 'null') || coalesce(' because ' || (c.item ->> 'reason'), ''),
+                      '; ' order by c.n)
+      from jsonb_array_elements(reading -> 'calls') with ordinality c (item, n)
+     where c.item -> 'value' <> 'true'
+$$;
+
+-- What follows from the policies for a command; readings are what auth.explain_access() collects.
+create function auth.access_verdict(command text, rolename name, readings jsonb, has_row boolean) returns text
+    language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+declare
+    step record;
+    asked record;
+begin
+    for step in select * from auth.policy_steps(command) s order by s.step loop
+        select count(*) filter (where v.permissive) as permissive,
+               bool_or(v.verdict = 'true') filter (where v.permissive) as granted,
+               min(v.name) filter (where v.verdict like 'error: %') as broken,
+               min(v.verdict) filter (where v.verdict like 'error: %') as error,
+               min(v.name) filter (where not v.permissive and v.verdict <> 'true') as barred,
+               string_agg(v.words, '; ') filter (where v.permissive) as words,
+               min(v.words) filter (where not v.permissive and v.verdict <> 'true') as bar
+          into asked
+          from (select r.item ->> 'policy' as name, (r.item ->> 'permissive')::boolean as permissive,
+                       r.item -> 'reading' ->> step.clause as verdict, auth.reading_words(r.item -> 'reading') as words
+                  from jsonb_array_elements(readings) r (item)
+                 where r.item ->> 'cmd' in ('*', step.cmd) and r.item ->> step.clause is not null) v;
+        if asked.permissive = 0 then
+            return format('denied: %sno permissive %s policy applies to role %I', step.purpose, step.policies, rolename);
+        elsif not has_row then
+            continue;
+        elsif asked.broken is not null then
+            return format('fails: %spolicy %I raises an error (%s)', step.purpose, asked.broken, substr(asked.error, 8));
+        elsif asked.granted is not true then
+            return format('denied: %sno permissive %s policy is true', step.purpose, step.policies) || coalesce('; ' || asked.words, '');
+        elsif asked.barred is not null then
+            return format('denied: %sthe restrictive policy %I is not true', step.purpose, asked.barred) || coalesce('; ' || asked.bar, '');
+        end if;
+    end loop;
+    return case when has_row then format('allowed: the policies for %s are true for role %I', upper(command), rolename)
+                else format('depends on the row: name one with row_key, for role %I', rolename) end;
+end
+$$;
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/lib.rs:90
+-- requires:
+--   explain_rules
+
+-- Why a row is, or is not, there for somebody.
+
+-- The row that is asked about: for an insert the one that would be, otherwise one that is looked up for the caller.
+create function auth.asked_row(source regclass, command text, row_key jsonb) returns jsonb
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    found jsonb[];
+begin
+    if row_key is null then
+        return null;
+    end if;
+    if jsonb_typeof(row_key) <> 'object'
+       or exists (select from jsonb_object_keys(row_key) k (name)
+                   where k.name not in (select a.attname from pg_attribute a
+                                         where a.attrelid = asked_row.source and a.attnum > 0 and not a.attisdropped)) then
+        raise invalid_parameter_value using
+            message = 'row_key has to be an object of columns of the table and their values';
+    end if;
+    if command in ('insert', 'insert returning') then
+        return row_key;
+    end if;
+    select array_agg(r.row_values) into found
+      from auth.stored_rows(source, auth.parts_of(source), row_key, null, 2) r;
+    if cardinality(found) > 1 then
+        raise invalid_parameter_value using message = 'row_key has to name one row', hint = 'More than one has these values.';
+    end if;
+    return found[1];
+end
+$$;
+
+create function auth.explain_access(
+    source regclass, command text, credential text default null, identity jsonb default null,
+    row_key jsonb default null, as_role name default null,
+    helper_search_path text default pg_catalog.current_setting('search_path')
+) returns table (policy name, applies boolean, kind text, expression text, verdict text, functions jsonb, conclusion text)
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+    asked text := regexp_replace(lower(btrim(command)), '\s+', ' ', 'g');
+    role_oid oid;
+    rolename name;
+    obstacle text;
+    bypass text;
+    who record;
+    asked_about jsonb;
+    found record;
+    reading jsonb;
+    readings jsonb := '[]';
+    clauses text[];
+begin
+    perform auth.require_administrator();
+    if auth.privileges_for(asked) is null then
+        raise invalid_parameter_value using
+            message = 'command has a value that is not allowed',
+            hint = 'It is one of select, insert, insert returning, update, delete and upsert.';
+    end if;
+    if (select count(*) from pg_class c where c.oid = explain_access.source and c.relkind in ('r', 'p')) = 0 then
+        raise invalid_parameter_value using message = 'access to a table is explained, and this is none';
+    end if;
+    role_oid := auth.asked_role(source, as_role);
+    rolename := pg_get_userbyid(role_oid);
+    bypass := auth.policy_bypass(source, role_oid);
+    if not auth.may_run_as(role_oid) and bypass is null then
+        raise insufficient_privilege using message = 'nothing is run as a superuser or as bearer_owner';
+    end if;
+    obstacle := auth.missing_grants(source, role_oid, asked);
+    select * into who from auth.described_identity(credential, identity);
+    if who.refusal is not null then
+        conclusion := 'refused: ' || who.refusal;
+        return next;
+        return;
+    end if;
+    asked_about := auth.asked_row(source, asked, row_key);
+    for found in
+        select p.oid, p.polname, p.polpermissive, p.polcmd::text as cmd,
+               pg_get_expr(p.polqual, p.polrelid) as qual, pg_get_expr(p.polwithcheck, p.polrelid) as checked,
+               0 = any (p.polroles) or exists (select from unnest(p.polroles) r (oid)
+                                                where pg_has_role(role_oid, r.oid, 'usage')) as for_role
+          from pg_policy p where p.polrelid = explain_access.source
+         order by p.polpermissive desc, p.polcmd <> '*', p.polname
+    loop
+        select array_agg(distinct s.clause) into clauses
+          from auth.policy_steps(asked) s where found.cmd in ('*', s.cmd);
+        policy := found.polname;
+        kind := case when found.polpermissive then 'permissive ' else 'restrictive ' end
+                || case found.cmd when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update'
+                                  when 'd' then 'delete' else 'all' end;
+        expression := concat_ws(' ', 'using (' || found.qual || ')', 'with check (' || found.checked || ')');
+        applies := bypass is null and found.for_role and clauses is not null;
+        verdict := null;
+        functions := null;
+        conclusion := case when bypass is not null then 'does not apply: ' || bypass
+                           when clauses is null then format('does not apply: it is not for %s', upper(asked))
+                           when not found.for_role then format('does not apply: it is not for role %I', rolename) end;
+        if applies then
+            reading := auth.policy_reading(found.oid, role_oid, credential, identity, who.shown, clauses, asked_about, helper_search_path);
+            readings := readings || jsonb_build_object(
+                'policy', found.polname, 'permissive', found.polpermissive, 'cmd', found.cmd,
+                'using', found.qual, 'check', coalesce(found.checked, found.qual), 'reading', reading);
+            verdict := case when reading ->> 'using' is distinct from reading ->> 'check' and cardinality(clauses) > 1
+                            then 'using ' || (reading ->> 'using') || ', with check ' || (reading ->> 'check')
+                            else coalesce(reading ->> 'using', reading ->> 'check') end;
+            select jsonb_object_agg(c.item ->> 'call', c.item -> 'value') into functions
+              from jsonb_array_elements(reading -> 'calls') c (item);
+            conclusion := auth.reading_words(reading);
+        end if;
+        return next;
+    end loop;
+    policy := null;
+    applies := null;
+    kind := null;
+    expression := null;
+    verdict := null;
+    functions := null;
+    conclusion := case
+        when obstacle is not null then 'denied: ' || obstacle
+        when bypass is not null then 'allowed: row-level security does not apply, since ' || bypass
+        when row_key is not null and asked_about is null then 'no such row: nothing in the table has these values'
+        else auth.access_verdict(asked, rolename, readings, asked_about is not null) end
+        || case when obstacle is null then coalesce(auth.column_grants(source, role_oid, asked), '') else '' end
+        || (select case when c.relkind = 'p' then '; partitions that are queried directly have policies of their own' else '' end
+              from pg_class c where c.oid = explain_access.source);
+    return next;
+end
+$$;
+
+create function auth.rows_visible_to(
+    source regclass, identity jsonb, as_role name default null,
+    helper_search_path text default pg_catalog.current_setting('search_path')
+) returns table (visible jsonb)
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+    role_oid oid;
+    answer record;
+begin
+    perform auth.require_administrator();
+    role_oid := auth.asked_role(source, as_role);
+    perform auth.described_identity(null, identity);
+    for answer in
+        select * from auth.answers_for(role_oid, role_oid, null, identity,
+                                       array[format('select pg_catalog.to_jsonb(t)::pg_catalog.text from %s t', source)],
+                                       helper_search_path)
+    loop
+        if answer.failure is not null then
+            raise exception using errcode = answer.state, message = answer.failure;
+        end if;
+        visible := answer.value::jsonb;
+        return next;
+    end loop;
+end
+$$;
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/lib.rs:95
+-- requires:
+--   explain_functions
+
+-- A table's isolation, tried with identities that are made up.
+
+-- The column that says whose a row is: the one that is named, or org_id, or the one that policies ask about.
+create function auth.organization_column(source regclass, org_column name) returns name
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    columns name[];
+begin
+    select array_agg(a.attname order by a.attname) into columns
+      from pg_attribute a
+     where a.attrelid = organization_column.source and a.attnum > 0 and not a.attisdropped
+       and case when organization_column.org_column is not null then a.attname = organization_column.org_column
+                else a.attname = 'org_id' end;
+    if columns is null and org_column is null then
+        select array_agg(distinct a.attname) into columns
+          from pg_policy p
+         cross join lateral (select concat(pg_get_expr(p.polqual, p.polrelid), ' ', pg_get_expr(p.polwithcheck, p.polrelid))) e (shown)
+          join pg_attribute a on a.attrelid = p.polrelid and a.attnum > 0 and not a.attisdropped
+         where p.polrelid = organization_column.source
+           and (exists (select from auth.calls_in(p.polqual::text, p.polrelid) c
+                         where c.called in ('in_org', 'is_member') and c.arguments[1] = quote_ident(a.attname))
+                or exists (select from (values (quote_ident(a.attname)), ('(' || quote_ident(a.attname) || ')::text')) w (column_text),
+                                       (values ('current_org()'), ('external_org_id()'), ('external_org_number()')) f (reader)
+                            where strpos(e.shown, '(' || w.column_text || ' = auth.' || f.reader) > 0));
+    end if;
+    if cardinality(columns) = 1 then
+        return columns[1];
+    end if;
+    raise invalid_parameter_value using message = 'org_column has to name the column of the organization';
+end
+$$;
+
+-- Whether a command's policies let a row through, as SQL; NULL when the role was not granted the command or no
+-- policy lets anything through.
+create function auth.policy_condition(source regclass, as_role oid, cmd text, clause text, row_values jsonb) returns text
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select format('select ((%s)%s)::pg_catalog.text from pg_catalog.jsonb_populate_record(null::%s, %L::pg_catalog.jsonb) as %I',
+                  string_agg('coalesce((' || p.expression || ')::pg_catalog.bool, false)', ' or ') filter (where p.polpermissive),
+                  coalesce(string_agg(' and coalesce((' || p.expression || ')::pg_catalog.bool, false)', '')
+                           filter (where not p.polpermissive), ''),
+                  c.oid::regclass, policy_condition.row_values, c.relname)
+      from pg_class c
+      join (select p.polrelid, p.polpermissive,
+                   pg_get_expr(case when policy_condition.clause = 'check' then coalesce(p.polwithcheck, p.polqual)
+                                    else p.polqual end, p.polrelid) as expression
+              from pg_policy p
+             where p.polcmd::text in ('*', policy_condition.cmd)
+               and (0 = any (p.polroles) or exists (select from unnest(p.polroles) r (oid)
+                                                     where pg_has_role(policy_condition.as_role, r.oid, 'usage')))) p
+        on p.polrelid = c.oid and p.expression is not null
+     where c.oid = policy_condition.source
+       and case policy_condition.cmd
+           when 'a' then has_any_column_privilege(policy_condition.as_role, c.oid, 'insert')
+           when 'w' then has_any_column_privilege(policy_condition.as_role, c.oid, 'update')
+           else has_table_privilege(policy_condition.as_role, c.oid, 'delete') end
+     group by c.oid, c.relname
+    having bool_or(p.polpermissive)
+$$;
+
+-- Fails with what an identity can do to rows of others; returns whether it sees rows of its own organization.
+create function auth.try_isolation(
+    source regclass, as_role oid, org_column name, org text, identity jsonb, own_row jsonb, foreign_row jsonb,
+    helper_search_path text
+) returns boolean
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    answer record;
+    sees_own boolean := false;
+    offence text;
+begin
+    for answer in
+        select a.* from auth.answers_for(
+            as_role, (select c.relowner from pg_class c where c.oid = try_isolation.source), null, identity,
+            array[format('select t.%I::pg_catalog.text from %s t group by 1', org_column, source),
+                  auth.policy_condition(source, as_role, 'a', 'check', foreign_row),
+                  auth.policy_condition(source, as_role, 'w', 'using', foreign_row),
+                  auth.policy_condition(source, as_role, 'd', 'using', foreign_row),
+                  auth.policy_condition(source, as_role, 'w', 'check',
+                                        own_row || jsonb_build_object(org_column, foreign_row -> org_column::text))],
+            helper_search_path) a
+    loop
+        if answer.failure is not null then
+            raise exception using errcode = answer.state, message = answer.failure;
+        end if;
+        if answer.query = 1 then
+            sees_own := sees_own or answer.value is not distinct from org;
+            offence := case when answer.value is distinct from org and answer.value is not null
+                            then 'sees rows of organization ' || answer.value end;
+        elsif answer.value = 'true' then
+            offence := (array['', 'may insert rows of', 'may update rows of', 'may delete rows of', 'may move rows to'])[answer.query]
+                       || ' organization ' || (foreign_row ->> org_column::text);
+        end if;
+        if offence is not null then
+            raise assert_failure using
+                message = format('%s is not isolated: %s %s', source,
+                                 coalesce('an identity of organization ' || org,
+                                          case when identity is null then 'nobody' else 'an identity without rows' end), offence),
+                detail = format('As role %I with the identity %s.', pg_get_userbyid(as_role), coalesce(identity::text, 'of nobody'));
+        end if;
+    end loop;
+    return sees_own;
+end
+$$;
+
+create function auth.assert_isolated(
+    source regclass, as_role name default null, org_column name default null,
+    helper_search_path text default pg_catalog.current_setting('search_path')
+) returns text
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+    most constant integer := 100;
+    role_oid oid;
+    column_name name;
+    reason text;
+    total bigint;
+    tried bigint := 0;
+    seeing bigint := 0;
+    unknown bigint := 0;
+    nobodys_row jsonb;
+    sample record;
+    stated jsonb;
+    environment text;
+begin
+    perform auth.require_administrator();
+    if (select count(*) from pg_class c where c.oid = assert_isolated.source and c.relkind in ('r', 'p')) = 0 then
+        raise invalid_parameter_value using message = 'the isolation of a table is tried, and this is none';
+    end if;
+    role_oid := auth.asked_role(source, as_role);
+    perform auth.may_run_as(role_oid);
+    column_name := auth.organization_column(source, org_column);
+    reason := auth.policy_bypass(source, role_oid);
+    if reason is not null then
+        raise assert_failure using message = format('%s is not isolated: %s', source, reason);
+    end if;
+    for sample in
+        with found as materialized (
+            select r.value as org, r.row_values as own, row_number() over w as n, count(*) over () as total,
+                   coalesce(lead(r.row_values) over w, first_value(r.row_values) over w) as other
+              from auth.stored_rows(source, auth.parts_of(source), null, column_name, 100000) r
+            window w as (order by r.value rows between unbounded preceding and unbounded following))
+        select f.* from found f
+         where f.total <= most or f.n * most / f.total <> (f.n - 1) * most / f.total
+         order by f.n
+    loop
+        total := sample.total;
+        nobodys_row := sample.own;
+        foreach environment in array array['live', 'test'] loop
+            stated := jsonb_build_object('user_id', 'isolation test ' || gen_random_uuid(), 'org_id', sample.org,
+                                         'permissions', '["*"]'::jsonb, 'scopes', '["*"]'::jsonb, 'environment', environment);
+            begin
+                perform auth.described_identity(null, stated);
+            exception when invalid_parameter_value then
+                unknown := unknown + 1;
+                exit;
+            end;
+            tried := tried + 1;
+            if auth.try_isolation(source, role_oid, column_name, sample.org, stated, sample.own,
+                                  case when sample.total > 1 then sample.other end, helper_search_path) then
+                seeing := seeing + 1;
+            end if;
+        end loop;
+    end loop;
+    if total is null then
+        raise invalid_parameter_value using message = 'the table has no row of an organization to try with';
+    end if;
+    foreach stated in array array[
+        null, jsonb_build_object('user_id', 'isolation test ' || gen_random_uuid()),
+        jsonb_build_object('user_id', 'isolation test ' || gen_random_uuid(), 'org_id', gen_random_uuid(),
+                           'permissions', '["*"]'::jsonb, 'scopes', '["*"]'::jsonb)]
+    loop
+        perform auth.try_isolation(source, role_oid, column_name, null, stated, nobodys_row, nobodys_row, helper_search_path);
+    end loop;
+    return format('%s is isolated for role %I: identities of %s of its %s organizations in live and test, a stranger, a user without organization and nobody see and may write no row of others',
+                  source, pg_get_userbyid(role_oid), tried / 2, total)
+           || case when unknown > 0 then format('; %s organizations are disabled or have no such id', unknown) else '' end
+           || case when seeing = 0 then '; none saw a row of its own either: see what else the policies ask for'
+                   else format('; %s of %s identities saw rows of their own', seeing, tried) end;
+end
+$$;
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -4689,76 +6115,51 @@ AS 'MODULE_PATHNAME', 'org_ids_with_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/readers.rs:82
--- pg_bearer::pg::functions::readers::has_permission
-CREATE  FUNCTION auth."has_permission"(
-	"permission" TEXT /* & str */
-) RETURNS bool /* Option < bool > */
-STRICT STABLE PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'has_permission_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/api_keys.rs:24
--- pg_bearer::pg::functions::api_keys::check_api_key
-CREATE  FUNCTION auth."check_api_key"(
-	"key" TEXT /* Option < CredentialText > */
-) RETURNS TABLE (
-	"valid" bool,  /* bool */
-	"key_id" uuid,  /* Option < pgrx :: Uuid > */
-	"org_id" uuid,  /* Option < pgrx :: Uuid > */
-	"environment" TEXT,  /* Option < String > */
-	"scopes" TEXT[]  /* :: std :: option :: Option < Vec < String > > */
-)
-STABLE PARALLEL UNSAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'check_api_key_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/readers.rs:39
--- pg_bearer::pg::functions::readers::email
-CREATE  FUNCTION auth."email"() RETURNS TEXT /* Option < String > */
-STRICT STABLE PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'email_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/authenticate.rs:47
--- pg_bearer::pg::functions::authenticate::check_jwt
-CREATE  FUNCTION auth."check_jwt"(
-	"token" TEXT /* Option < CredentialText > */
-) RETURNS TABLE (
-	"valid" bool,  /* bool */
-	"reason" TEXT,  /* Option < String > */
-	"header" jsonb,  /* Option < JsonbText > */
-	"claims" jsonb  /* Option < JsonbText > */
-)
-STABLE PARALLEL UNSAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'check_jwt_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/tenancy.rs:61
--- pg_bearer::pg::functions::tenancy::is_administrator
-CREATE  FUNCTION auth."is_administrator"() RETURNS bool /* bool */
+-- src/pg/functions/tenancy.rs:67
+-- pg_bearer::pg::functions::tenancy::owns_table
+CREATE  FUNCTION auth."owns_table"(
+	"source" oid /* pg_sys :: Oid */
+) RETURNS bool /* bool */
 STRICT STABLE PARALLEL UNSAFE 
 LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'is_administrator_wrapper';
+AS 'MODULE_PATHNAME', 'owns_table_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/authenticate.rs:16
--- pg_bearer::pg::functions::authenticate::authenticate
-CREATE  FUNCTION auth."authenticate"(
-	"credential" TEXT /* Option < CredentialText > */
-) RETURNS jsonb /* Result < Option < JsonbValue > , ErrorReport > */
+-- src/pg/functions/api_keys.rs:181
+-- pg_bearer::pg::functions::api_keys::is_api_key_revoked
+CREATE  FUNCTION auth."is_api_key_revoked"(
+	"key_id" uuid /* pgrx :: Uuid */
+) RETURNS bool /* Result < bool, ErrorReport > */
+STRICT STABLE PARALLEL UNSAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'is_api_key_revoked_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/readers.rs:76
+-- pg_bearer::pg::functions::readers::is_service_role
+CREATE  FUNCTION auth."is_service_role"() RETURNS bool /* bool */
+STRICT STABLE PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'is_service_role_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/explain.rs:125
+-- pg_bearer::pg::functions::explain::calls_in
+CREATE  FUNCTION auth."calls_in"(
+	"tree" TEXT, /* Option < & str > */
+	"source" oid /* pg_sys :: Oid */
+) RETURNS TABLE (
+	"call" TEXT,  /* String */
+	"called" TEXT,  /* String */
+	"arguments" TEXT[],  /* Vec < String > */
+	"uses_columns" bool  /* bool */
+)
 VOLATILE PARALLEL UNSAFE 
 LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'authenticate_wrapper';
+AS 'MODULE_PATHNAME', 'calls_in_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -4771,92 +6172,21 @@ AS 'MODULE_PATHNAME', 'email_verified_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/keys.rs:20
--- pg_bearer::pg::functions::keys::require_administrator
-CREATE  FUNCTION auth."require_administrator"() RETURNS VOID /* Result < (), ErrorReport > */
-STRICT STABLE PARALLEL UNSAFE 
+-- src/pg/functions/explain.rs:142
+-- pg_bearer::pg::functions::explain::stored_rows
+CREATE  FUNCTION auth."stored_rows"(
+	"source" oid, /* pg_sys :: Oid */
+	"tables" oid[], /* Vec < pg_sys :: Oid > */
+	"key" jsonb, /* Option < JsonbArgument > */
+	"by_column" TEXT, /* Option < & str > */
+	"most" INT /* i32 */
+) RETURNS TABLE (
+	"value" TEXT,  /* Option < String > */
+	"row_values" jsonb  /* JsonbText */
+)
+VOLATILE PARALLEL UNSAFE 
 LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'require_administrator_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/readers.rs:58
--- pg_bearer::pg::functions::readers::workspace_role
-CREATE  FUNCTION auth."workspace_role"() RETURNS TEXT /* Option < String > */
-STRICT STABLE PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'workspace_role_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/readers.rs:21
--- pg_bearer::pg::functions::readers::identity
-CREATE  FUNCTION auth."identity"() RETURNS jsonb /* Option < JsonbValue > */
-STRICT STABLE PARALLEL SAFE  
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'show_identity_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/readers.rs:70
--- pg_bearer::pg::functions::readers::is_authenticated
-CREATE  FUNCTION auth."is_authenticated"() RETURNS bool /* bool */
-STRICT STABLE PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'is_authenticated_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/authenticate.rs:33
--- pg_bearer::pg::functions::authenticate::verify_jwt
-CREATE  FUNCTION auth."verify_jwt"(
-	"token" TEXT, /* Option < CredentialText > */
-	"issuer" TEXT DEFAULT NULL, /* Option < & str > */
-	"audience" TEXT DEFAULT NULL /* Option < & str > */
-) RETURNS jsonb /* Result < JsonbText, ErrorReport > */
-STABLE PARALLEL UNSAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'verify_jwt_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/readers.rs:46
--- pg_bearer::pg::functions::readers::claim
-CREATE  FUNCTION auth."claim"(
-	"name" TEXT /* & str */
-) RETURNS TEXT /* Option < String > */
-STRICT STABLE PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'claim_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/readers.rs:33
--- pg_bearer::pg::functions::readers::role
-CREATE  FUNCTION auth."role"() RETURNS TEXT /* Option < String > */
-STRICT STABLE PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'role_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/demands.rs:18
--- pg_bearer::pg::functions::demands::require_permission
-CREATE  FUNCTION auth."require_permission"(
-	"permission" TEXT /* Option < & str > */
-) RETURNS bool /* Result < bool, ErrorReport > */
-STABLE PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'require_permission_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/readers.rs:27
--- pg_bearer::pg::functions::readers::jwt
-CREATE  FUNCTION auth."jwt"() RETURNS jsonb /* Option < JsonbText > */
-STRICT STABLE PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'jwt_wrapper';
+AS 'MODULE_PATHNAME', 'stored_rows_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -4878,29 +6208,29 @@ AS 'MODULE_PATHNAME', 'generate_api_key_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/keys.rs:38
--- pg_bearer::pg::functions::keys::parse_jwks
-CREATE  FUNCTION auth."parse_jwks"(
-	"jwks" TEXT, /* & str */
-	"rsa_algorithm" TEXT /* & str */
-) RETURNS TABLE (
-	"kid" TEXT,  /* Option < String > */
-	"alg" TEXT,  /* String */
-	"public_jwk" TEXT,  /* String */
-	"thumbprint" bytea  /* Vec < u8 > */
-)
+-- src/pg/functions/keys.rs:20
+-- pg_bearer::pg::functions::keys::require_administrator
+CREATE  FUNCTION auth."require_administrator"() RETURNS VOID /* Result < (), ErrorReport > */
 STRICT STABLE PARALLEL UNSAFE 
 LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'parse_jwks_wrapper';
+AS 'MODULE_PATHNAME', 'require_administrator_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/readers.rs:52
--- pg_bearer::pg::functions::readers::org_role
-CREATE  FUNCTION auth."org_role"() RETURNS TEXT /* Option < String > */
-STRICT STABLE PARALLEL SAFE 
+-- src/pg/functions/api_keys.rs:24
+-- pg_bearer::pg::functions::api_keys::check_api_key
+CREATE  FUNCTION auth."check_api_key"(
+	"key" TEXT /* Option < CredentialText > */
+) RETURNS TABLE (
+	"valid" bool,  /* bool */
+	"key_id" uuid,  /* Option < pgrx :: Uuid > */
+	"org_id" uuid,  /* Option < pgrx :: Uuid > */
+	"environment" TEXT,  /* Option < String > */
+	"scopes" TEXT[]  /* :: std :: option :: Option < Vec < String > > */
+)
+STABLE PARALLEL UNSAFE 
 LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'org_role_wrapper';
+AS 'MODULE_PATHNAME', 'check_api_key_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -4916,23 +6246,52 @@ AS 'MODULE_PATHNAME', 'has_permission_in_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/api_keys.rs:181
--- pg_bearer::pg::functions::api_keys::is_api_key_revoked
-CREATE  FUNCTION auth."is_api_key_revoked"(
-	"key_id" uuid /* pgrx :: Uuid */
+-- src/pg/functions/demands.rs:18
+-- pg_bearer::pg::functions::demands::require_permission
+CREATE  FUNCTION auth."require_permission"(
+	"permission" TEXT /* Option < & str > */
 ) RETURNS bool /* Result < bool, ErrorReport > */
-STRICT STABLE PARALLEL UNSAFE 
+STABLE PARALLEL SAFE 
 LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'is_api_key_revoked_wrapper';
+AS 'MODULE_PATHNAME', 'require_permission_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/tenancy.rs:51
--- pg_bearer::pg::functions::tenancy::refuse_restricted_operation
-CREATE  FUNCTION auth."refuse_restricted_operation"() RETURNS VOID /* Result < (), ErrorReport > */
+-- src/pg/functions/tenancy.rs:61
+-- pg_bearer::pg::functions::tenancy::is_administrator
+CREATE  FUNCTION auth."is_administrator"() RETURNS bool /* bool */
 STRICT STABLE PARALLEL UNSAFE 
 LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'refuse_restricted_operation_wrapper';
+AS 'MODULE_PATHNAME', 'is_administrator_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/tenancy.rs:24
+-- pg_bearer::pg::functions::tenancy::permission_covers
+CREATE  FUNCTION auth."permission_covers"(
+	"granted" TEXT[], /* Vec < Option < String > > */
+	"wanted" TEXT /* & str */
+) RETURNS bool /* bool */
+IMMUTABLE STRICT PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'permission_covers_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/keys.rs:38
+-- pg_bearer::pg::functions::keys::parse_jwks
+CREATE  FUNCTION auth."parse_jwks"(
+	"jwks" TEXT, /* & str */
+	"rsa_algorithm" TEXT /* & str */
+) RETURNS TABLE (
+	"kid" TEXT,  /* Option < String > */
+	"alg" TEXT,  /* String */
+	"public_jwk" TEXT,  /* String */
+	"thumbprint" bytea  /* Vec < u8 > */
+)
+STRICT STABLE PARALLEL UNSAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'parse_jwks_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -4959,6 +6318,17 @@ AS 'MODULE_PATHNAME', 'explain_credential_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
+-- src/pg/functions/readers.rs:102
+-- pg_bearer::pg::functions::readers::has_scope
+CREATE  FUNCTION auth."has_scope"(
+	"scope" TEXT /* & str */
+) RETURNS bool /* Option < bool > */
+STRICT STABLE PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'has_scope_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
 -- src/pg/functions/api_keys.rs:199
 -- pg_bearer::pg::functions::api_keys::api_key_id
 CREATE  FUNCTION auth."api_key_id"() RETURNS uuid /* Option < pgrx :: Uuid > */
@@ -4968,7 +6338,322 @@ AS 'MODULE_PATHNAME', 'api_key_id_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/lib.rs:82
+-- src/pg/functions/explain.rs:65
+-- pg_bearer::pg::functions::explain::may_run_as
+CREATE  FUNCTION auth."may_run_as"(
+	"as_role" oid /* pg_sys :: Oid */
+) RETURNS bool /* Result < bool, ErrorReport > */
+STRICT VOLATILE PARALLEL UNSAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'may_run_as_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/readers.rs:33
+-- pg_bearer::pg::functions::readers::role
+CREATE  FUNCTION auth."role"() RETURNS TEXT /* Option < String > */
+STRICT STABLE PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'role_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/keys.rs:84
+-- pg_bearer::pg::functions::keys::check_jwt_secret
+CREATE  FUNCTION auth."check_jwt_secret"(
+	"secret" bytea, /* & [u8] */
+	"alg" TEXT /* & str */
+) RETURNS VOID /* Result < (), ErrorReport > */
+STRICT STABLE PARALLEL UNSAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'check_jwt_secret_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/authenticate.rs:47
+-- pg_bearer::pg::functions::authenticate::check_jwt
+CREATE  FUNCTION auth."check_jwt"(
+	"token" TEXT /* Option < CredentialText > */
+) RETURNS TABLE (
+	"valid" bool,  /* bool */
+	"reason" TEXT,  /* Option < String > */
+	"header" jsonb,  /* Option < JsonbText > */
+	"claims" jsonb  /* Option < JsonbText > */
+)
+STABLE PARALLEL UNSAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'check_jwt_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/acting.rs:13
+-- pg_bearer::pg::functions::acting::act_as
+CREATE  FUNCTION auth."act_as"(
+	"identity" jsonb /* Option < JsonbArgument > */
+) RETURNS jsonb /* Result < Option < JsonbValue > , ErrorReport > */
+VOLATILE PARALLEL UNSAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'act_as_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/explain.rs:81
+-- pg_bearer::pg::functions::explain::answers_for
+CREATE  FUNCTION auth."answers_for"(
+	"as_role" oid, /* pg_sys :: Oid */
+	"written_by" oid, /* pg_sys :: Oid */
+	"credential" TEXT, /* Option < CredentialText > */
+	"identity" jsonb, /* Option < JsonbArgument > */
+	"queries" TEXT[], /* Vec < Option < String > > */
+	"search_path" TEXT /* Option < & str > */
+) RETURNS TABLE (
+	"query" INT,  /* i32 */
+	"value" TEXT,  /* Option < String > */
+	"state" TEXT,  /* Option < String > */
+	"failure" TEXT  /* Option < String > */
+)
+VOLATILE PARALLEL UNSAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'answers_for_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/readers.rs:21
+-- pg_bearer::pg::functions::readers::identity
+CREATE  FUNCTION auth."identity"() RETURNS jsonb /* Option < JsonbValue > */
+STRICT STABLE PARALLEL SAFE  
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'show_identity_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/usage.rs:7
+-- pg_bearer::pg::functions::usage::counts_api_key_uses
+CREATE  FUNCTION auth."counts_api_key_uses"() RETURNS bool /* bool */
+STRICT STABLE PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'counts_api_key_uses_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/authenticate.rs:16
+-- pg_bearer::pg::functions::authenticate::authenticate
+CREATE  FUNCTION auth."authenticate"(
+	"credential" TEXT /* Option < CredentialText > */
+) RETURNS jsonb /* Result < Option < JsonbValue > , ErrorReport > */
+VOLATILE PARALLEL UNSAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'authenticate_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/tenancy.rs:18
+-- pg_bearer::pg::functions::tenancy::set_org
+CREATE  FUNCTION auth."set_org"(
+	"org_id" uuid /* Option < pgrx :: Uuid > */
+) RETURNS VOID /* Result < (), ErrorReport > */
+VOLATILE PARALLEL UNSAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'set_org_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/tenancy.rs:30
+-- pg_bearer::pg::functions::tenancy::common_permissions
+CREATE  FUNCTION auth."common_permissions"(
+	"one" TEXT[], /* Vec < Option < String > > */
+	"other" TEXT[] /* Vec < Option < String > > */
+) RETURNS TEXT[] /* Vec < String > */
+IMMUTABLE STRICT PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'common_permissions_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/authenticate.rs:33
+-- pg_bearer::pg::functions::authenticate::verify_jwt
+CREATE  FUNCTION auth."verify_jwt"(
+	"token" TEXT, /* Option < CredentialText > */
+	"issuer" TEXT DEFAULT NULL, /* Option < & str > */
+	"audience" TEXT DEFAULT NULL /* Option < & str > */
+) RETURNS jsonb /* Result < JsonbText, ErrorReport > */
+STABLE PARALLEL UNSAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'verify_jwt_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/tenancy.rs:37
+-- pg_bearer::pg::functions::tenancy::random_token
+CREATE  FUNCTION auth."random_token"() RETURNS TEXT /* Result < String, ErrorReport > */
+STRICT VOLATILE PARALLEL UNSAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'random_token_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/explain.rs:34
+-- pg_bearer::pg::functions::explain::described_identity
+CREATE  FUNCTION auth."described_identity"(
+	"credential" TEXT, /* Option < CredentialText > */
+	"identity" jsonb /* Option < JsonbArgument > */
+) RETURNS TABLE (
+	"refusal" TEXT,  /* Option < String > */
+	"shown" jsonb  /* Option < JsonbText > */
+)
+VOLATILE PARALLEL UNSAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'described_identity_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/authenticate.rs:24
+-- pg_bearer::pg::functions::authenticate::sign_out
+CREATE  FUNCTION auth."sign_out"() RETURNS VOID /* Result < (), ErrorReport > */
+STRICT VOLATILE PARALLEL UNSAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'sign_out_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/api_keys.rs:187
+-- pg_bearer::pg::functions::api_keys::member_permissions
+CREATE  FUNCTION auth."member_permissions"(
+	"user_id" TEXT, /* & str */
+	"org_id" uuid /* pgrx :: Uuid */
+) RETURNS TEXT[] /* Result < :: std :: option :: Option < Vec < String > > , ErrorReport > */
+STRICT STABLE PARALLEL UNSAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'member_permissions_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/readers.rs:82
+-- pg_bearer::pg::functions::readers::has_permission
+CREATE  FUNCTION auth."has_permission"(
+	"permission" TEXT /* & str */
+) RETURNS bool /* Option < bool > */
+STRICT STABLE PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'has_permission_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/readers.rs:46
+-- pg_bearer::pg::functions::readers::claim
+CREATE  FUNCTION auth."claim"(
+	"name" TEXT /* & str */
+) RETURNS TEXT /* Option < String > */
+STRICT STABLE PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'claim_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/tenancy.rs:51
+-- pg_bearer::pg::functions::tenancy::refuse_restricted_operation
+CREATE  FUNCTION auth."refuse_restricted_operation"() RETURNS VOID /* Result < (), ErrorReport > */
+STRICT STABLE PARALLEL UNSAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'refuse_restricted_operation_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/demands.rs:11
+-- pg_bearer::pg::functions::demands::require_authenticated
+CREATE  FUNCTION auth."require_authenticated"() RETURNS bool /* Result < bool, ErrorReport > */
+STRICT STABLE PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'require_authenticated_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/demands.rs:32
+-- pg_bearer::pg::functions::demands::require_org
+CREATE  FUNCTION auth."require_org"(
+	"org_id" uuid /* Option < pgrx :: Uuid > */
+) RETURNS bool /* Result < bool, ErrorReport > */
+STABLE PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'require_org_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/readers.rs:39
+-- pg_bearer::pg::functions::readers::email
+CREATE  FUNCTION auth."email"() RETURNS TEXT /* Option < String > */
+STRICT STABLE PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'email_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/api_keys.rs:206
+-- pg_bearer::pg::functions::api_keys::allows_table
+CREATE  FUNCTION auth."allows_table"(
+	"source" oid /* pg_sys :: Oid */
+) RETURNS bool /* Option < bool > */
+STRICT STABLE PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'allows_table_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/readers.rs:27
+-- pg_bearer::pg::functions::readers::jwt
+CREATE  FUNCTION auth."jwt"() RETURNS jsonb /* Option < JsonbText > */
+STRICT STABLE PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'jwt_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/readers.rs:52
+-- pg_bearer::pg::functions::readers::org_role
+CREATE  FUNCTION auth."org_role"() RETURNS TEXT /* Option < String > */
+STRICT STABLE PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'org_role_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/readers.rs:58
+-- pg_bearer::pg::functions::readers::workspace_role
+CREATE  FUNCTION auth."workspace_role"() RETURNS TEXT /* Option < String > */
+STRICT STABLE PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'workspace_role_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/readers.rs:70
+-- pg_bearer::pg::functions::readers::is_authenticated
+CREATE  FUNCTION auth."is_authenticated"() RETURNS bool /* bool */
+STRICT STABLE PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'is_authenticated_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/keys.rs:60
+-- pg_bearer::pg::functions::keys::parse_jwt_key
+CREATE  FUNCTION auth."parse_jwt_key"(
+	"key" TEXT, /* Option < & str > */
+	"alg" TEXT, /* Option < & str > */
+	"kid" TEXT /* Option < & str > */
+) RETURNS TABLE (
+	"kid" TEXT,  /* Option < String > */
+	"alg" TEXT,  /* String */
+	"public_jwk" TEXT,  /* String */
+	"thumbprint" bytea  /* Vec < u8 > */
+)
+STABLE PARALLEL UNSAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'parse_jwt_key_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/lib.rs:100
 -- finalize
 -- Comments of what is generated, owners, and the one list of grants.
 
@@ -5040,6 +6725,54 @@ comment on function auth.check_jwt_secret(bytea, text) is 'Internal: 22023 unles
 comment on function auth.decode_jwt_secret(text, text) is 'Internal: the bytes of a secret; 22023 when the text is not in the encoding.';
 comment on function auth.counts_api_key_uses() is
     'Internal: are uses of API keys counted, and rate limits enforced, in shared memory? Where pg_bearer is in shared_preload_libraries.';
+
+-- What depends on no row is asked once for each query (src/pg/ffi/planner/once.rs): readers that no column is
+-- compared with, and the costly one that verifies a token. Not the demands: in a parallel query they would raise
+-- before there is a row to raise for.
+alter function auth.claim(text) support auth.support_once;
+alter function auth.jwt() support auth.support_once;
+alter function auth.identity() support auth.support_once;
+alter function auth.role() support auth.support_once;
+alter function auth.email() support auth.support_once;
+alter function auth.org_role() support auth.support_once;
+alter function auth.workspace_role() support auth.support_once;
+alter function auth.has_permission(text) support auth.support_once;
+alter function auth.has_scope(text) support auth.support_once;
+alter function auth.has_permission_in(text, uuid) support auth.support_once;
+alter function auth.org_ids_with(text) support auth.support_once;
+alter function auth.allows_table(oid) support auth.support_once;
+alter function auth.verify_jwt(text, text, text) support auth.support_once;
+
+-- Acting as somebody, and explaining access.
+comment on function auth.act_as(jsonb) is
+    'Administrators: makes an identity that is stated instead of proven, of kind act_as, that of this transaction, and returns it; for tests of policies. Members as auth.identity() shows them: user_id, org_id (a uuid or an external_id), org_role, permissions, workspace_id, scopes, role, email, environment (live by default), claims and others, and also org_ids, workspace_ids and email_verified. Rows of memberships count as for a token of that user; what is stated counts before them. Noted in the server log. 22023 for NULL, another member, a wrong type and what is disabled or unknown; 42501 for a service and anybody but administrators; 55006 while a cursor is open.';
+comment on function auth.explain_access(regclass, text, text, jsonb, jsonb, name, text) is
+    'Administrators: why a row is, or is not, there for somebody. A row for each policy, with what it says of the row and the values of the auth functions in it, then one with the conclusion. command: select, insert, insert returning, update, delete or upsert. Either credential or identity (as for auth.act_as()), or nobody. row_key: columns and values that find the row, or for inserts the row itself; NULL: no verdicts. as_role: NULL is the only role that the table is granted to. Policies run as that role, READ ONLY, and all they do is rolled back; functions in them that have no search_path of their own get helper_search_path, by default the caller''s. 22023 for a bad argument, 42501 for a role that the caller may not SET ROLE to, for rows that he may not read and for anybody but administrators.';
+comment on function auth.rows_visible_to(regclass, jsonb, name, text) is
+    'Administrators: the rows of a table or view that an identity (as for auth.act_as(); NULL is nobody) sees as a role, as jsonb; the other arguments, and how it runs, are those of auth.explain_access(). 22023, 42501, and what selecting the rows raises.';
+comment on function auth.assert_isolated(regclass, name, name, text) is
+    'Administrators: tries whether identities of up to 100 organizations in a table, live and test, a stranger, a user without organization and nobody see rows of others as a role, or get past policies to write them (policies are evaluated, nothing is written); returns what was tried. P0004 with the offence. org_column: NULL is org_id or the one that policies ask about. 22023 for a bad argument and a table without rows, 42501 for whoever may not read all rows of the table.';
+comment on function auth.asked_role(regclass, name) is 'Internal: the role that is asked about, or for NULL the only one that the table is granted to; 22023 otherwise.';
+comment on function auth.parts_of(regclass) is 'Internal: a table and all that inherit from it.';
+comment on function auth.privileges_for(text) is 'Internal: the privileges that a command takes; NULL for an unknown one.';
+comment on function auth.missing_grants(regclass, oid, text) is 'Internal: what a role was not granted for a command, in words, or NULL.';
+comment on function auth.column_grants(regclass, oid, text) is 'Internal: which columns alone a role was granted, in words, or NULL.';
+comment on function auth.policy_bypass(regclass, oid) is 'Internal: why a table''s policies do not count for a role, in words, or NULL.';
+comment on function auth.policy_steps(text) is 'Internal: which policies a command asks, one after the other.';
+comment on function auth.call_reason(text, jsonb, jsonb) is 'Internal: why one of our functions answers no, in words, or NULL.';
+comment on function auth.policy_reading(oid, oid, text, jsonb, jsonb, text[], jsonb, text) is 'Internal: the verdicts of a policy on a row for an identity, and the values of our functions in it.';
+comment on function auth.verdict_text(jsonb) is 'Internal: a verdict as text; NULL for what was not asked.';
+comment on function auth.reading_words(jsonb) is 'Internal: the values of our functions in a policy, in words.';
+comment on function auth.access_verdict(text, name, jsonb, boolean) is 'Internal: what follows from the verdicts of all policies, in words.';
+comment on function auth.asked_row(regclass, text, jsonb) is 'Internal: the row that row_key names, or NULL; 22023 for a bad key, 42501 for rows that the outer user may not read.';
+comment on function auth.organization_column(regclass, name) is 'Internal: the column that says whose a row is; 22023 when there is none, or no single one.';
+comment on function auth.policy_condition(regclass, oid, text, text, jsonb) is 'Internal: a query for whether policies let a row through, or NULL when nothing does.';
+comment on function auth.try_isolation(regclass, oid, name, text, jsonb, jsonb, jsonb, text) is 'Internal: P0004 when an identity reaches rows of others; otherwise whether it sees its own.';
+comment on function auth.described_identity(text, jsonb) is 'Internal: the identity of a credential, or one that is stated, or why the credential is refused.';
+comment on function auth.may_run_as(oid) is 'Internal: may something be run as this role? 42501 when the outer user may not SET ROLE to it, 22023 when there is none.';
+comment on function auth.answers_for(oid, oid, text, jsonb, text[], text) is 'Internal: what queries answer to a role, for an identity; everything is rolled back.';
+comment on function auth.calls_in(text, oid) is 'Internal: the calls of our functions in a policy''s expression.';
+comment on function auth.stored_rows(oid, oid[], jsonb, text, integer) is 'Internal: rows of a table, read past its policies for somebody to whom they do not apply; 42501 for others, 22023 for a bad key.';
 
 -- Tables and security-definer functions belong to a role that can do nothing else.
 do $$
@@ -5247,5 +6980,61 @@ grant execute on function
     auth.protection_unique_keys(oid, smallint), auth.protection_plan(oid, jsonb), auth.protection_advice(oid, jsonb),
     auth.protection_removal(oid), auth.protection_is_intact(oid, jsonb)
 to public;
+
+comment on function auth.lint(name[]) is
+    'What keeps tenants apart less than it seems to, the worst first: nothing on what auth.protect() made. severity is error where a row can reach another organization, or nobody, by this alone; warning where something else has to go wrong too, or queries become slow; info for what is good to know. object is what it is about, as SQL names it; fix is SQL that clears the finding, to be read before it is run, by the object''s owner or a superuser; NULL where the message says what a human has to decide. Looks at these schemas, or, for NULL, at all but those of the system and auth, not at members of extensions, and at roles, publications and the database whatever the schemas. Reads catalogs only, with the caller''s rights: anybody may call it. 22023 for a schema that does not exist.';
+comment on function auth.lint_schemas(name[]) is 'Internal: the schemas that auth.lint() looks at; 22023 for one that does not exist.';
+comment on function auth.lint_readers(name[]) is 'Internal: functions of ours with these names, and functions of applications that call them.';
+comment on function auth.lint_org_readers() is 'Internal: functions that answer for the organization, as auth.lint_readers().';
+comment on function auth.lint_identity_readers() is 'Internal: functions that answer for the identity, as auth.lint_readers().';
+comment on function auth.organization_columns() is
+    'The tables of applications that have a column for the organization, and its number: the column that a policy compares with our functions, or else whose default is one of them, or else a uuid called org_id, organization_id or tenant_id. Several rows for a table with several of one sort.';
+comment on function auth.lint_environment_columns() is 'Internal: the tables that have a column for the environment, live or test, and its name.';
+comment on function auth.lint_predicate(oid, smallint, name) is 'Internal: the least that a tenants'' policy of a table has to ask, with these columns; NULL for a type without a reader.';
+comment on function auth.lint_expressions(oid[]) is 'Internal: the expressions of all policies in these schemas.';
+comment on function auth.lint_policy_facts(oid[], oid[], smallint[]) is 'Internal: what every policy in these schemas asks; the arrays are auth.organization_columns().';
+comment on function auth.lint_clauses("char", text, text, text) is 'Internal: USING and WITH CHECK of a policy for this command with this condition beside others; NULL without a condition.';
+comment on function auth.lint_policies(oid[], oid[], smallint[]) is 'Internal: findings of auth.lint() about policies.';
+comment on function auth.lint_tables(oid[], oid[], smallint[]) is 'Internal: findings of auth.lint() about tables.';
+comment on function auth.lint_unique_keys(oid[], oid[], smallint[]) is 'Internal: findings of auth.lint() about unique keys.';
+comment on function auth.lint_foreign_keys(oid[], oid[], smallint[]) is 'Internal: findings of auth.lint() about foreign keys.';
+comment on function auth.lint_protected(oid[]) is 'Internal: these tables, those with row-level security, and the views on them, each with the table below.';
+comment on function auth.lint_escapes(oid, oid) is 'Internal: do the policies of a table not hold for this role? NULL when there is no such role or table.';
+comment on function auth.lint_views(oid[], oid[]) is 'Internal: findings of auth.lint() about views.';
+comment on function auth.lint_functions(oid[], oid[]) is 'Internal: findings of auth.lint() about functions.';
+comment on function auth.lint_grants(oid[], oid[]) is 'Internal: findings of auth.lint() about grants.';
+comment on function auth.lint_roles(oid[], oid[]) is 'Internal: findings of auth.lint() about roles.';
+comment on function auth.lint_replication() is 'Internal: findings of auth.lint() about replication.';
+
+-- auth.lint() runs as the caller, and so do its parts: they read catalogs that everybody may read.
+grant execute on function
+    auth.lint(name[]), auth.lint_schemas(name[]), auth.lint_readers(name[]), auth.lint_org_readers(),
+    auth.lint_identity_readers(), auth.organization_columns(), auth.lint_environment_columns(),
+    auth.lint_predicate(oid, smallint, name), auth.lint_expressions(oid[]),
+    auth.lint_policy_facts(oid[], oid[], smallint[]), auth.lint_clauses("char", text, text, text),
+    auth.lint_policies(oid[], oid[], smallint[]), auth.lint_tables(oid[], oid[], smallint[]),
+    auth.lint_unique_keys(oid[], oid[], smallint[]), auth.lint_foreign_keys(oid[], oid[], smallint[]),
+    auth.lint_protected(oid[]), auth.lint_escapes(oid, oid), auth.lint_views(oid[], oid[]),
+    auth.lint_functions(oid[], oid[]), auth.lint_grants(oid[], oid[]), auth.lint_roles(oid[], oid[]),
+    auth.lint_replication()
+to public;
+
+grant execute on function
+    auth.act_as(jsonb), auth.explain_access(regclass, text, text, jsonb, jsonb, name, text),
+    auth.rows_visible_to(regclass, jsonb, name, text), auth.assert_isolated(regclass, name, name, text)
+to bearer_admin;
+
+grant execute on function
+    auth.asked_role(regclass, name), auth.parts_of(regclass), auth.privileges_for(text),
+    auth.missing_grants(regclass, oid, text), auth.column_grants(regclass, oid, text), auth.policy_bypass(regclass, oid), auth.policy_steps(text),
+    auth.call_reason(text, jsonb, jsonb), auth.policy_reading(oid, oid, text, jsonb, jsonb, text[], jsonb, text),
+    auth.verdict_text(jsonb), auth.reading_words(jsonb), auth.access_verdict(text, name, jsonb, boolean),
+    auth.asked_row(regclass, text, jsonb), auth.organization_column(regclass, name),
+    auth.policy_condition(regclass, oid, text, text, jsonb),
+    auth.try_isolation(regclass, oid, name, text, jsonb, jsonb, jsonb, text),
+    auth.described_identity(text, jsonb), auth.may_run_as(oid),
+    auth.answers_for(oid, oid, text, jsonb, text[], text), auth.calls_in(text, oid),
+    auth.stored_rows(oid, oid[], jsonb, text, integer)
+to bearer_owner;
 /* </end connected objects> */
 
