@@ -184,7 +184,7 @@ grant usage on schema auth to public;
 grant execute on function
     auth.authenticate(text), auth.sign_out(), auth.verify_jwt(text, text, text),
     auth.uid(), auth.user_id(), auth.jwt(), auth.role(), auth.email(), auth.claim(text), auth.identity(),
-    auth.current_org(), auth.current_workspace(), auth.org_role(), auth.org_ids(), auth.workspace_ids(),
+    auth.current_org(), auth.current_workspace(), auth.org_role(), auth.org_ids(), auth.workspace_ids(), auth.id_lists(),
     auth.org_ids_with(text), auth.in_org(uuid), auth.is_member(uuid), auth.is_workspace_member(uuid),
     auth.has_permission(text), auth.has_permission_in(text, uuid), auth.has_scope(text), auth.environment(),
     auth.is_authenticated(), auth.is_service_role(),

@@ -39,6 +39,8 @@ create function auth.support_is_workspace_member(internal) returns internal
 create function auth.support_once(internal) returns internal
     language c strict as 'MODULE_PATHNAME', 'pg_bearer_support_once';
 
+create function auth.id_lists(out org_ids uuid[], out workspace_ids uuid[])
+    language c stable parallel safe as 'MODULE_PATHNAME', 'pg_bearer_id_lists';
 create function auth.in_org(org_id uuid) returns boolean
     language c stable strict leakproof parallel safe support auth.support_in_org as 'MODULE_PATHNAME', 'pg_bearer_in_org';
 create function auth.is_member(org_id uuid) returns boolean
@@ -54,6 +56,8 @@ comment on function auth.current_workspace() is
     'The workspace this transaction acts for, or NULL.';
 comment on function auth.org_ids() is
     'The organizations the user belongs to, sorted; empty without an identity.';
+comment on function auth.id_lists() is
+    'Internal: auth.org_ids() and auth.workspace_ids() as a record, for plans with long lists; NULL without an identity.';
 comment on function auth.workspace_ids() is
     'The workspaces the user belongs to, sorted; empty without an identity.';
 comment on function auth.user_id() is

@@ -199,6 +199,25 @@ raw_reader!(
     pg_bearer_workspace_ids, pg_finfo_pg_bearer_workspace_ids,
     |fcinfo| kept_list(fcinfo, |view| copy_ids(view.workspaces())));
 
+raw_reader!(
+    /// `auth.id_lists()`
+    pg_bearer_id_lists, pg_finfo_pg_bearer_id_lists, |fcinfo| kept(fcinfo, |view| copy_lists(view)));
+
+/// Both lists as a record.
+unsafe fn copy_lists(view: View<'_>) -> Option<pg_sys::Datum> {
+    // SAFETY: the description says two columns, and two values are given; all of it is allocated or raises.
+    unsafe {
+        let mut values = [copy_ids(view.orgs())?, copy_ids(view.workspaces())?];
+        let description = pg_sys::CreateTemplateTupleDesc(2);
+        for (number, name) in [(1, c"org_ids"), (2, c"workspace_ids")] {
+            pg_sys::TupleDescInitEntry(description, number, name.as_ptr(), pg_sys::UUIDARRAYOID, -1, 1);
+        }
+        let description = pg_sys::BlessTupleDesc(description);
+        let tuple = pg_sys::heap_form_tuple(description, values.as_mut_ptr(), [false; 2].as_mut_ptr());
+        Some(pg_sys::HeapTupleHeaderGetDatum((*tuple).t_data))
+    }
+}
+
 /// Like [`kept`], with an empty list instead of NULL.
 unsafe fn kept_list(fcinfo: pg_sys::FunctionCallInfo, copy: Copy) -> pg_sys::Datum {
     // SAFETY: as for `kept`.

@@ -283,6 +283,7 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = &[
     ("public", "user_id() text: stable safe c pg_bearer_user_id"),
     ("public", "verify_jwt(text, text, text) jsonb: stable unsafe c"),
     ("public", "workspace_ids() uuid[]: stable safe c pg_bearer_workspace_ids"),
+    ("public", "id_lists() record: stable safe c pg_bearer_id_lists"),
     ("public", "workspace_role() text: stable safe strict c"),
     ("public", "allows_table(oid) boolean: stable safe strict c"),
     ("public", "api_key_id() uuid: stable safe strict c"),

@@ -151,3 +151,51 @@ fn planning_for_ten_thousand_organizations_looks_up_none_of_them() {
     let counted = session.value("select count(*) from items where auth.is_member(org_id)");
     assert_eq!(counted.as_deref(), Some("12000"));
 }
+
+#[test]
+fn a_long_list_serves_an_index_without_being_looked_up() {
+    let db = prepared();
+    db.superuser().run(
+        "create index items_btree on items (org_id); create index items_brin on items using brin (org_id);
+         create index items_workspaces on items (workspace_id); update items set workspace_id = org_id; analyze items",
+    );
+    let mut session = db.superuser();
+    sign_in_to(&mut session, &db, 100);
+    let query = "select count(*) from items where auth.is_member(org_id)";
+    let written_out = session.value("select count(*) from items where org_id = any (auth.org_ids())");
+    session.run("prepare counted as select count(*) from items where auth.is_member(org_id)");
+    for kind in ["indexscan", "bitmapscan", "indexonlyscan", "seqscan"] {
+        allow_only(&mut session, kind);
+        let plan = plan(&mut session, query);
+        assert_eq!(plan.contains("(org_id = ANY ((auth.id_lists()).org_ids))"), kind != "seqscan", "{plan}");
+        assert_eq!(session.value(query), written_out, "{kind}");
+    }
+    allow_only(&mut session, "indexscan");
+    session.run("set plan_cache_mode = force_generic_plan");
+    assert_eq!(session.value("execute counted"), written_out);
+    // Workers ask for the list themselves.
+    for setting in [
+        "max_parallel_workers_per_gather = 2",
+        "parallel_setup_cost = 0",
+        "parallel_tuple_cost = 0",
+        "min_parallel_index_scan_size = 0",
+        "min_parallel_table_scan_size = 0",
+        "cpu_operator_cost = 1",
+    ] {
+        session.run(&format!("set local {setting}"));
+    }
+    let parallel = format!("{query} and length(body) > 1");
+    assert!(plan(&mut session, &parallel).contains("Gather"), "{}", plan(&mut session, &parallel));
+    assert_eq!(session.value(&parallel), written_out);
+    // The plan serves whoever comes next.
+    session.run("select auth.sign_out()");
+    assert_eq!(session.value("execute counted").as_deref(), Some("0"));
+    session.run("rollback");
+    sign_in(&mut session, json!({}));
+    assert_eq!(session.value("execute counted").as_deref(), Some("2000"));
+    session.run("rollback");
+    // Of most values every row is looked at.
+    sign_in_to(&mut session, &db, 500);
+    session.run("set enable_seqscan = off");
+    assert!(!plan(&mut session, query).contains("Index Cond"), "{}", plan(&mut session, query));
+}

@@ -9,16 +9,26 @@ use std::ffi::CStr;
 /// Up to so many ids are looked up one by one in the statistics of a column.
 const MOST_LOOKED_UP: usize = 64;
 
+/// A long list that is more than this part of all values is better looked for in every row.
+const MOST_OF_A_COLUMN: f64 = 0.2;
+
 /// A list of ids that a column can be in.
 struct Ids {
     name: &'static CStr,
     symbol: &'static CStr,
+    /// Its place in what `auth.id_lists()` returns.
+    place: pg_sys::AttrNumber,
     count: fn(View<'_>) -> usize,
 }
 
-const ORG_IDS: Ids = Ids { name: c"org_ids", symbol: c"pg_bearer_org_ids", count: |view| view.orgs().len() };
-const WORKSPACE_IDS: Ids =
-    Ids { name: c"workspace_ids", symbol: c"pg_bearer_workspace_ids", count: |view| view.workspaces().len() };
+const ORG_IDS: Ids =
+    Ids { name: c"org_ids", symbol: c"pg_bearer_org_ids", place: 1, count: |view| view.orgs().len() };
+const WORKSPACE_IDS: Ids = Ids {
+    name: c"workspace_ids",
+    symbol: c"pg_bearer_workspace_ids",
+    place: 2,
+    count: |view| view.workspaces().len(),
+};
 
 support_function!(
     /// For `auth.in_org(uuid)`.
@@ -85,46 +95,83 @@ unsafe fn index_condition(
             return None;
         }
         let argument = only_uuid((*request.node.cast::<pg_sys::FuncExpr>()).args)?;
-        let test = one_of(request.root, request.funcid, argument, ids)?;
+        let count = count(ids);
+        let all = if count <= MOST_LOOKED_UP {
+            reader(request.root, request.funcid, ids.name, ids.symbol, pg_sys::UUIDARRAYOID)?
+        } else if part_of(request.root, argument, 0, count) < MOST_OF_A_COLUMN {
+            unseen(request.root, request.funcid, ids)?
+        } else {
+            return None;
+        };
+        let test = one_of(argument, all);
         request.lossy = false;
         Some(list([test.cast()]).cast())
     }
 }
 
-unsafe fn one_of(
+fn count(ids: &Ids) -> usize {
+    with_identity(ids.count).unwrap_or(0)
+}
+
+/// The list as a column of a record, which the planner does not evaluate to look every id up for each index.
+unsafe fn unseen(
     root: *mut pg_sys::PlannerInfo,
     function: pg_sys::Oid,
-    argument: *mut pg_sys::Node,
     ids: &Ids,
-) -> Option<*mut pg_sys::ScalarArrayOpExpr> {
+) -> Option<*mut pg_sys::Node> {
+    // SAFETY: the tag is that of the type.
+    unsafe {
+        let lists = reader(root, function, c"id_lists", c"pg_bearer_id_lists", pg_sys::RECORDOID)?;
+        let column: *mut pg_sys::FieldSelect = make_node(pg_sys::NodeTag::T_FieldSelect);
+        (*column).arg = lists.cast();
+        (*column).fieldnum = ids.place;
+        (*column).resulttype = pg_sys::UUIDARRAYOID;
+        (*column).resulttypmod = -1;
+        Some(column.cast())
+    }
+}
+
+unsafe fn one_of(argument: *mut pg_sys::Node, all: *mut pg_sys::Node) -> *mut pg_sys::ScalarArrayOpExpr {
     // SAFETY: the planner's expressions; the tag is that of the type.
     unsafe {
-        let all = reader(root, function, ids.name, ids.symbol, pg_sys::UUIDARRAYOID)?;
         let test: *mut pg_sys::ScalarArrayOpExpr = make_node(pg_sys::NodeTag::T_ScalarArrayOpExpr);
         (*test).opno = UUID_EQ;
         (*test).useOr = true;
         (*test).args = list([argument, all]);
         (*test).location = -1;
         pg_sys::set_sa_opfuncid(test);
-        Some(test)
+        test
     }
 }
 
 /// The part of the rows that are in the list. A long list is not walked, which took longer than most queries;
 /// a list that is empty now may be another one when the plan is used.
 unsafe fn selectivity(request: &pg_sys::SupportRequestSelectivity, ids: &Ids) -> Option<f64> {
-    let count = with_identity(ids.count).unwrap_or(0);
-    // SAFETY: the planner's request; statistics are released after their use.
+    let count = count(ids);
+    // SAFETY: the planner's request.
     unsafe {
         let argument = only_uuid(request.args)?;
-        if (1..=MOST_LOOKED_UP).contains(&count) {
-            let test = one_of(request.root, request.funcid, argument, ids)?;
-            let (join, relation) = (request.is_join, request.varRelid);
-            let (kind, info) = (request.jointype, request.sjinfo);
-            return Some(pg_sys::scalararraysel(request.root, test, join, relation, kind, info));
+        if !(1..=MOST_LOOKED_UP).contains(&count) {
+            return Some(part_of(request.root, argument, request.varRelid, count));
         }
+        let all = reader(request.root, request.funcid, ids.name, ids.symbol, pg_sys::UUIDARRAYOID)?;
+        let (join, relation) = (request.is_join, request.varRelid);
+        let (kind, info) = (request.jointype, request.sjinfo);
+        Some(pg_sys::scalararraysel(request.root, one_of(argument, all), join, relation, kind, info))
+    }
+}
+
+/// The part of the rows that so many values of an expression have, at least one, if all are as frequent.
+unsafe fn part_of(
+    root: *mut pg_sys::PlannerInfo,
+    expression: *mut pg_sys::Node,
+    relation: std::ffi::c_int,
+    count: usize,
+) -> f64 {
+    // SAFETY: the planner's expression; statistics are released after their use.
+    unsafe {
         let mut column = pg_sys::VariableStatData::default();
-        pg_sys::examine_variable(request.root, argument, request.varRelid, &mut column);
+        pg_sys::examine_variable(root, expression, relation, &mut column);
         let mut is_default = false;
         let distinct = pg_sys::get_variable_numdistinct(&mut column, &mut is_default);
         let mut nulls = 0.0;
@@ -135,6 +182,6 @@ unsafe fn selectivity(request: &pg_sys::SupportRequestSelectivity, ids: &Ids) ->
                 free(column.statsTuple);
             }
         }
-        Some(((1.0 - nulls) * count.max(1) as f64 / distinct.max(1.0)).clamp(0.0, 1.0))
+        ((1.0 - nulls) * count.max(1) as f64 / distinct.max(1.0)).clamp(0.0, 1.0)
     }
 }
