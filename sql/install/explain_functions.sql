@@ -5,16 +5,22 @@ create function auth.asked_row(source regclass, command text, row_key jsonb) ret
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     found jsonb[];
+    unknown text;
 begin
     if row_key is null then
         return null;
     end if;
-    if jsonb_typeof(row_key) <> 'object'
-       or exists (select from jsonb_object_keys(row_key) k (name)
-                   where k.name not in (select a.attname from pg_attribute a
-                                         where a.attrelid = asked_row.source and a.attnum > 0 and not a.attisdropped)) then
+    if jsonb_typeof(row_key) = 'object' then
+        select k.name into unknown
+          from jsonb_object_keys(row_key) k (name)
+         where k.name not in (select a.attname from pg_attribute a
+                               where a.attrelid = asked_row.source and a.attnum > 0 and not a.attisdropped)
+         limit 1;
+    end if;
+    if jsonb_typeof(row_key) <> 'object' or unknown is not null then
         raise invalid_parameter_value using
-            message = 'row_key has to be an object of columns of the table and their values';
+            message = 'row_key has to be an object of columns of the table and their values',
+            hint = coalesce('The table has no column ' || quote_ident(unknown) || '.', 'For example {"id": 7}.');
     end if;
     if command in ('insert', 'insert returning') then
         return row_key;
@@ -25,6 +31,31 @@ begin
         raise invalid_parameter_value using message = 'row_key has to name one row', hint = 'More than one has these values.';
     end if;
     return found[1];
+end
+$$;
+
+-- What an insert puts into columns that it does not name, where the default is a constant or one of our functions.
+-- Others are not tried: they may count, or do more.
+create function auth.assumed_defaults(source regclass, as_role oid, credential text, identity jsonb, helper_search_path text)
+    returns jsonb
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    queries text[];
+begin
+    select array_agg(format('select pg_catalog.jsonb_build_object(%L::pg_catalog.text, %s)::pg_catalog.text', a.attname, e.shown))
+      into queries
+      from pg_attrdef d
+      join pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum and a.attgenerated = ''
+     cross join lateral (select pg_get_expr(d.adbin, d.adrelid) as shown) e
+     where d.adrelid = assumed_defaults.source
+       and (d.adbin::text like '{CONST %' or e.shown ~ '^\(*"?auth"?\."?[a-z_]+"?\(\)\)*(::[a-z ]+)?$');
+    if queries is null then
+        return '{}';
+    end if;
+    return coalesce((select jsonb_object_agg(v.key, v.value)
+                       from auth.answers_for(as_role, as_role, credential, identity, queries, helper_search_path) r
+                      cross join lateral jsonb_each(r.value::jsonb) v
+                      where r.failure is null), '{}');
 end
 $$;
 
@@ -55,7 +86,9 @@ begin
             hint = 'It is one of select, insert, insert returning, update, delete and upsert.';
     end if;
     if (select count(*) from pg_class c where c.oid = explain_access.source and c.relkind in ('r', 'p')) = 0 then
-        raise invalid_parameter_value using message = 'access to a table is explained, and this is none';
+        raise invalid_parameter_value using 
+            message = 'access to a table is explained, and this is none',
+            hint = 'Of a view ask about its tables: as_role is its owner, or with security_invoker whoever asks.';
     end if;
     role_oid := auth.asked_role(source, as_role);
     rolename := pg_get_userbyid(role_oid);
@@ -71,6 +104,9 @@ begin
         return;
     end if;
     asked_about := auth.asked_row(source, asked, row_key);
+    if asked in ('insert', 'insert returning') then
+        asked_about := auth.assumed_defaults(source, role_oid, credential, identity, helper_search_path) || asked_about;
+    end if;
     for found in
         select p.oid, p.polname, p.polpermissive, p.polcmd::text as cmd,
                pg_get_expr(p.polqual, p.polrelid) as qual, pg_get_expr(p.polwithcheck, p.polrelid) as checked,

@@ -125,6 +125,11 @@ create function auth.call_reason(called text, arguments jsonb, shown jsonb) retu
            when called = 'in_org' then
                coalesce('the current organization of ' || u.name || ' is ' || (shown ->> 'org_id') || ', not ' || (arguments ->> 0),
                         u.name || ' has no current organization')
+           when called in ('current_org', 'external_org_id', 'external_org_number') then
+               coalesce('the organization ' || (shown ->> 'org_id') || ' has no external_id'
+                        || case called when 'external_org_number' then ' that is a number' else '' end,
+                        u.name || ' has no current organization')
+           when called = 'current_workspace' then u.name || ' has no current workspace'
            when called = 'is_member' then u.name || ' is not a member of ' || (arguments ->> 0)
            when called = 'is_workspace_member' then u.name || ' is not a member of the workspace ' || (arguments ->> 0)
            when called = 'has_permission' then
@@ -135,7 +140,27 @@ create function auth.call_reason(called text, arguments jsonb, shown jsonb) retu
            when called = 'has_scope' then 'the scope ' || (arguments ->> 0) || ' was not granted'
            when called = 'is_service_role' then 'the identity is no verified service credential'
            when called = 'allows_table' then 'the API key is not for this table' end
-      from (select coalesce('user ' || (shown ->> 'user_id'), 'the identity') as name) u
+      from (select coalesce(case when shown ->> 'kind' = 'api_key' then 'the API key' || coalesce(' of user ' || (shown ->> 'user_id'), '') end,
+                            'user ' || (shown ->> 'user_id'), 'the identity') as name) u
+$$;
+
+-- The value in the row that a call is compared with, as {"column": …, "value": …}; NULL unless all that a policy does
+-- with the call is to compare it with one column.
+create function auth.compared_with(called text, conditions text[], row_values jsonb) returns jsonb
+    language sql immutable set search_path = pg_catalog, pg_temp as $$
+    with pattern (call, compared) as (
+        select p.call, '\(([a-z_][a-z0-9_]*|"(?:[^"]|"")+")\)?(?:::[a-z ]+)? = ' || p.call
+          from (select regexp_replace(called, '([^[:alnum:]_])', '\\\1', 'g')) p (call)
+    ), condition (shown) as (
+        select distinct c.shown from unnest(conditions) c (shown) where strpos(c.shown, called) > 0
+    )
+    select jsonb_build_object('column', min(n.name), 'value', row_values -> min(n.name))
+      from pattern p
+     cross join condition c
+     cross join lateral regexp_matches(c.shown, p.compared, 'g') m (parts)
+     cross join lateral (select (parse_ident(m.parts[1]))[1] as name) n
+    having min(n.name) = max(n.name) and row_values ? min(n.name)
+       and count(*) = (select sum(regexp_count(c.shown, p.call)) from pattern p cross join condition c)
 $$;
 
 -- What a policy says of a row for an identity: its verdicts, and the values of our functions in it.
@@ -189,12 +214,15 @@ begin
         'using', auth.verdict_text(answers -> '1'), 'check', auth.verdict_text(answers -> '2'),
         'calls', (select coalesce(jsonb_agg(jsonb_build_object('call', c.item ->> 'call', 'called', c.item ->> 'called',
                                    'value', coalesce(to_jsonb('error: ' || (v.answer ->> 'failure')), (v.answer ->> 'value')::jsonb, 'null'),
-                                   'reason', case when v.answer ->> 'failure' is null
-                                                   and coalesce(v.answer ->> 'value', 'null') in ('false', 'null') then
-                                       auth.call_reason(c.item ->> 'called', (answers -> (2 * c.n + 2)::text ->> 'value')::jsonb, shown) end)
+                                   'matches', w.compared ->> 'value' = (v.answer ->> 'value')::jsonb #>> '{}',
+                                   'reason', case when v.answer ->> 'failure' is not null then null
+                                                  when coalesce(v.answer ->> 'value', 'null') in ('false', 'null') then
+                                       auth.call_reason(c.item ->> 'called', (answers -> (2 * c.n + 2)::text ->> 'value')::jsonb, shown) end,
+                                   'compared', w.compared)
                                    order by c.n), '[]')
                     from jsonb_array_elements(calls) with ordinality c (item, n)
-                   cross join lateral (select answers -> (2 * c.n + 1)::text) v (answer)));
+                   cross join lateral (select answers -> (2 * c.n + 1)::text) v (answer)
+                   cross join lateral (select auth.compared_with(c.item ->> 'call', array[found.qual, found.checked], row_values)) w (compared)));
 end
 $$;
 
@@ -208,10 +236,12 @@ $$;
 -- The values of our functions in policies, as reasons.
 create function auth.reading_words(reading jsonb) returns text
     language sql immutable set search_path = pg_catalog, pg_temp as $$
-    select string_agg((c.item ->> 'call') || ' is ' || coalesce(c.item ->> 'value', 'null') || coalesce(' because ' || (c.item ->> 'reason'), ''),
+    select string_agg((c.item ->> 'call') || ' is ' || coalesce(c.item ->> 'value', 'null') || coalesce(' because ' || (c.item ->> 'reason'), '')
+                      || coalesce(', and ' || quote_ident(c.item -> 'compared' ->> 'column') || ' of the row is '
+                                  || coalesce(c.item -> 'compared' ->> 'value', 'null'), ''),
                       '; ' order by c.n)
       from jsonb_array_elements(reading -> 'calls') with ordinality c (item, n)
-     where c.item -> 'value' <> 'true'
+     where c.item -> 'value' <> 'true' and (c.item ->> 'matches')::boolean is not true
 $$;
 
 -- What follows from the policies for a command; readings are what auth.explain_access() collects.

@@ -90,7 +90,7 @@ alter function auth.verify_jwt(text, text, text) support auth.support_once;
 comment on function auth.act_as(jsonb) is
     'Administrators: makes an identity that is stated instead of proven, of kind act_as, that of this transaction, and returns it; for tests of policies. Members as auth.identity() shows them: user_id, org_id (a uuid or an external_id), org_role, permissions, workspace_id, scopes, role, email, environment (live by default), claims and others, and also org_ids, workspace_ids and email_verified. Rows of memberships count as for a token of that user; what is stated counts before them. Noted in the server log. 22023 for NULL, another member, a wrong type and what is disabled or unknown; 42501 for a service and anybody but administrators; 55006 while a cursor is open.';
 comment on function auth.explain_access(regclass, text, text, jsonb, jsonb, name, text) is
-    'Administrators: why a row is, or is not, there for somebody. A row for each policy, with what it says of the row and the values of the auth functions in it, then one with the conclusion. command: select, insert, insert returning, update, delete or upsert. Either credential or identity (as for auth.act_as()), or nobody. row_key: columns and values that find the row, or for inserts the row itself; NULL: no verdicts. as_role: NULL is the only role that the table is granted to. Policies run as that role, READ ONLY, and all they do is rolled back; functions in them that have no search_path of their own get helper_search_path, by default the caller''s. 22023 for a bad argument, 42501 for a role that the caller may not SET ROLE to, for rows that he may not read and for anybody but administrators.';
+    'Administrators: why a row is, or is not, there for somebody. A row for each policy, with what it says of the row and the values of the auth functions in it, then one with the conclusion. command: select, insert, insert returning, update, delete or upsert. Either credential or identity (as for auth.act_as()), or nobody. row_key: columns and values that find the row, or for inserts the row itself (columns that are left out have their default where it is a constant or one of our functions, otherwise NULL); NULL: no verdicts. as_role: NULL is the only role that the table is granted to. Policies run as that role, READ ONLY, and all they do is rolled back; functions in them that have no search_path of their own get helper_search_path, by default the caller''s. 22023 for a bad argument, 42501 for a role that the caller may not SET ROLE to, for rows that he may not read and for anybody but administrators.';
 comment on function auth.rows_visible_to(regclass, jsonb, name, text) is
     'Administrators: the rows of a table or view that an identity (as for auth.act_as(); NULL is nobody) sees as a role, as jsonb; the other arguments, and how it runs, are those of auth.explain_access(). 22023, 42501, and what selecting the rows raises.';
 comment on function auth.assert_isolated(regclass, name, name, text) is
@@ -108,6 +108,8 @@ comment on function auth.verdict_text(jsonb) is 'Internal: a verdict as text; NU
 comment on function auth.reading_words(jsonb) is 'Internal: the values of our functions in a policy, in words.';
 comment on function auth.access_verdict(text, name, jsonb, boolean) is 'Internal: what follows from the verdicts of all policies, in words.';
 comment on function auth.asked_row(regclass, text, jsonb) is 'Internal: the row that row_key names, or NULL; 22023 for a bad key, 42501 for rows that the outer user may not read.';
+comment on function auth.assumed_defaults(regclass, oid, text, jsonb, text) is 'Internal: defaults of a table that are constants or functions of ours, as an identity inserts them.';
+comment on function auth.compared_with(text, text[], jsonb) is 'Internal: the column that a call is compared with and its value in the row, or NULL.';
 comment on function auth.organization_column(regclass, name) is 'Internal: the column that says whose a row is; 22023 when there is none, or no single one.';
 comment on function auth.policy_condition(regclass, oid, text, text, jsonb) is 'Internal: a query for whether policies let a row through, or NULL when nothing does.';
 comment on function auth.try_isolation(regclass, oid, name, text, jsonb, jsonb, jsonb, text) is 'Internal: P0004 when an identity reaches rows of others; otherwise whether it sees its own.';
@@ -372,7 +374,8 @@ grant execute on function
     auth.missing_grants(regclass, oid, text), auth.column_grants(regclass, oid, text), auth.policy_bypass(regclass, oid), auth.policy_steps(text),
     auth.call_reason(text, jsonb, jsonb), auth.policy_reading(oid, oid, text, jsonb, jsonb, text[], jsonb, text),
     auth.verdict_text(jsonb), auth.reading_words(jsonb), auth.access_verdict(text, name, jsonb, boolean),
-    auth.asked_row(regclass, text, jsonb), auth.organization_column(regclass, name),
+    auth.asked_row(regclass, text, jsonb), auth.assumed_defaults(regclass, oid, text, jsonb, text),
+    auth.compared_with(text, text[], jsonb), auth.organization_column(regclass, name),
     auth.policy_condition(regclass, oid, text, text, jsonb),
     auth.try_isolation(regclass, oid, name, text, jsonb, jsonb, jsonb, text),
     auth.described_identity(text, jsonb), auth.may_run_as(oid),

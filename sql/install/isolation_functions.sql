@@ -26,7 +26,9 @@ begin
     if cardinality(columns) = 1 then
         return columns[1];
     end if;
-    raise invalid_parameter_value using message = 'org_column has to name the column of the organization';
+    raise invalid_parameter_value using
+        message = 'org_column has to name the column of the organization',
+        hint = 'A table of users has none: compare what auth.rows_visible_to() gives for two of them.';
 end
 $$;
 

@@ -163,3 +163,109 @@ fn t031_administrators_who_are_no_superusers_ask_about_their_own_roles_and_rows(
     drop(session);
     superuser.run(&format!("drop owned by {admin}, {app}; drop role {admin}, {app}"));
 }
+
+#[test]
+fn what_an_insert_leaves_out_is_the_default_and_what_is_compared_is_told() {
+    let db = Database::new();
+    let mut session = db.superuser();
+    session.run(
+        r#"create table bills (id bigint generated always as identity, org_id uuid, environment varchar(4), total int,
+                               "By Whom" text, kind text default 'plain', note text default concat('n', 'o'));
+           grant insert, select on bills to tenant;
+           select auth.protect('bills', environment_column => 'environment', owner_column => 'By Whom');
+           create policy plain on bills as restrictive for insert with check (kind = 'plain');
+           create policy noted on bills as restrictive for select using (note is null)"#,
+    );
+    let told = |session: &mut _, command, key| conclusion(session, &about("bills", command, U1, key));
+    assert_eq!(
+        told(&mut session, "insert", r#"{"total": 1}"#),
+        "allowed: the policies for INSERT are true for role tenant"
+    );
+    // A default that runs code is not tried.
+    assert_eq!(
+        told(&mut session, "insert returning", "{}"),
+        "allowed: the policies for INSERT RETURNING are true for role tenant"
+    );
+    for (key, reason) in [
+        (r#"{"environment": "test"}"#, "auth.environment() is live, and environment of the row is test"),
+        (r#"{"environment": null}"#, "auth.environment() is live, and environment of the row is null"),
+        (r#"{"By Whom": "u2"}"#, r#"auth.user_id() is u1, and "By Whom" of the row is u2"#),
+    ] {
+        assert_eq!(
+            told(&mut session, "insert", key),
+            format!("denied: no permissive INSERT policy is true; {reason}")
+        );
+    }
+    assert_contains(
+        told(&mut session, "insert", r#"{"org_id": null}"#),
+        "auth.in_org(org_id) is null because it is asked about NULL",
+    );
+    assert_contains(
+        told(&mut session, "insert", r#"{"kind": "x"}"#),
+        "the restrictive policy plain is not true",
+    );
+    assert_contains(
+        session.refused(
+            "select auth.explain_access('bills', 'insert', as_role => 'tenant', row_key => '{\"nope\": 1}')",
+        ),
+        "row_key has to be an object of columns",
+    );
+    // What else a policy does with the value is not guessed at.
+    session.run("alter policy bearer_insert on bills with check (environment = auth.environment() and auth.environment() = 'test')");
+    assert_contains(told(&mut session, "insert", "{}"), "is true; auth.environment() is live");
+    assert!(!told(&mut session, "insert", r#"{"environment": "test"}"#).contains("of the row"));
+}
+
+#[test]
+fn readers_that_are_null_say_what_is_missing() {
+    let db = Database::new();
+    let mut session = db.superuser();
+    session.run(
+        "create table orders (tenant bigint, place uuid); grant select on orders to tenant; insert into orders values (1, null);
+         select auth.protect('orders', 'tenant');
+         create policy here on orders as restrictive using (place = auth.current_workspace())",
+    );
+    let told =
+        |session: &mut _, who| conclusion(session, &about("orders", "select", who, r#"{"tenant": 1}"#));
+    let number = "denied: no permissive SELECT policy is true; auth.external_org_number() is null because";
+    assert_eq!(
+        told(&mut session, U1),
+        format!(
+            "{number} the organization {ORG_A} has no external_id that is a number, and tenant of the row is 1"
+        )
+    );
+    assert_eq!(
+        told(&mut session, r#"identity => '{"user_id": "u3"}'"#),
+        format!("{number} user u3 has no current organization, and tenant of the row is 1")
+    );
+    session.run("alter policy bearer_select on orders using (true)");
+    assert_contains(
+        told(&mut session, U1),
+        "auth.current_workspace() is null because user u1 has no current workspace, and place of the row is null",
+    );
+}
+
+#[test]
+fn refused_arguments_come_with_what_to_do() {
+    let db = Database::new();
+    let mut session = db.superuser();
+    session.run(
+        "create table settings (user_id text); create view shown as select * from settings;
+         grant select on settings to tenant; select auth.protect('settings', org_column => null, owner_column => 'user_id')",
+    );
+    for (call, hint) in [
+        (
+            r#"explain_access('docs', 'select', row_key => '{"nope": 1}', as_role => 'tenant')"#,
+            "The table has no column nope.",
+        ),
+        (
+            "explain_access('docs', 'select', row_key => '7', as_role => 'tenant')",
+            r#"For example {"id": 7}."#,
+        ),
+        ("explain_access('shown', 'select')", "Of a view ask about its tables: as_role is its owner"),
+        ("assert_isolated('settings')", "A table of users has none: compare what auth.rows_visible_to()"),
+    ] {
+        let error = session.batch_execute(&format!("select auth.{call}")).unwrap_err();
+        assert_contains(error.as_db_error().and_then(|error| error.hint()).unwrap_or_default(), hint);
+    }
+}

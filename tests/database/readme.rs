@@ -6,6 +6,10 @@ use pg_bearer_tests::token::*;
 use serde_json::json;
 use std::io::Write;
 use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
+
+/// Roles belong to all databases of the server, and several pages make `app`.
+static ROLES: Mutex<()> = Mutex::new(());
 
 const README: &str = include_str!("../../README.md");
 
@@ -34,6 +38,7 @@ fn run(db: &Database, script: &str, variables: &[(&str, &str)]) -> Vec<String> {
 
 #[test]
 fn the_sql_of_the_readme_runs_and_shows_what_it_says() {
+    let _roles = ROLES.lock().unwrap_or_else(PoisonError::into_inner);
     let db = Database::empty();
     let pair = Pair::es256();
     let claims = json!({"iss": "https://login.example", "aud": "api", "sub": USER_A, "exp": now() + 60,
@@ -64,6 +69,7 @@ fn the_sql_of_the_page_on_tenancy_runs_and_shows_what_it_says() {
 
 #[test]
 fn the_sql_of_the_page_on_api_keys_runs_and_shows_what_it_says() {
+    let _roles = ROLES.lock().unwrap_or_else(PoisonError::into_inner);
     let db = Database::new();
     let blocks = blocks(include_str!("../../docs/api-keys.md"));
     assert!(blocks.len() >= 5, "it has only {} blocks of SQL", blocks.len());
@@ -84,6 +90,39 @@ fn the_sql_of_the_page_on_api_keys_runs_and_shows_what_it_says() {
 }
 
 #[test]
+fn the_sql_of_the_page_on_policies_runs_and_shows_what_it_says() {
+    let _roles = ROLES.lock().unwrap_or_else(PoisonError::into_inner);
+    let db = Database::empty();
+    let blocks = blocks(include_str!("../../docs/policies.md"));
+    assert!(blocks.len() >= 10, "it has only {} blocks of SQL", blocks.len());
+    let made = "drop owned by app; drop role app; drop role worker;";
+    let script = ["create extension pg_bearer;\n", &blocks.concat(), made].concat();
+    let shown = run(&db, &script, &[]);
+    let lines = [
+        "run|alter table public.projects force row level security",
+        "suggested|alter table public.projects add unique (org_id, id)",
+        "create index bearer_tasks on public.tasks (org_id)",
+        "run|alter table public.tasks enable row level security",
+        "projects|org_id|||t",
+        "tasks|org_id|environment|tasks|t",
+        "ALTER TABLE",
+        "alter table only public.tasks alter column assignee set default auth.user_id()",
+    ];
+    let mut rest = shown.iter();
+    for line in lines {
+        assert!(rest.any(|shown| shown == line), "{line:?} is not shown, or not in its place: {shown:#?}");
+    }
+    let denied = format!(
+        "||||||denied: no permissive SELECT policy is true; auth.in_org(org_id) is false because the current organization of user u1 is {ORG_A}, not {ORG_B}"
+    );
+    let isolated = "public.invoices is isolated for role app: identities of 2 of its 2 organizations in live and test, a stranger, a user without organization and nobody see and may write no row of others; 4 of 4 identities saw rows of their own";
+    let indexed = "warning|org_not_indexed|public.invoices|no index begins with column org_id: a query of one organization reads the rows of all, and EXPLAIN counts them|create index on public.invoices (org_id)";
+    for line in [&denied, "1", "1", isolated, indexed, "DO"] {
+        assert!(rest.any(|shown| shown == line), "{line:?} is not shown, or not in its place: {shown:#?}");
+    }
+}
+
+#[test]
 fn the_readme_is_short() {
     assert!(README.lines().count() <= 250);
 }
@@ -95,7 +134,7 @@ fn the_readme_names_every_function_that_people_may_call() {
         .superuser()
         .query(
             "select proname::text from pg_proc p
-              where pronamespace = 'auth'::regnamespace and obj_description(p.oid, 'pg_proc') not like 'Internal: %'
+              where pronamespace = 'auth'::regnamespace and obj_description(p.oid, 'pg_proc') not like 'Internal:%'
                 and (has_function_privilege('tenant', p.oid, 'execute') or has_function_privilege('administrator', p.oid, 'execute'))",
             &[],
         )

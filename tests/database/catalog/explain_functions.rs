@@ -30,6 +30,8 @@ pub(super) const EXPLAIN_FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_owner", "reading_words(jsonb) text: immutable unsafe sql"),
     ("bearer_owner", "access_verdict(text, name, jsonb, boolean) text: immutable unsafe plpgsql"),
     ("bearer_owner", "asked_row(regclass, text, jsonb) jsonb: volatile unsafe plpgsql"),
+    ("bearer_owner", "assumed_defaults(regclass, oid, text, jsonb, text) jsonb: volatile unsafe plpgsql"),
+    ("bearer_owner", "compared_with(text, text[], jsonb) jsonb: immutable unsafe sql"),
     ("bearer_owner", "organization_column(regclass, name) name: volatile unsafe plpgsql"),
     ("bearer_owner", "policy_condition(regclass, oid, text, text, jsonb) text: stable unsafe sql"),
     (
