@@ -64,7 +64,7 @@ create function auth.explain_access(
     row_key jsonb default null, as_role name default null,
     helper_search_path text default pg_catalog.current_setting('search_path')
 ) returns table (policy name, applies boolean, kind text, expression text, verdict text, functions jsonb, conclusion text)
-    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+    language plpgsql security definer set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
 #variable_conflict use_variable
 declare
     asked text := regexp_replace(lower(btrim(command)), '\s+', ' ', 'g');
@@ -94,7 +94,9 @@ begin
     rolename := pg_get_userbyid(role_oid);
     bypass := auth.policy_bypass(source, role_oid);
     if not auth.may_run_as(role_oid) and bypass is null then
-        raise insufficient_privilege using message = 'nothing is run as a superuser or as bearer_owner';
+        raise insufficient_privilege using
+            message = 'nothing is run as a superuser or as bearer_owner',
+            hint = 'Nor as a role that may use files or programs of the server.';
     end if;
     obstacle := auth.missing_grants(source, role_oid, asked);
     select * into who from auth.described_identity(credential, identity);
@@ -134,7 +136,7 @@ begin
                 'policy', found.polname, 'permissive', found.polpermissive, 'cmd', found.cmd,
                 'using', found.qual, 'check', coalesce(found.checked, found.qual), 'reading', reading);
             verdict := case when reading ->> 'using' is distinct from reading ->> 'check' and cardinality(clauses) > 1
-                            then 'using ' || (reading ->> 'using') || ', with check ' || (reading ->> 'check')
+                            then concat_ws(', ', 'using ' || (reading ->> 'using'), 'with check ' || (reading ->> 'check'))
                             else coalesce(reading ->> 'using', reading ->> 'check') end;
             select jsonb_object_agg(c.item ->> 'call', c.item -> 'value') into functions
               from jsonb_array_elements(reading -> 'calls') c (item);

@@ -23,6 +23,9 @@ begin
       join pg_class c on c.oid = asked_role.source
      where not r.rolsuper and not r.rolbypassrls and not pg_has_role(r.oid, c.relowner, 'usage')
        and r.rolname not in ('bearer_owner', 'bearer_admin', 'bearer_service')
+       -- The table's owner chose whom he granted it to, and his policies run as that role.
+       and not exists (select from pg_roles g
+                        where g.oid < 16384 and starts_with(g.rolname, 'pg_') and pg_has_role(r.oid, g.oid, 'member'))
        and exists (select from (select c.relacl union all
                                 select t.attacl from pg_attribute t where t.attrelid = c.oid) g (acl),
                                aclexplode(g.acl) a
@@ -97,6 +100,21 @@ create function auth.policy_bypass(source regclass, as_role oid) returns text
            end
       from pg_class c join pg_roles r on r.oid = policy_bypass.as_role
      where c.oid = policy_bypass.source
+$$;
+
+-- As whom the text of a table's policies is read: as its owner, who may use what is named in it, unless he is one as whom
+-- nothing is run and a constant in it could be of a type whose input runs functions of others.
+create function auth.policy_author(source regclass, as_role oid) returns oid
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select case when (r.rolsuper or r.rolname = 'bearer_owner')
+                     and exists (select from pg_policy p
+                                   join pg_depend d on d.classid = 'pg_policy'::regclass and d.objid = p.oid
+                                                   and d.refclassid = 'pg_type'::regclass
+                                   join pg_type t on t.oid = d.refobjid
+                                  where p.polrelid = c.oid and (t.typtype not in ('b', 'e') or t.typelem <> 0))
+                then policy_author.as_role else c.relowner end
+      from pg_class c join pg_roles r on r.oid = c.relowner
+     where c.oid = policy_author.source
 $$;
 
 -- What of policies a command asks, one after the other: the SELECT policies wherever rows are found or shown.
@@ -176,7 +194,7 @@ declare
     answers jsonb;
     place text := '';
 begin
-    select p.polrelid as source, c.relname, c.relowner, pg_get_expr(p.polqual, p.polrelid) as qual,
+    select p.polrelid as source, c.relname, pg_get_expr(p.polqual, p.polrelid) as qual,
            pg_get_expr(coalesce(p.polwithcheck, p.polqual), p.polrelid) as checked,
            p.polqual::text as qual_tree, p.polwithcheck::text as check_tree
       into found
@@ -185,8 +203,8 @@ begin
         place := format(' from pg_catalog.jsonb_populate_record(null::%s, %L::pg_catalog.jsonb) as %I',
                         found.source::regclass, row_values, found.relname);
         queries := array[
-            case when 'using' = any (clauses) then format('select ((%s)::pg_catalog.bool)::pg_catalog.text%s', found.qual, place) end,
-            case when 'check' = any (clauses) then format('select ((%s)::pg_catalog.bool)::pg_catalog.text%s', found.checked, place) end];
+            case when 'using' = any (clauses) and found.qual is not null then format('select ((%s)::pg_catalog.bool)::pg_catalog.text%s', found.qual, place) end,
+            case when 'check' = any (clauses) and found.checked is not null then format('select ((%s)::pg_catalog.bool)::pg_catalog.text%s', found.checked, place) end];
     else
         queries := array[null, null]::text[];
     end if;
@@ -209,7 +227,7 @@ begin
                                         place) end
               from jsonb_array_elements(calls) with ordinality c (item, n), (values (1), (2)) m (m)) q (n, m, query);
     select jsonb_object_agg(a.query, jsonb_build_object('value', a.value, 'failure', a.failure)) into answers
-      from auth.answers_for(as_role, found.relowner, credential, identity, queries, helper_search_path) a;
+      from auth.answers_for(as_role, auth.policy_author(found.source, as_role), credential, identity, queries, helper_search_path) a;
     return jsonb_build_object(
         'using', auth.verdict_text(answers -> '1'), 'check', auth.verdict_text(answers -> '2'),
         'calls', (select coalesce(jsonb_agg(jsonb_build_object('call', c.item ->> 'call', 'called', c.item ->> 'called',

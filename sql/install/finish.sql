@@ -101,6 +101,7 @@ comment on function auth.privileges_for(text) is 'Internal: the privileges that 
 comment on function auth.missing_grants(regclass, oid, text) is 'Internal: what a role was not granted for a command, in words, or NULL.';
 comment on function auth.column_grants(regclass, oid, text) is 'Internal: which columns alone a role was granted, in words, or NULL.';
 comment on function auth.policy_bypass(regclass, oid) is 'Internal: why a table''s policies do not count for a role, in words, or NULL.';
+comment on function auth.policy_author(regclass, oid) is 'Internal: as whom the text of a table''s policies is read when they are explained for a role.';
 comment on function auth.policy_steps(text) is 'Internal: which policies a command asks, one after the other.';
 comment on function auth.call_reason(text, jsonb, jsonb) is 'Internal: why one of our functions answers no, in words, or NULL.';
 comment on function auth.policy_reading(oid, oid, text, jsonb, jsonb, text[], jsonb, text) is 'Internal: the verdicts of a policy on a row for an identity, and the values of our functions in it.';
@@ -371,7 +372,7 @@ to bearer_admin;
 
 grant execute on function
     auth.asked_role(regclass, name), auth.parts_of(regclass), auth.privileges_for(text),
-    auth.missing_grants(regclass, oid, text), auth.column_grants(regclass, oid, text), auth.policy_bypass(regclass, oid), auth.policy_steps(text),
+    auth.missing_grants(regclass, oid, text), auth.column_grants(regclass, oid, text), auth.policy_bypass(regclass, oid), auth.policy_author(regclass, oid), auth.policy_steps(text),
     auth.call_reason(text, jsonb, jsonb), auth.policy_reading(oid, oid, text, jsonb, jsonb, text[], jsonb, text),
     auth.verdict_text(jsonb), auth.reading_words(jsonb), auth.access_verdict(text, name, jsonb, boolean),
     auth.asked_row(regclass, text, jsonb), auth.assumed_defaults(regclass, oid, text, jsonb, text),

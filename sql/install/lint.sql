@@ -3,7 +3,7 @@
 -- Reads nothing but catalogs, with the caller's rights: everybody may see what is wrong.
 create function auth.lint(schemas name[] default null)
     returns table (code text, severity text, object text, message text, fix text)
-    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+    language plpgsql stable set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
 declare
     namespaces oid[] := auth.lint_schemas(schemas);
     tables oid[];

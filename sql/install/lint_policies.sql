@@ -50,7 +50,8 @@ create function auth.lint_policy_facts(namespaces oid[], tables oid[], columns s
                     or e.code ~ '\mCOALESCE\(\(*\s*(SELECT )?auth\.[a-z_]+\([^()]*\)\)*(\s*AS [a-z_]+\))?, (?!false)'
                    then 'null'
                end as fault,
-               e.calls && r.org or e.calls && r.service
+               -- Without a column there is nothing that the organization is compared with.
+               e.calls && r.org and position('{VAR ' in e.nodes) > 0 or e.calls && r.service
                  or (e.calls && r.identity and exists (
                         select from unnest(o.orgs) k
                          where position(format(':varno 1 :varattno %s ', k) in e.nodes) > 0)) as asks_org,

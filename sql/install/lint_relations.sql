@@ -116,7 +116,8 @@ create function auth.lint_functions(namespaces oid[], tables oid[])
            case when f.path is null then 'callers choose what the names in the function mean, and it runs with the rights of its owner'
                 else 'tables of the caller''s own in pg_temp come before others, and the function runs with the rights of its owner' end,
            format('alter routine %s set search_path = %s', f.name,
-                  case when f.path is not null
+                  -- set_config() takes names with anything but spaces in them, and SET FROM CURRENT keeps them as they are.
+                  case when f.path ~ '^(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_]*)(?:, *(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_]*))*$'
                        then concat_ws(', ', nullif(regexp_replace(f.path, '^pg_temp(, |$)|, pg_temp(?=,|$)', '', 'g'), ''), 'pg_temp')
                        when exists (select from pg_namespace n cross join lateral aclexplode(n.nspacl) x
                                      where n.oid = f.pronamespace and x.privilege_type = 'CREATE' and x.grantee = 0)
@@ -134,8 +135,11 @@ create function auth.lint_functions(namespaces oid[], tables oid[])
        and (f.oid = any (auth.lint_identity_readers()) or f.prosrc ~* '\mcurrent_setting\M')
     union all
     select 'others_code', 'warning', u.object,
-           format('%s is called here, and its owner, %I, can make it say and do anything', u.function::regprocedure, o.rolname),
-           format('alter routine %s owner to %I', u.function::regprocedure, a.rolname)
+           format('%s is called here, and its owner, %I, can make it say and do anything%s', u.function::regprocedure, o.rolname,
+                  case when p.prosecdef then '; it runs with his rights, and no SQL can say who else should own it' else '' end),
+           -- What its owner wrote is not to run with the rights of the next one.
+           case when not p.prosecdef then format('alter routine %1$s security invoker; alter routine %1$s owner to %2$I',
+                                                 u.function::regprocedure, a.rolname) end
       from (select format('%I on %s', p.polname, p.polrelid::regclass) as object, p.polrelid as source, d.refobjid as function
               from pg_policy p
               join pg_depend d on d.classid = 'pg_policy'::regclass and d.objid = p.oid and d.refclassid = 'pg_proc'::regclass

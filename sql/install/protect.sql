@@ -1,11 +1,12 @@
--- A table is protected in one line. The caller's rights do it: Postgres itself asks whether the table is his.
+-- A table is protected in one line. The caller's rights do it: Postgres itself asks whether the table is his. A database's
+-- owner decides how its sessions read a backslash, so what names can be part of says so itself.
 
 create function auth.protect(
     source regclass, org_column name default 'org_id', workspace_column name default null, owner_column name default null,
     environment_column name default null, resource text default null, roles name[] default null,
     dry_run boolean default false, all_orgs boolean default false, single_login boolean default false
 ) returns table (step integer, action text, statement text)
-    language plpgsql set search_path = pg_catalog, pg_temp as $$
+    language plpgsql set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
 #variable_conflict use_variable
 declare
     quoting constant text := current_setting('quote_all_identifiers');
@@ -91,7 +92,7 @@ $$;
 
 create function auth.unprotect(source regclass, dry_run boolean default false)
     returns table (step integer, action text, statement text)
-    language plpgsql set search_path = pg_catalog, pg_temp as $$
+    language plpgsql set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
 #variable_conflict use_variable
 declare
     quoting constant text := current_setting('quote_all_identifiers');
@@ -173,7 +174,7 @@ create function auth.protected_tables() returns table (
     source regclass, org_column name, workspace_column name, owner_column name, environment_column name, resource text,
     roles name[], all_orgs boolean, single_login boolean, intact boolean
 )
-    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+    language plpgsql stable set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
 #variable_conflict use_column
 declare
     quoting constant text := current_setting('quote_all_identifiers');

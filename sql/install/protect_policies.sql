@@ -138,7 +138,7 @@ create function auth.protection_memory(comment text) returns jsonb
     language sql immutable set search_path = pg_catalog, pg_temp as $$
     select case when length(protection_memory.comment) < 200 then
            case when protection_memory.comment ~ ('^[{]"by": "auth[.]protect", "forced": (true|false), "enabled": (true|false), '
-                    || '"defaults": \[("(organization|workspace|owner|environment)"(, (?="))?)*\][}]$')
+                    || '"defaults": [[]("(organization|workspace|owner|environment)"(, (?="))?)*[]][}]$')
                 then protection_memory.comment::jsonb end end
 $$;
 

@@ -82,6 +82,28 @@ fn every_gap_is_found_and_named() {
 }
 
 #[test]
+fn t046_a_partition_that_goes_past_the_policies_is_a_gap() {
+    let db = Database::new();
+    let mut session = db.superuser();
+    session.run(&format!(
+        "create table parted (id int, org_id uuid not null) partition by range (id);
+         create table part partition of parted for values from (0) to (9);
+         grant select on parted to tenant; insert into parted values (1, '{ORG_A}'), (2, '{ORG_B}');
+         select auth.protect('parted'); alter table part disable row level security"
+    ));
+    let ask = "select auth.assert_isolated('parted', 'tenant')";
+    assert_contains(session.value(ask).unwrap(), "is isolated");
+    session.run("grant insert on part to tenant");
+    let refused = session.refused(ask);
+    assert_eq!(
+        refused,
+        "P0004 public.parted is not isolated: row-level security is not enabled on public.part"
+    );
+    session.run("alter table part enable row level security");
+    assert_contains(session.value(ask).unwrap(), "is isolated");
+}
+
+#[test]
 fn the_column_is_found_or_named() {
     let db = Database::new();
     let mut session = db.superuser();

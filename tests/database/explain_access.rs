@@ -267,6 +267,18 @@ fn an_error_in_a_policy_is_a_verdict() {
 }
 
 #[test]
+fn a_clause_that_a_policy_does_not_have_is_neither_true_nor_wrong() {
+    let db = Database::new();
+    let mut session = db.superuser();
+    session.run("create policy writing on docs with check (true)");
+    for (command, verdict) in [("select", Value::Null), ("update", json!("with check true"))] {
+        let rows = explain(&mut session, &about("docs", command, U1, r#"{"id": 1}"#));
+        let writing = rows.iter().find(|row| row["policy"] == "writing").unwrap();
+        assert_eq!(writing["verdict"], verdict, "{command}");
+    }
+}
+
+#[test]
 fn it_leaves_nothing_and_needs_nothing_to_be_writable() {
     let db = Database::new();
     let mut session = db.superuser();

@@ -251,3 +251,81 @@ fn names_that_break_out_of_quotes_are_names() {
     assert_eq!(seen.as_deref(), Some("1"));
     assert_contains(session.value(&format!("select auth.assert_isolated({name})")).unwrap(), "is isolated");
 }
+
+#[test]
+fn t043_a_policy_does_not_learn_what_the_administrator_wrote() {
+    let db = Database::new();
+    let mut session = db.superuser();
+    let role = set_trap(&db, &mut session);
+    let shown = "do $$ begin raise exception 'read: %', coalesce(current_query(), 'nothing'); end $$";
+    assert_contains(verdict(&mut session, &role, shown), "read: nothing");
+    assert_eq!(session.value("select current_query()").as_deref(), Some("select current_query()"));
+}
+
+/// To read a constant of an array of a domain runs the domain's CHECK.
+#[test]
+fn t043_a_superuser_s_table_does_not_lend_its_owner_to_the_types_in_its_policies() {
+    let db = Database::new();
+    let mut session = db.superuser();
+    session.run(
+        "create schema lair; grant usage, create on schema lair to table_owner; grant usage on schema lair to tenant; set role table_owner;
+         create function lair.spy() returns boolean language plpgsql as $$
+         begin if current_user <> 'tenant' then raise exception 'ran as %', current_user; end if; return true; end $$;
+         create domain lair.checked as text;
+         reset role;
+         create table ours (id int, org_id uuid); insert into ours values (1, '0a000000-0000-4000-8000-00000000000a'), (2, '0b000000-0000-4000-8000-00000000000b');
+         create policy p on ours using (auth.in_org(org_id) and '{x}'::lair.checked[] is not null);
+         alter table ours enable row level security; grant select on ours to tenant;
+         alter domain lair.checked add check (lair.spy()) not valid",
+    );
+    let told = session.value(
+        "select conclusion from auth.explain_access('ours', 'select', identity => '{\"org_id\": \"0a000000-0000-4000-8000-00000000000a\"}',
+                                                    row_key => '{\"id\": 1}', as_role => 'tenant') where policy is null",
+    );
+    assert_contains(told.unwrap(), "allowed");
+    assert_contains(session.value("select auth.assert_isolated('ours', 'tenant')").unwrap(), "is isolated");
+    assert_contains(session.refused("select '{x}'::lair.checked[]"), "ran as postgres");
+}
+
+#[test]
+fn t043_a_table_s_owner_does_not_choose_a_mighty_role_for_his_policies() {
+    let db = Database::new();
+    let mut session = db.superuser();
+    let heir = format!("heir_{}", db.name);
+    session.run(&format!(
+        "create role {heir}; grant pg_execute_server_program to {heir};
+         create schema lair; grant usage, create on schema lair to table_owner; set role table_owner;
+         create table lair.trap (id int, org_id uuid); insert into lair.trap values (1, '{ORG_A}');
+         create function lair.attack() returns boolean language plpgsql as $$ begin copy (select 1) to program 'true'; return true; end $$;
+         create policy p on lair.trap using (lair.attack()); alter table lair.trap enable row level security; reset role"
+    ));
+    for role in [
+        "pg_execute_server_program",
+        "pg_write_server_files",
+        "pg_read_server_files",
+        "pg_read_all_data",
+        &heir,
+    ] {
+        session.run(&format!("grant usage on schema lair to {role}; grant select on lair.trap to {role}"));
+        for call in [
+            "explain_access('lair.trap', 'select', row_key => '{\"id\": 1}')",
+            "rows_visible_to('lair.trap', null)",
+            "assert_isolated('lair.trap')",
+        ] {
+            let refused = session.refused(&format!("select auth.{call}"));
+            assert_eq!(refused, "22023 as_role has to say which role is asked about", "{role} {call}");
+        }
+        if role != "pg_read_all_data" {
+            let named = format!(
+                "select auth.explain_access('lair.trap', 'select', row_key => '{{\"id\": 1}}', as_role => '{role}')"
+            );
+            assert_eq!(
+                session.refused(&named),
+                "42501 nothing is run as a superuser or as bearer_owner",
+                "{role}"
+            );
+        }
+        session.run(&format!("revoke all on lair.trap from {role}"));
+    }
+    session.run(&format!("drop owned by {heir}; drop role {heir}"));
+}

@@ -245,6 +245,29 @@ fn names_that_are_hostile_are_quoted_in_findings_and_fixes() {
     }
 }
 
+/// What a superuser runs because it is said to mend something was thought out by whoever made what is found.
+#[test]
+fn t043_fixes_run_nothing_else_and_lend_nobody_s_rights() {
+    let db = Database::new();
+    let mut session = prepared(&db);
+    session.run(
+        "begin; grant create on schema app to tenant; grant trigger on app.children to tenant; set local role tenant;
+         select set_config('search_path', 'x;alter/**/role/**/other/**/superuser;--', true);
+         create function app.named() returns int language sql security definer set search_path from current as 'select 1';
+         create function app.run() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as 'begin return new; end';
+         revoke execute on function app.run() from public;
+         create trigger t before insert on app.children for each row execute function app.run();
+         reset role; reset search_path",
+    );
+    let found = findings(&mut session);
+    let fix = |code: &str| found.iter().find(|found| found.code == code).expect(code).fix.as_deref();
+    assert_eq!(
+        fix("definer_search_path"),
+        Some("alter routine app.named() set search_path = pg_catalog, app, pg_temp")
+    );
+    assert_eq!(fix("others_code"), None);
+}
+
 #[test]
 fn whatever_is_in_a_database_nothing_makes_lint_fail() {
     let db = Database::new();

@@ -8,6 +8,7 @@ mod links;
 mod names;
 mod partitions;
 mod probes;
+mod traps;
 
 use pg_bearer_tests::Database;
 use pg_bearer_tests::database::Session;

@@ -3,7 +3,8 @@
 //! The query may run code of whoever owns the table: policies, and the functions in them. So it never runs as
 //! the one who asks: it runs as a role that is named, in a security-restricted operation, in which no role can
 //! be taken on and no identity established, READ ONLY, in a subtransaction that is rolled back whatever comes
-//! of it, which brings back settings, the identity, the role and cursors, and takes notifications back.
+//! of it, which brings back settings, the identity, the role and cursors, and takes notifications back. Meanwhile
+//! nothing tells what the administrator wrote.
 
 use super::version::{may_become, run_executor};
 use crate::pg::sqlstate;
@@ -14,6 +15,12 @@ use std::ffi::{CStr, CString, c_int};
 use std::panic::AssertUnwindSafe;
 
 const OWNER_OF_SECRETS: &CStr = c"bearer_owner";
+/// Whoever is a member of these can become a superuser by files and programs of the server, also READ ONLY.
+const AS_GOOD_AS_SUPERUSERS: [u32; 3] = [
+    pg_sys::ROLE_PG_READ_SERVER_FILES,
+    pg_sys::ROLE_PG_WRITE_SERVER_FILES,
+    pg_sys::ROLE_PG_EXECUTE_SERVER_PROGRAM,
+];
 
 /// An error that stayed within: its SQLSTATE and message.
 pub(in crate::pg) struct Failed {
@@ -41,7 +48,11 @@ pub(in crate::pg) fn standing(role: pg_sys::Oid) -> Standing {
             Standing::Unknown
         } else if !pg_sys::superuser_arg(user) && !may_become(user, role) {
             Standing::NotHis
-        } else if pg_sys::superuser_arg(role) || role == pg_sys::get_role_oid(OWNER_OF_SECRETS.as_ptr(), true)
+        } else if pg_sys::superuser_arg(role)
+            || role == pg_sys::get_role_oid(OWNER_OF_SECRETS.as_ptr(), true)
+            || AS_GOOD_AS_SUPERUSERS
+                .iter()
+                .any(|group| pg_sys::is_member_of_role(role, pg_sys::Oid::from(*group)))
         {
             Standing::TooPowerful
         } else {
@@ -58,6 +69,7 @@ pub(in crate::pg) fn rolled_back<T>(work: impl FnOnce() -> T) -> Result<T, Faile
     unsafe {
         let context = pg_sys::CurrentMemoryContext;
         let owner = pg_sys::CurrentResourceOwner;
+        let statement = pg_sys::debug_query_string;
         pg_sys::BeginInternalSubTransaction(std::ptr::null());
         pg_sys::MemoryContextSwitchTo(context);
         let outcome = PgTryBuilder::new(AssertUnwindSafe(|| Ok(work()))).catch_others(Err).execute();
@@ -65,6 +77,7 @@ pub(in crate::pg) fn rolled_back<T>(work: impl FnOnce() -> T) -> Result<T, Faile
         pg_sys::RollbackAndReleaseCurrentSubTransaction();
         pg_sys::MemoryContextSwitchTo(context);
         pg_sys::CurrentResourceOwner = owner;
+        pg_sys::debug_query_string = statement;
         outcome.map_err(failed)
     }
 }
@@ -101,10 +114,12 @@ pub(in crate::pg) struct Question<'a> {
 impl Question<'_> {
     /// The rows. Only to be called where [`rolled_back`] cleans up.
     pub(in crate::pg) fn answer(&self) -> Vec<Option<String>> {
-        // SAFETY: user, read-only mode and settings are those from before when the subtransaction is rolled
-        // back. Parsing, rewriting, planning and executing follow each other as in the simple protocol.
+        // SAFETY: user, read-only mode, settings and the statement's text are those from before when
+        // `rolled_back` is done. Parsing, rewriting, planning and executing follow each other as in the simple protocol.
         unsafe {
             pg_sys::XactReadOnly = true;
+            // current_query() and what a policy logs would show the credential that is asked about.
+            pg_sys::debug_query_string = std::ptr::null();
             set_locally(c"row_security", c"on");
             become_restricted(self.written_by);
             pg_sys::CommandCounterIncrement();

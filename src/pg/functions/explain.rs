@@ -100,7 +100,8 @@ fn answers_for(
     ErrorReport,
 > {
     if !may_run_as(as_role)? {
-        return Err(sqlstate::forbidden("nothing is run as a superuser or as bearer_owner"));
+        return Err(sqlstate::forbidden("nothing is run as a superuser or as bearer_owner")
+            .set_hint("Nor as a role that may use files or programs of the server."));
     }
     let who = asked_about(credential.as_ref(), identity.as_ref()).map_err(Failure::report)?;
     let search_path = terminated(search_path.unwrap_or_default());

@@ -16,6 +16,7 @@ pub(super) const EXPLAIN_FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_owner", "privileges_for(text) text[]: immutable unsafe sql"),
     ("bearer_owner", "missing_grants(regclass, oid, text) text: stable unsafe sql"),
     ("bearer_owner", "column_grants(regclass, oid, text) text: stable unsafe sql"),
+    ("bearer_owner", "policy_author(regclass, oid) oid: stable unsafe sql"),
     ("bearer_owner", "policy_bypass(regclass, oid) text: stable unsafe sql"),
     (
         "bearer_owner",

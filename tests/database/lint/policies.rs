@@ -106,6 +106,16 @@ pub(super) const POLICIES: &[Case] = &[
     ),
     ("org_not_tested", "p on app.children", "create policy p on app.children for select using (body = 'public')"),
     (
+        "org_not_tested",
+        "p on app.children",
+        "create policy p on app.children for select using (auth.current_org() is not null)",
+    ),
+    (
+        "org_not_tested",
+        "p on app.children",
+        "create policy p on app.children for select using (cardinality(auth.org_ids()) > 0 and auth.is_member(auth.current_org()))",
+    ),
+    (
         "role_name",
         "p on app.children",
         "create policy p on app.children using (current_user = 'service_role') with check (current_user = 'service_role')",
