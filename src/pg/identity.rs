@@ -2,7 +2,7 @@
 
 use super::encoding::{MAX_MEMBERSHIPS, Text, View, encode, moved_to};
 use super::ffi::output::{JsonbText, JsonbValue};
-use super::ffi::{carrier, catalog, portals, transaction};
+use super::ffi::{carrier, catalog, executor, portals, transaction};
 use super::sqlstate;
 use super::store::directory;
 use crate::verify::identity::{Identity, Uuid, uuid_text};
@@ -51,6 +51,9 @@ pub(super) fn move_to(org: Option<&Uuid>) -> Result<(), ErrorReport> {
 }
 
 fn publish(encoded: &[u8]) -> Result<(), ErrorReport> {
+    if carrier::with_published(|view| *view.as_bytes() != *encoded) == Some(true) {
+        may_replace()?;
+    }
     transaction::note_identity();
     carrier::publish(Some(encoded)).map_err(|_| sqlstate::internal("the identity could not be stored"))
 }
@@ -61,6 +64,7 @@ pub(super) fn clear() -> Result<(), ErrorReport> {
         return Ok(());
     }
     may_change()?;
+    may_replace()?;
     carrier::publish(None).map_err(|_| sqlstate::internal("the identity could not be cleared"))
 }
 
@@ -73,6 +77,17 @@ fn may_change() -> Result<(), ErrorReport> {
     if portals::cursor_is_open() {
         return Err(sqlstate::in_use("the identity cannot be changed while a cursor is open")
             .set_hint("Close the cursor, or authenticate before you open it."));
+    }
+    Ok(())
+}
+
+/// What a query found out about one identity must not count for another.
+fn may_replace() -> Result<(), ErrorReport> {
+    if executor::policies_apply() || portals::loops_under_policies() {
+        return Err(sqlstate::in_use(
+            "the identity cannot be replaced while a query reads a table with policies",
+        )
+        .set_hint("Authenticate in a statement of its own."));
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ pub(crate) fn init() {
     ffi::log_hook::disable_backtraces();
     settings::define();
     ffi::transaction::install();
+    ffi::executor::install();
     ffi::log_hook::install();
     if ffi::shared::is_preloading() {
         ffi::shared::install();

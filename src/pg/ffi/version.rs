@@ -1,5 +1,6 @@
 //! Everything that differs between major versions of Postgres.
 
+use super::executor::{enter, leave, previous_run};
 use std::ffi::{CStr, c_void};
 
 /// Settings that not all versions have and that could end a background worker, with the values that it needs.
@@ -70,5 +71,54 @@ pub(super) fn may_become(user: pgrx::pg_sys::Oid, role: pgrx::pg_sys::Oid) -> bo
         #[cfg(not(feature = "pg15"))]
         let may = pgrx::pg_sys::member_can_set_role(user, role);
         may
+    }
+}
+
+// Called without a guard, as in executor.rs.
+#[cfg(not(feature = "pg18"))]
+unsafe extern "C-unwind" {
+    fn standard_ExecutorRun(
+        query: *mut pgrx::pg_sys::QueryDesc,
+        direction: pgrx::pg_sys::ScanDirection::Type,
+        count: u64,
+        once: bool,
+    );
+}
+#[cfg(feature = "pg18")]
+unsafe extern "C-unwind" {
+    fn standard_ExecutorRun(
+        query: *mut pgrx::pg_sys::QueryDesc,
+        direction: pgrx::pg_sys::ScanDirection::Type,
+        count: u64,
+    );
+}
+/// The hook of ExecutorRun.
+#[cfg(not(feature = "pg18"))]
+pub(super) unsafe extern "C-unwind" fn run_query(
+    query: *mut pgrx::pg_sys::QueryDesc,
+    direction: pgrx::pg_sys::ScanDirection::Type,
+    count: u64,
+    once: bool,
+) {
+    // SAFETY: the arguments are passed on as they came.
+    unsafe {
+        let before = enter(query);
+        previous_run().unwrap_or(standard_ExecutorRun)(query, direction, count, once);
+        leave(before);
+    }
+}
+
+/// The hook of ExecutorRun.
+#[cfg(feature = "pg18")]
+pub(super) unsafe extern "C-unwind" fn run_query(
+    query: *mut pgrx::pg_sys::QueryDesc,
+    direction: pgrx::pg_sys::ScanDirection::Type,
+    count: u64,
+) {
+    // SAFETY: the arguments are passed on as they came.
+    unsafe {
+        let before = enter(query);
+        previous_run().unwrap_or(standard_ExecutorRun)(query, direction, count);
+        leave(before);
     }
 }

@@ -87,6 +87,60 @@ fn t021_a_cursor_shows_the_rows_of_one_identity() {
     }
 }
 
+/// What an identity may do in one organization says nothing about its rows in another, whenever in a query it
+/// moves there: each row is tested with an organization and with permissions of the same moment.
+#[test]
+fn t010_moving_to_another_organization_within_a_query_takes_no_permission_there() {
+    let db = prepared();
+    db.superuser().run(&format!(
+        "create index x on items (org_id); analyze items;
+         alter table items enable row level security; alter table items force row level security;
+         create policy p on items using (auth.in_org(org_id) and auth.has_permission('items.read'))
+                            with check (auth.in_org(org_id) and auth.has_permission('items.read'));
+         insert into auth.memberships (user_id, org_id, role_id)
+         select 'mallory', o::uuid, r.id from (values ('{ORG_A}', 'owner'), ('{ORG_B}', 'viewer')) v (o, role)
+           join auth.roles r on r.name = v.role"
+    ));
+    let (to_a, to_b) = (format!("auth.set_org('{ORG_A}')"), format!("auth.set_org('{ORG_B}')"));
+    let mut session = db.tenant();
+    for kind in ["seqscan", "indexscan", "bitmapscan"] {
+        allow_only(&mut session, kind);
+        // B does not let its viewer read items, whether he owned A before or owns it afterwards.
+        for (begin, go, from) in [(&to_a, &to_b, ORG_B), (&to_b, &to_a, ORG_B)] {
+            for sql in [
+                format!("select count(*) from (select org_id, {go} from items offset 0) i where org_id = '{from}'"),
+                format!("with w as (insert into items select 0, case n when 1 then '{ORG_A}'::uuid else '{from}' end, null, null,
+                         case when n > 1 then {go}::text end from generate_series(1, 3) n returning org_id)
+                         select count(*) from w where org_id = '{from}'"),
+            ] {
+                session.run("begin");
+                session.authenticate(&token_of("mallory")).unwrap();
+                session.run(&format!("select {begin}"));
+                let taken = session.simple_query(&sql).ok().and_then(|messages| {
+                    messages.iter().find_map(|message| match message {
+                        SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+                        _ => None,
+                    })
+                });
+                assert!(taken.as_deref().unwrap_or("0") == "0", "{kind}: {taken:?} rows by {sql}");
+                session.run("rollback");
+            }
+            for body in [
+                format!("perform {go}, * from items"),
+                format!("for r in select * from items loop perform {go}; end loop"),
+            ] {
+                session.run("begin");
+                session.authenticate(&token_of("mallory")).unwrap();
+                session.run(&format!("select {to_a}"));
+                let moves = body.replace(&to_a, &to_b);
+                let refused = session.refused(&format!("do $$ declare r record; begin {moves}; end $$"));
+                assert!(refused.starts_with("55006"), "{kind}: {refused}");
+                session.run("rollback");
+            }
+        }
+    }
+}
+
 #[test]
 fn t014_without_an_identity_nothing_is_true_by_any_plan() {
     let db = prepared();

@@ -30,7 +30,7 @@ unsafe fn once(request: *mut pg_sys::Node) -> Option<*mut pg_sys::Node> {
         // Grouping sets empty an expression in some of their rows, and recognise it by being the same.
         if !(*query).groupingSets.is_null()
             || !reads_rows(query, (*query).jointree.cast())
-            || is_out_of_place(query, (*call).funcid)
+            || is_out_of_place(root, (*call).funcid)
         {
             return None;
         }
@@ -116,13 +116,21 @@ unsafe fn reads_rows(query: *mut pg_sys::Query, from: *mut pg_sys::Node) -> bool
 
 /// Is the function called where the planner simplifies expressions without looking for subqueries afterwards, or
 /// where a subquery would be in the way of something better?
-unsafe fn is_out_of_place(query: *mut pg_sys::Query, function: pg_sys::Oid) -> bool {
+unsafe fn is_out_of_place(root: *mut pg_sys::PlannerInfo, function: pg_sys::Oid) -> bool {
     // SAFETY: the query is the planner's; the walkers get a pointer to a number that outlives them.
     unsafe {
+        let query = (*root).parse;
         let mut function = function;
         let context = (&raw mut function).cast();
         let special = members((*query).rtable).any(|entry| has_expressions(entry));
-        ((*query).hasSubLinks || special) && walk_query(query, context)
+        // What the members of a union give in place of its columns is not in the query any more.
+        let in_unions = || {
+            members((*root).append_rel_list).any(|member| {
+                let given = (*member.cast::<pg_sys::AppendRelInfo>()).translated_vars;
+                finds_trouble(given.cast(), context)
+            })
+        };
+        ((*query).hasSubLinks || special) && (walk_query(query, context) || in_unions())
     }
 }
 
@@ -157,13 +165,13 @@ unsafe extern "C-unwind" fn finds_trouble(node: *mut pg_sys::Node, context: *mut
                 && (calls(entry.functions.cast(), context) || calls(entry.values_lists.cast(), context));
         }
         if is_a(node, T_SubLink) {
-            // The limit of an EXISTS is simplified in the name of the query around it.
+            // The limit and the condition of an EXISTS are simplified in the name of the query around it.
             let link = &*node.cast::<pg_sys::SubLink>();
-            if link.subLinkType == pg_sys::SubLinkType::EXISTS_SUBLINK
-                && is_a(link.subselect, T_Query)
-                && has_open_limit(&*link.subselect.cast())
-            {
-                return true;
+            if link.subLinkType == pg_sys::SubLinkType::EXISTS_SUBLINK && is_a(link.subselect, T_Query) {
+                let query = &*link.subselect.cast::<pg_sys::Query>();
+                if has_open_limit(query) || may_call((*query.jointree).quals, context) {
+                    return true;
+                }
             }
         }
         pg_sys::expression_tree_walker(node, Some(finds_trouble), context)
@@ -193,5 +201,36 @@ unsafe extern "C-unwind" fn calls(node: *mut pg_sys::Node, context: *mut c_void)
             return false;
         }
         pg_sys::expression_tree_walker(node, Some(calls), context)
+    }
+}
+
+/// Does simplifying this expression come upon calls that become subqueries, be it in the body of an SQL function?
+#[pg_guard]
+unsafe extern "C-unwind" fn may_call(node: *mut pg_sys::Node, context: *mut c_void) -> bool {
+    // SAFETY: the tag says what the node is; subqueries are not simplified with what is around them.
+    unsafe {
+        if node.is_null() || is_a(node, pg_sys::NodeTag::T_Query) {
+            return false;
+        }
+        pg_sys::check_functions_in_node(node, Some(becomes_a_call), context)
+            || pg_sys::expression_tree_walker(node, Some(may_call), context)
+    }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn becomes_a_call(function: pg_sys::Oid, context: *mut c_void) -> bool {
+    const SQL_LANGUAGE: pg_sys::Oid = pg_sys::Oid::from_u32(14);
+    // SAFETY: the context is the number of a function; the row is read before it is released.
+    unsafe {
+        let ours = pg_sys::get_func_support(*context.cast::<pg_sys::Oid>());
+        let place = pg_sys::SysCacheIdentifier::PROCOID as std::ffi::c_int;
+        let tuple = pg_sys::SearchSysCache1(place, pg_sys::Datum::from(function));
+        if tuple.is_null() {
+            return true;
+        }
+        let row = &*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_proc>();
+        let found = row.prolang == SQL_LANGUAGE || row.prosupport == ours;
+        pg_sys::ReleaseSysCache(tuple);
+        found
     }
 }

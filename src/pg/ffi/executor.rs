@@ -1,0 +1,124 @@
+//! Queries that are running and whose rows policies choose.
+//!
+//! Of what a policy asks, the planner has some found out once for the query and some for each row. So that both
+//! are about the same identity, it stays while such a query runs.
+
+use super::version::run_query;
+use pgrx::{pg_guard, pg_sys};
+use std::cell::{Cell, RefCell};
+use std::ffi::{c_int, c_void};
+
+thread_local! {
+    /// The queries on the stack, and the nesting of transactions in which each was started, so that an error
+    /// takes out its own.
+    static RUNNING: RefCell<Vec<(c_int, *mut pg_sys::PlannedStmt)>> = const { RefCell::new(Vec::new()) };
+    static PREVIOUS_RUN: Cell<pg_sys::ExecutorRun_hook_type> = const { Cell::new(None) };
+    static PREVIOUS_FINISH: Cell<pg_sys::ExecutorFinish_hook_type> = const { Cell::new(None) };
+}
+
+/// Hooks into the executor. Called once, from `_PG_init`.
+pub(in crate::pg) fn install() {
+    // SAFETY: callbacks with the signatures of xact.h and executor.h; hooks are variables of this backend.
+    unsafe {
+        pg_sys::RegisterXactCallback(Some(at_transaction_event), std::ptr::null_mut());
+        pg_sys::RegisterSubXactCallback(Some(at_subtransaction_event), std::ptr::null_mut());
+        PREVIOUS_RUN.set(pg_sys::ExecutorRun_hook);
+        PREVIOUS_FINISH.set(pg_sys::ExecutorFinish_hook);
+        pg_sys::ExecutorRun_hook = Some(run_query);
+        pg_sys::ExecutorFinish_hook = Some(finish);
+    }
+}
+
+/// Whose hook comes after ours.
+pub(super) fn previous_run() -> pg_sys::ExecutorRun_hook_type {
+    PREVIOUS_RUN.get()
+}
+
+/// Is a query on the stack whose rows policies choose?
+pub(in crate::pg) fn policies_apply() -> bool {
+    let plans: Vec<_> = RUNNING.with_borrow(|running| running.iter().map(|(_, plan)| *plan).collect());
+    // SAFETY: what is on the stack has its plan; what an error ended was taken out with its transaction.
+    plans.into_iter().any(|plan| unsafe { reads_under_policies(plan) })
+}
+
+/// Does it use a table with row security? Policies themselves are not in a plan any more.
+///
+/// # Safety
+/// A plan.
+pub(super) unsafe fn reads_under_policies(plan: *mut pg_sys::PlannedStmt) -> bool {
+    // SAFETY: the entries of a range table; rows of pg_class are read before they are released.
+    unsafe {
+        let Some(entries) = (*plan).rtable.as_ref() else { return false };
+        (0..entries.length as usize).any(|place| {
+            let entry = (*entries.elements.add(place)).ptr_value.cast::<pg_sys::RangeTblEntry>();
+            (*entry).rtekind == pg_sys::RTEKind::RTE_RELATION && has_policies((*entry).relid)
+        })
+    }
+}
+
+unsafe fn has_policies(table: pg_sys::Oid) -> bool {
+    // SAFETY: a look-up by number in a transaction.
+    unsafe {
+        let cache = pg_sys::SysCacheIdentifier::RELOID as c_int;
+        let tuple = pg_sys::SearchSysCache1(cache, pg_sys::Datum::from(table));
+        if tuple.is_null() {
+            return false;
+        }
+        let found = (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_class>()).relrowsecurity;
+        pg_sys::ReleaseSysCache(tuple);
+        found
+    }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn at_transaction_event(event: pg_sys::XactEvent::Type, _argument: *mut c_void) {
+    if event == pg_sys::XactEvent::XACT_EVENT_ABORT {
+        RUNNING.with_borrow_mut(Vec::clear);
+    }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn at_subtransaction_event(
+    event: pg_sys::SubXactEvent::Type,
+    _own: pg_sys::SubTransactionId,
+    _parent: pg_sys::SubTransactionId,
+    _argument: *mut c_void,
+) {
+    if event == pg_sys::SubXactEvent::SUBXACT_EVENT_ABORT_SUB {
+        // SAFETY: reads a variable of the backend.
+        let ending = unsafe { pg_sys::GetCurrentTransactionNestLevel() };
+        RUNNING.with_borrow_mut(|running| running.retain(|(level, _)| *level < ending));
+    }
+}
+
+/// Notes a query, and says how many ran before it.
+#[pg_guard]
+pub(super) unsafe extern "C-unwind" fn enter(query: *mut pg_sys::QueryDesc) -> usize {
+    // SAFETY: the executor's query with its plan.
+    unsafe {
+        let before = RUNNING.with_borrow(Vec::len);
+        let level = pg_sys::GetCurrentTransactionNestLevel();
+        RUNNING.with_borrow_mut(|running| running.push((level, (*query).plannedstmt)));
+        before
+    }
+}
+
+// Declared once more and called without a guard, which would take position, context and names from an error.
+// Nothing in the hooks needs dropping when an error jumps over it.
+unsafe extern "C-unwind" {
+    fn standard_ExecutorFinish(query: *mut pg_sys::QueryDesc);
+}
+
+/// Statements in WITH that nobody reads to their end run here.
+unsafe extern "C-unwind" fn finish(query: *mut pg_sys::QueryDesc) {
+    // SAFETY: the argument is passed on as it came.
+    unsafe {
+        let before = enter(query);
+        PREVIOUS_FINISH.get().unwrap_or(standard_ExecutorFinish)(query);
+        leave(before);
+    }
+}
+
+pub(super) fn leave(before: usize) {
+    RUNNING.with_borrow_mut(|running| running.truncate(before));
+}
