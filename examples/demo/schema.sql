@@ -28,11 +28,10 @@ create table organizations (
 
 create table invoices (
     id bigint generated always as identity primary key,
-    org_id uuid not null default auth.current_org() references organizations,
+    org_id uuid not null references organizations,
     customer text not null,
     amount numeric(10, 2) not null check (amount > 0)
 );
-create index on invoices (org_id);
 
 insert into organizations (id, name) values
     ('aaaaaaaa-0000-4000-8000-000000000000', 'acme'),
@@ -50,10 +49,8 @@ alter table organizations force row level security;
 create policy members_read_their_organization on organizations
     for select using (auth.in_org(id));
 
-alter table invoices enable row level security;
-alter table invoices force row level security;
-create policy members_use_their_invoices on invoices
-    using (auth.in_org(org_id)) with check (auth.in_org(org_id));
+-- The same in one line, with the column's default, the index, and a way in for services.
+do $$ begin perform auth.protect('invoices'); end $$;
 
 grant usage on schema app_data to app;
 grant select on organizations to app;

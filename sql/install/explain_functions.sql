@@ -106,7 +106,7 @@ begin
         return;
     end if;
     asked_about := auth.asked_row(source, asked, row_key);
-    if asked in ('insert', 'insert returning') then
+    if asked in ('insert', 'insert returning') and row_key is not null and bypass is null then
         asked_about := auth.assumed_defaults(source, role_oid, credential, identity, helper_search_path) || asked_about;
     end if;
     for found in

@@ -138,7 +138,7 @@ $$;
 create function auth.call_reason(called text, arguments jsonb, shown jsonb) returns text
     language sql immutable set search_path = pg_catalog, pg_temp as $$
     select case
-           when shown is null and called not in ('current_org', 'user_id', 'uid') then 'nobody is signed in'
+           when shown is null and called not in ('user_id', 'uid') then 'nobody is signed in'
            when called in ('in_org', 'is_member', 'is_workspace_member') and arguments ->> 0 is null then 'it is asked about NULL'
            when called = 'in_org' then
                coalesce('the current organization of ' || u.name || ' is ' || (shown ->> 'org_id') || ', not ' || (arguments ->> 0),

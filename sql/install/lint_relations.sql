@@ -118,14 +118,15 @@ create function auth.lint_functions(namespaces oid[], tables oid[])
            format('alter routine %s set search_path = %s', f.name,
                   -- set_config() takes names with anything but spaces in them, and SET FROM CURRENT keeps them as they are.
                   case when f.path ~ '^(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_]*)(?:, *(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_]*))*$'
-                       then concat_ws(', ', nullif(regexp_replace(f.path, '^pg_temp(, |$)|, pg_temp(?=,|$)', '', 'g'), ''), 'pg_temp')
+                       then concat_ws(', ', nullif(regexp_replace(f.path, '^"?pg_temp"?(, *|$)|, *"?pg_temp"?(?=,|$)', '', 'g'), ''), 'pg_temp')
                        when exists (select from pg_namespace n cross join lateral aclexplode(n.nspacl) x
                                      where n.oid = f.pronamespace and x.privilege_type = 'CREATE' and x.grantee = 0)
                        then 'pg_catalog, pg_temp'
                        else format('pg_catalog, %s, pg_temp', f.pronamespace::regnamespace) end)
       from functions f
      where f.prosecdef and f.is_open and not f.is_bound
-       and (f.path is null or f.path not in ('', '""') and f.path !~ '(^|, )pg_temp$')
+       and (f.path is null or f.path not in ('', '""') 
+            and (f.path !~ '(^|, *)"?pg_temp"?$' or f.path ~ '(^|, *)"?pg_temp"?,'))
     union all
     select 'immutable_identity', 'error', f.name,
            'the function asks who is signed in and says that its answer never changes: a prepared statement keeps the answer for others',

@@ -19,15 +19,29 @@ pub(super) fn establish(identity: &Identity) -> Result<(), ErrorReport> {
     if catalog::outside_transaction_block() {
         warn_that_it_ends();
     }
-    publish(&encoded)
+    publish(&encoded, Running::GoesOn)
 }
 
 /// The same for a subtransaction that is about to be rolled back; `None` is nobody.
 pub(super) fn establish_for_now(identity: Option<&Identity>) -> Result<(), ErrorReport> {
     match identity {
-        Some(identity) => publish(&encoded(identity)?),
-        None => clear(),
+        Some(identity) => publish(&encoded(identity)?, Running::WaitsForUs),
+        None if carrier::with_published(|_| ()).is_none() => Ok(()),
+        None => {
+            may_change()?;
+            may_replace(Running::WaitsForUs)?;
+            publish_nobody()
+        }
     }
+}
+
+/// What becomes of a query that called us and reads a table with policies.
+#[derive(Clone, Copy, PartialEq)]
+enum Running {
+    /// It goes on with the new identity.
+    GoesOn,
+    /// It goes on when the former identity is back.
+    WaitsForUs,
 }
 
 fn encoded(identity: &Identity) -> Result<Vec<u8>, ErrorReport> {
@@ -47,12 +61,14 @@ pub(super) fn move_to(org: Option<&Uuid>) -> Result<(), ErrorReport> {
     may_change()?;
     let external_id = directory::organization(org)?.and_then(|known| known.external_id);
     let moved = carrier::with_identity(|view| moved_to(view, &org, external_id.as_deref())).flatten();
-    publish(&moved.ok_or_else(sqlstate::no_such_organization)?)
+    publish(&moved.ok_or_else(sqlstate::no_such_organization)?, Running::GoesOn)
 }
 
-fn publish(encoded: &[u8]) -> Result<(), ErrorReport> {
-    if carrier::with_published(|view| *view.as_bytes() != *encoded) == Some(true) {
-        may_replace()?;
+fn publish(encoded: &[u8], running: Running) -> Result<(), ErrorReport> {
+    // RESET ALL and a rollback leave nobody, and queries that asked about somebody before.
+    let same = carrier::with_published(|view| *view.as_bytes() == *encoded);
+    if !same.unwrap_or(!transaction::had_identity()) {
+        may_replace(running)?;
     }
     transaction::note_identity();
     carrier::publish(Some(encoded)).map_err(|_| sqlstate::internal("the identity could not be stored"))
@@ -64,7 +80,11 @@ pub(super) fn clear() -> Result<(), ErrorReport> {
         return Ok(());
     }
     may_change()?;
-    may_replace()?;
+    may_replace(Running::GoesOn)?;
+    publish_nobody()
+}
+
+fn publish_nobody() -> Result<(), ErrorReport> {
     carrier::publish(None).map_err(|_| sqlstate::internal("the identity could not be cleared"))
 }
 
@@ -82,8 +102,9 @@ fn may_change() -> Result<(), ErrorReport> {
 }
 
 /// What a query found out about one identity must not count for another.
-fn may_replace() -> Result<(), ErrorReport> {
-    if executor::policies_apply() || portals::loops_under_policies() {
+fn may_replace(running: Running) -> Result<(), ErrorReport> {
+    let goes_on = running == Running::GoesOn && executor::policies_apply();
+    if goes_on || executor::is_suspended_under_policies() || portals::loops_under_policies() {
         return Err(sqlstate::in_use(
             "the identity cannot be replaced while a query reads a table with policies",
         )

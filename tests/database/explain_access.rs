@@ -182,6 +182,10 @@ fn it_knows_why_row_security_does_not_apply_and_what_was_not_granted() {
         "allowed: row-level security does not apply, since role postgres is a superuser"
     );
     assert_eq!(
+        conclusion(&mut session, "'docs', 'insert', as_role => 'postgres'"),
+        "allowed: row-level security does not apply, since role postgres is a superuser"
+    );
+    assert_eq!(
         ask(&mut session, "docs", &role),
         format!("allowed: row-level security does not apply, since role {role} has BYPASSRLS")
     );

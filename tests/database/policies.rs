@@ -130,7 +130,7 @@ fn t055_an_indexed_organization_keeps_explain_from_counting_hidden_rows() {
         let mut session = db.tenant();
         session.run("begin; set local enable_seqscan = off; set local enable_bitmapscan = off");
         session.authenticate(&token_a()).unwrap();
-        let sql = "explain (analyze, costs off, timing off, summary off) select * from docs where body = 'y'";
+        let sql = "explain (analyze, costs off, timing off, summary off, buffers off) select * from docs where body = 'y'";
         let lines = session.query(sql, &[]).unwrap();
         lines.iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>()
     };

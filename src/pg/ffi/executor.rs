@@ -12,6 +12,9 @@ thread_local! {
     /// The queries on the stack, and the nesting of transactions in which each was started, so that an error
     /// takes out its own.
     static RUNNING: RefCell<Vec<(c_int, *mut pg_sys::PlannedStmt)>> = const { RefCell::new(Vec::new()) };
+    /// The memory of queries that were left before their end, for as long as it is there: SQL functions are
+    /// asked for one row after the other, and are on no stack meanwhile.
+    static SUSPENDED: RefCell<Vec<pg_sys::MemoryContext>> = const { RefCell::new(Vec::new()) };
     static PREVIOUS_RUN: Cell<pg_sys::ExecutorRun_hook_type> = const { Cell::new(None) };
     static PREVIOUS_FINISH: Cell<pg_sys::ExecutorFinish_hook_type> = const { Cell::new(None) };
 }
@@ -39,6 +42,11 @@ pub(in crate::pg) fn policies_apply() -> bool {
     let plans: Vec<_> = RUNNING.with_borrow(|running| running.iter().map(|(_, plan)| *plan).collect());
     // SAFETY: what is on the stack has its plan; what an error ended was taken out with its transaction.
     plans.into_iter().any(|plan| unsafe { reads_under_policies(plan) })
+}
+
+/// Is a query to go on later whose rows policies choose?
+pub(in crate::pg) fn is_suspended_under_policies() -> bool {
+    SUSPENDED.with_borrow(|suspended| !suspended.is_empty())
 }
 
 /// Does it use a table with row security? Policies themselves are not in a plan any more.
@@ -72,7 +80,12 @@ unsafe fn has_policies(table: pg_sys::Oid) -> bool {
 
 #[pg_guard]
 unsafe extern "C-unwind" fn at_transaction_event(event: pg_sys::XactEvent::Type, _argument: *mut c_void) {
-    if event == pg_sys::XactEvent::XACT_EVENT_ABORT {
+    let ends = [
+        pg_sys::XactEvent::XACT_EVENT_ABORT,
+        pg_sys::XactEvent::XACT_EVENT_COMMIT,
+        pg_sys::XactEvent::XACT_EVENT_PREPARE,
+    ];
+    if ends.contains(&event) {
         RUNNING.with_borrow_mut(Vec::clear);
     }
 }
@@ -115,10 +128,38 @@ unsafe extern "C-unwind" fn finish(query: *mut pg_sys::QueryDesc) {
     unsafe {
         let before = enter(query);
         PREVIOUS_FINISH.get().unwrap_or(standard_ExecutorFinish)(query);
-        leave(before);
+        leave(before, query, 0);
     }
 }
 
-pub(super) fn leave(before: usize) {
+/// Takes a query out again that was run for so many rows, 0 for all.
+#[pg_guard]
+pub(super) unsafe extern "C-unwind" fn leave(before: usize, query: *mut pg_sys::QueryDesc, count: u64) {
     RUNNING.with_borrow_mut(|running| running.truncate(before));
+    // SAFETY: the executor's query, which has not ended.
+    unsafe {
+        if count > 0 && !(*query).estate.is_null() && reads_under_policies((*query).plannedstmt) {
+            suspend((*(*query).estate).es_query_cxt);
+        }
+    }
+}
+
+unsafe fn suspend(memory: pg_sys::MemoryContext) {
+    if SUSPENDED.with_borrow(|suspended| suspended.contains(&memory)) {
+        return;
+    }
+    // SAFETY: the callback lies in the memory whose end it is called at.
+    unsafe {
+        let callback = pg_sys::MemoryContextAllocZero(memory, size_of::<pg_sys::MemoryContextCallback>());
+        let callback = callback.cast::<pg_sys::MemoryContextCallback>();
+        (*callback).func = Some(forget);
+        (*callback).arg = memory.cast();
+        SUSPENDED.with_borrow_mut(|suspended| suspended.push(memory));
+        pg_sys::MemoryContextRegisterResetCallback(memory, callback);
+    }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn forget(memory: *mut c_void) {
+    SUSPENDED.with_borrow_mut(|suspended| suspended.retain(|found| *found != memory.cast()));
 }

@@ -41,6 +41,11 @@ pub(in crate::pg) fn note_identity() {
     }
 }
 
+/// Has this transaction had an identity, be it gone again?
+pub(in crate::pg) fn had_identity() -> bool {
+    HAD_IDENTITY.get()
+}
+
 /// Commit and abort may neither raise nor call back into Postgres: they only set flags.
 #[pg_guard]
 unsafe extern "C-unwind" fn at_transaction_event(event: pg_sys::XactEvent::Type, _argument: *mut c_void) {

@@ -92,6 +92,7 @@ unsafe extern "C-unwind" {
         count: u64,
     );
 }
+
 /// The hook of ExecutorRun.
 #[cfg(not(feature = "pg18"))]
 pub(super) unsafe extern "C-unwind" fn run_query(
@@ -104,7 +105,7 @@ pub(super) unsafe extern "C-unwind" fn run_query(
     unsafe {
         let before = enter(query);
         previous_run().unwrap_or(standard_ExecutorRun)(query, direction, count, once);
-        leave(before);
+        leave(before, query, count);
     }
 }
 
@@ -119,6 +120,6 @@ pub(super) unsafe extern "C-unwind" fn run_query(
     unsafe {
         let before = enter(query);
         previous_run().unwrap_or(standard_ExecutorRun)(query, direction, count);
-        leave(before);
+        leave(before, query, count);
     }
 }

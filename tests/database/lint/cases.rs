@@ -179,6 +179,11 @@ pub(super) const RELATIONS: &[Case] = &[
         "create function app.peek() returns int language sql security definer set search_path = pg_temp, \"a, b\", app as 'select 1'",
     ),
     (
+        "definer_search_path",
+        "app.peek()",
+        "create function app.peek() returns int language sql security definer set search_path = app, pg_temp, public, pg_temp as 'select 1'",
+    ),
+    (
         "immutable_identity",
         "app.org()",
         "create function app.org() returns uuid language sql immutable as 'select auth.current_org()'",

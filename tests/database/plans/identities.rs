@@ -142,6 +142,89 @@ fn t010_moving_to_another_organization_within_a_query_takes_no_permission_there(
 }
 
 #[test]
+fn t010_no_way_around_mixes_two_organizations_in_one_query() {
+    let db = prepared();
+    db.superuser().run(&format!(
+        "analyze items; alter table items enable row level security; alter table items force row level security;
+         create policy p on items using (auth.in_org(org_id) and auth.has_permission('items.read'));
+         insert into auth.memberships (user_id, org_id, role_id)
+         select 'mallory', o::uuid, r.id from (values ('{ORG_A}', 'owner'), ('{ORG_B}', 'viewer')) v (o, role)
+           join auth.roles r on r.name = v.role;
+         create function all_items() returns setof uuid language sql volatile as 'select org_id from items';
+         create function one_item() returns uuid language sql volatile as 'select org_id from items limit 1'"
+    ));
+    let token = |org: &str| {
+        let claims =
+            json!({"iss": STRICT_ISSUER, "sub": "mallory", "org_id": org, "iat": now(), "exp": now() + 600});
+        hs256(&claims)
+    };
+    let (a, b) = (token(ORG_A), token(ORG_B));
+    let mut session = db.tenant();
+    allow_only(&mut session, "seqscan");
+    for (sql, first) in [
+        // Nobody in between.
+        (
+            format!(
+                "do $$ declare r record; begin for r in select * from items loop reset all; perform auth.authenticate('{b}'); end loop; end $$"
+            ),
+            true,
+        ),
+        // An identity that is rolled back in the middle of a loop.
+        (
+            format!(
+                "do $$ declare r record; x record; n int := 0;
+             c cursor for select null::uuid as org_id union all select org_id from items;
+             begin for r in c loop n := n + 1;
+                 if n = 1 then
+                     begin perform auth.authenticate('{a}'); fetch c into x; raise exception 'x';
+                     exception when raise_exception then null; end;
+                     perform auth.authenticate('{b}');
+                 end if;
+             end loop; end $$"
+            ),
+            false,
+        ),
+        // A function that is asked for one row after the other.
+        (
+            format!(
+                "select count(*) from (select all_items() as org_id, auth.set_org('{ORG_B}') offset 0) i"
+            ),
+            true,
+        ),
+        (
+            format!(
+                "do $$ declare r record; begin for r in select all_items() loop perform auth.set_org('{ORG_B}'); end loop; end $$"
+            ),
+            true,
+        ),
+    ] {
+        session.run("begin");
+        if first {
+            session.authenticate(&a).unwrap();
+        }
+        let refused = session.refused(&sql);
+        assert!(refused.starts_with("55006"), "{sql}: {refused}");
+        session.run("rollback");
+    }
+    // Whatever has ended is in nobody's way, be it within the same transaction.
+    session.run("begin");
+    session.authenticate(&a).unwrap();
+    session.run(&format!(
+        "do $$ declare r record; begin
+             for r in select * from items limit 3 loop null; end loop;
+             for r in select all_items() limit 2 loop null; end loop;
+             perform 1 from items; select one_item() as o into r;
+             perform auth.set_org('{ORG_B}'); perform auth.set_org('{ORG_A}');
+             begin for r in select all_items() loop raise 'x'; end loop; exception when raise_exception then null; end;
+             perform auth.set_org('{ORG_B}');
+         end $$"
+    ));
+    session.run(&format!("select all_items() limit 1; select auth.set_org('{ORG_A}')"));
+    session.run("declare c cursor for select * from items; fetch 2 from c; close c");
+    session.run(&format!("select auth.set_org('{ORG_B}'); commit"));
+}
+
+#[test]
 fn t014_without_an_identity_nothing_is_true_by_any_plan() {
     let db = prepared();
     db.superuser().run("create index x on items (org_id); analyze items");

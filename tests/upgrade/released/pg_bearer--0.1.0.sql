@@ -105,6 +105,8 @@ create function auth.support_is_workspace_member(internal) returns internal
 create function auth.support_once(internal) returns internal
     language c strict as 'MODULE_PATHNAME', 'pg_bearer_support_once';
 
+create function auth.id_lists(out org_ids uuid[], out workspace_ids uuid[])
+    language c stable parallel safe as 'MODULE_PATHNAME', 'pg_bearer_id_lists';
 create function auth.in_org(org_id uuid) returns boolean
     language c stable strict leakproof parallel safe support auth.support_in_org as 'MODULE_PATHNAME', 'pg_bearer_in_org';
 create function auth.is_member(org_id uuid) returns boolean
@@ -120,6 +122,8 @@ comment on function auth.current_workspace() is
     'The workspace this transaction acts for, or NULL.';
 comment on function auth.org_ids() is
     'The organizations the user belongs to, sorted; empty without an identity.';
+comment on function auth.id_lists() is
+    'Internal: auth.org_ids() and auth.workspace_ids() as a record, for plans with long lists; NULL without an identity.';
 comment on function auth.workspace_ids() is
     'The workspaces the user belongs to, sorted; empty without an identity.';
 comment on function auth.user_id() is
@@ -3862,7 +3866,7 @@ create function auth.protection_memory(comment text) returns jsonb
     language sql immutable set search_path = pg_catalog, pg_temp as $$
     select case when length(protection_memory.comment) < 200 then
            case when protection_memory.comment ~ ('^[{]"by": "auth[.]protect", "forced": (true|false), "enabled": (true|false), '
-                    || '"defaults": \[("(organization|workspace|owner|environment)"(, (?="))?)*\][}]$')
+                    || '"defaults": [[]("(organization|workspace|owner|environment)"(, (?="))?)*[]][}]$')
                 then protection_memory.comment::jsonb end end
 $$;
 
@@ -4216,7 +4220,6 @@ create function auth.protection_key_suggestions(source oid, settings jsonb) retu
 #variable_conflict use_column
 declare
     org record;
-    has_null boolean := false;
 begin
     select c.name, c.number, c.type, a.attnotnull into org
       from auth.protection_columns(protection_key_suggestions.source, settings) c
@@ -4226,16 +4229,8 @@ begin
         return;
     end if;
     if not org.attnotnull then
-        -- Only where a look is cheap and nothing of the table's owner runs.
-        if auth.protection_is_small(protection_key_suggestions.source)
-           and has_column_privilege(protection_key_suggestions.source, org.number, 'select')
-           and has_schema_privilege((select c.relnamespace from pg_class c where c.oid = protection_key_suggestions.source), 'usage')
-           and not row_security_active(protection_key_suggestions.source) then
-            execute format('select exists (select from %s where %I is null)',
-                           protection_key_suggestions.source::regclass, org.name) into has_null;
-        end if;
-        return query select format('alter table %s alter column %I set not null', protection_key_suggestions.source::regclass, org.name)
-                      where not has_null;
+        -- Nobody looks for NULLs: to plan a query of the table runs functions in its indexes, as whoever asks.
+        return query select format('alter table %s alter column %I set not null', protection_key_suggestions.source::regclass, org.name);
     end if;
     return query select f.statement from auth.protection_foreign_keys(protection_key_suggestions.source, settings) f;
     return query select u.statement from auth.protection_unique_keys(protection_key_suggestions.source, org.number) u;
@@ -4331,14 +4326,15 @@ $$;
 -- requires:
 --   protect_suggestions
 
--- A table is protected in one line. The caller's rights do it: Postgres itself asks whether the table is his.
+-- A table is protected in one line. The caller's rights do it: Postgres itself asks whether the table is his. A database's
+-- owner decides how its sessions read a backslash, so what names can be part of says so itself.
 
 create function auth.protect(
     source regclass, org_column name default 'org_id', workspace_column name default null, owner_column name default null,
     environment_column name default null, resource text default null, roles name[] default null,
     dry_run boolean default false, all_orgs boolean default false, single_login boolean default false
 ) returns table (step integer, action text, statement text)
-    language plpgsql set search_path = pg_catalog, pg_temp as $$
+    language plpgsql set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
 #variable_conflict use_variable
 declare
     quoting constant text := current_setting('quote_all_identifiers');
@@ -4424,7 +4420,7 @@ $$;
 
 create function auth.unprotect(source regclass, dry_run boolean default false)
     returns table (step integer, action text, statement text)
-    language plpgsql set search_path = pg_catalog, pg_temp as $$
+    language plpgsql set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
 #variable_conflict use_variable
 declare
     quoting constant text := current_setting('quote_all_identifiers');
@@ -4506,7 +4502,7 @@ create function auth.protected_tables() returns table (
     source regclass, org_column name, workspace_column name, owner_column name, environment_column name, resource text,
     roles name[], all_orgs boolean, single_login boolean, intact boolean
 )
-    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+    language plpgsql stable set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
 #variable_conflict use_column
 declare
     quoting constant text := current_setting('quote_all_identifiers');
@@ -4773,7 +4769,8 @@ create function auth.lint_policy_facts(namespaces oid[], tables oid[], columns s
                     or e.code ~ '\mCOALESCE\(\(*\s*(SELECT )?auth\.[a-z_]+\([^()]*\)\)*(\s*AS [a-z_]+\))?, (?!false)'
                    then 'null'
                end as fault,
-               e.calls && r.org or e.calls && r.service
+               -- Without a column there is nothing that the organization is compared with.
+               e.calls && r.org and position('{VAR ' in e.nodes) > 0 or e.calls && r.service
                  or (e.calls && r.identity and exists (
                         select from unnest(o.orgs) k
                          where position(format(':varno 1 :varattno %s ', k) in e.nodes) > 0)) as asks_org,
@@ -5251,15 +5248,17 @@ create function auth.lint_functions(namespaces oid[], tables oid[])
            case when f.path is null then 'callers choose what the names in the function mean, and it runs with the rights of its owner'
                 else 'tables of the caller''s own in pg_temp come before others, and the function runs with the rights of its owner' end,
            format('alter routine %s set search_path = %s', f.name,
-                  case when f.path is not null
-                       then concat_ws(', ', nullif(regexp_replace(f.path, '^pg_temp(, |$)|, pg_temp(?=,|$)', '', 'g'), ''), 'pg_temp')
+                  -- set_config() takes names with anything but spaces in them, and SET FROM CURRENT keeps them as they are.
+                  case when f.path ~ '^(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_]*)(?:, *(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_]*))*$'
+                       then concat_ws(', ', nullif(regexp_replace(f.path, '^"?pg_temp"?(, *|$)|, *"?pg_temp"?(?=,|$)', '', 'g'), ''), 'pg_temp')
                        when exists (select from pg_namespace n cross join lateral aclexplode(n.nspacl) x
                                      where n.oid = f.pronamespace and x.privilege_type = 'CREATE' and x.grantee = 0)
                        then 'pg_catalog, pg_temp'
                        else format('pg_catalog, %s, pg_temp', f.pronamespace::regnamespace) end)
       from functions f
      where f.prosecdef and f.is_open and not f.is_bound
-       and (f.path is null or f.path not in ('', '""') and f.path !~ '(^|, )pg_temp$')
+       and (f.path is null or f.path not in ('', '""') 
+            and (f.path !~ '(^|, *)"?pg_temp"?$' or f.path ~ '(^|, *)"?pg_temp"?,'))
     union all
     select 'immutable_identity', 'error', f.name,
            'the function asks who is signed in and says that its answer never changes: a prepared statement keeps the answer for others',
@@ -5269,8 +5268,11 @@ create function auth.lint_functions(namespaces oid[], tables oid[])
        and (f.oid = any (auth.lint_identity_readers()) or f.prosrc ~* '\mcurrent_setting\M')
     union all
     select 'others_code', 'warning', u.object,
-           format('%s is called here, and its owner, %I, can make it say and do anything', u.function::regprocedure, o.rolname),
-           format('alter routine %s owner to %I', u.function::regprocedure, a.rolname)
+           format('%s is called here, and its owner, %I, can make it say and do anything%s', u.function::regprocedure, o.rolname,
+                  case when p.prosecdef then '; it runs with his rights, and no SQL can say who else should own it' else '' end),
+           -- What its owner wrote is not to run with the rights of the next one.
+           case when not p.prosecdef then format('alter routine %1$s security invoker; alter routine %1$s owner to %2$I',
+                                                 u.function::regprocedure, a.rolname) end
       from (select format('%I on %s', p.polname, p.polrelid::regclass) as object, p.polrelid as source, d.refobjid as function
               from pg_policy p
               join pg_depend d on d.classid = 'pg_policy'::regclass and d.objid = p.oid and d.refclassid = 'pg_proc'::regclass
@@ -5472,7 +5474,7 @@ $$;
 -- Reads nothing but catalogs, with the caller's rights: everybody may see what is wrong.
 create function auth.lint(schemas name[] default null)
     returns table (code text, severity text, object text, message text, fix text)
-    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+    language plpgsql stable set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
 declare
     namespaces oid[] := auth.lint_schemas(schemas);
     tables oid[];
@@ -5528,6 +5530,9 @@ begin
       join pg_class c on c.oid = asked_role.source
      where not r.rolsuper and not r.rolbypassrls and not pg_has_role(r.oid, c.relowner, 'usage')
        and r.rolname not in ('bearer_owner', 'bearer_admin', 'bearer_service')
+       -- The table's owner chose whom he granted it to, and his policies run as that role.
+       and not exists (select from pg_roles g
+                        where g.oid < 16384 and starts_with(g.rolname, 'pg_') and pg_has_role(r.oid, g.oid, 'member'))
        and exists (select from (select c.relacl union all
                                 select t.attacl from pg_attribute t where t.attrelid = c.oid) g (acl),
                                aclexplode(g.acl) a
@@ -5604,6 +5609,21 @@ create function auth.policy_bypass(source regclass, as_role oid) returns text
      where c.oid = policy_bypass.source
 $$;
 
+-- As whom the text of a table's policies is read: as its owner, who may use what is named in it, unless he is one as whom
+-- nothing is run and a constant in it could be of a type whose input runs functions of others.
+create function auth.policy_author(source regclass, as_role oid) returns oid
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select case when (r.rolsuper or r.rolname = 'bearer_owner')
+                     and exists (select from pg_policy p
+                                   join pg_depend d on d.classid = 'pg_policy'::regclass and d.objid = p.oid
+                                                   and d.refclassid = 'pg_type'::regclass
+                                   join pg_type t on t.oid = d.refobjid
+                                  where p.polrelid = c.oid and (t.typtype not in ('b', 'e') or t.typelem <> 0))
+                then policy_author.as_role else c.relowner end
+      from pg_class c join pg_roles r on r.oid = c.relowner
+     where c.oid = policy_author.source
+$$;
+
 -- What of policies a command asks, one after the other: the SELECT policies wherever rows are found or shown.
 create function auth.policy_steps(command text) returns table (step bigint, policies text, cmd text, clause text, purpose text)
     language sql immutable set search_path = pg_catalog, pg_temp as $$
@@ -5625,11 +5645,16 @@ $$;
 create function auth.call_reason(called text, arguments jsonb, shown jsonb) returns text
     language sql immutable set search_path = pg_catalog, pg_temp as $$
     select case
-           when shown is null and called not in ('current_org', 'user_id', 'uid') then 'nobody is signed in'
+           when shown is null and called not in ('user_id', 'uid') then 'nobody is signed in'
            when called in ('in_org', 'is_member', 'is_workspace_member') and arguments ->> 0 is null then 'it is asked about NULL'
            when called = 'in_org' then
                coalesce('the current organization of ' || u.name || ' is ' || (shown ->> 'org_id') || ', not ' || (arguments ->> 0),
                         u.name || ' has no current organization')
+           when called in ('current_org', 'external_org_id', 'external_org_number') then
+               coalesce('the organization ' || (shown ->> 'org_id') || ' has no external_id'
+                        || case called when 'external_org_number' then ' that is a number' else '' end,
+                        u.name || ' has no current organization')
+           when called = 'current_workspace' then u.name || ' has no current workspace'
            when called = 'is_member' then u.name || ' is not a member of ' || (arguments ->> 0)
            when called = 'is_workspace_member' then u.name || ' is not a member of the workspace ' || (arguments ->> 0)
            when called = 'has_permission' then
@@ -5640,7 +5665,27 @@ create function auth.call_reason(called text, arguments jsonb, shown jsonb) retu
            when called = 'has_scope' then 'the scope ' || (arguments ->> 0) || ' was not granted'
            when called = 'is_service_role' then 'the identity is no verified service credential'
            when called = 'allows_table' then 'the API key is not for this table' end
-      from (select coalesce('user ' || (shown ->> 'user_id'), 'the identity') as name) u
+      from (select coalesce(case when shown ->> 'kind' = 'api_key' then 'the API key' || coalesce(' of user ' || (shown ->> 'user_id'), '') end,
+                            'user ' || (shown ->> 'user_id'), 'the identity') as name) u
+$$;
+
+-- The value in the row that a call is compared with, as {"column": …, "value": …}; NULL unless all that a policy does
+-- with the call is to compare it with one column.
+create function auth.compared_with(called text, conditions text[], row_values jsonb) returns jsonb
+    language sql immutable set search_path = pg_catalog, pg_temp as $$
+    with pattern (call, compared) as (
+        select p.call, '\(([a-z_][a-z0-9_]*|"(?:[^"]|"")+")\)?(?:::[a-z ]+)? = ' || p.call
+          from (select regexp_replace(called, '([^[:alnum:]_])', '\\\1', 'g')) p (call)
+    ), condition (shown) as (
+        select distinct c.shown from unnest(conditions) c (shown) where strpos(c.shown, called) > 0
+    )
+    select jsonb_build_object('column', min(n.name), 'value', row_values -> min(n.name))
+      from pattern p
+     cross join condition c
+     cross join lateral regexp_matches(c.shown, p.compared, 'g') m (parts)
+     cross join lateral (select (parse_ident(m.parts[1]))[1] as name) n
+    having min(n.name) = max(n.name) and row_values ? min(n.name)
+       and count(*) = (select sum(regexp_count(c.shown, p.call)) from pattern p cross join condition c)
 $$;
 
 -- What a policy says of a row for an identity: its verdicts, and the values of our functions in it.
@@ -5656,7 +5701,7 @@ declare
     answers jsonb;
     place text := '';
 begin
-    select p.polrelid as source, c.relname, c.relowner, pg_get_expr(p.polqual, p.polrelid) as qual,
+    select p.polrelid as source, c.relname, pg_get_expr(p.polqual, p.polrelid) as qual,
            pg_get_expr(coalesce(p.polwithcheck, p.polqual), p.polrelid) as checked,
            p.polqual::text as qual_tree, p.polwithcheck::text as check_tree
       into found
@@ -5665,8 +5710,8 @@ begin
         place := format(' from pg_catalog.jsonb_populate_record(null::%s, %L::pg_catalog.jsonb) as %I',
                         found.source::regclass, row_values, found.relname);
         queries := array[
-            case when 'using' = any (clauses) then format('select ((%s)::pg_catalog.bool)::pg_catalog.text%s', found.qual, place) end,
-            case when 'check' = any (clauses) then format('select ((%s)::pg_catalog.bool)::pg_catalog.text%s', found.checked, place) end];
+            case when 'using' = any (clauses) and found.qual is not null then format('select ((%s)::pg_catalog.bool)::pg_catalog.text%s', found.qual, place) end,
+            case when 'check' = any (clauses) and found.checked is not null then format('select ((%s)::pg_catalog.bool)::pg_catalog.text%s', found.checked, place) end];
     else
         queries := array[null, null]::text[];
     end if;
@@ -5689,17 +5734,20 @@ begin
                                         place) end
               from jsonb_array_elements(calls) with ordinality c (item, n), (values (1), (2)) m (m)) q (n, m, query);
     select jsonb_object_agg(a.query, jsonb_build_object('value', a.value, 'failure', a.failure)) into answers
-      from auth.answers_for(as_role, found.relowner, credential, identity, queries, helper_search_path) a;
+      from auth.answers_for(as_role, auth.policy_author(found.source, as_role), credential, identity, queries, helper_search_path) a;
     return jsonb_build_object(
         'using', auth.verdict_text(answers -> '1'), 'check', auth.verdict_text(answers -> '2'),
         'calls', (select coalesce(jsonb_agg(jsonb_build_object('call', c.item ->> 'call', 'called', c.item ->> 'called',
                                    'value', coalesce(to_jsonb('error: ' || (v.answer ->> 'failure')), (v.answer ->> 'value')::jsonb, 'null'),
-                                   'reason', case when v.answer ->> 'failure' is null
-                                                   and coalesce(v.answer ->> 'value', 'null') in ('false', 'null') then
-                                       auth.call_reason(c.item ->> 'called', (answers -> (2 * c.n + 2)::text ->> 'value')::jsonb, shown) end)
+                                   'matches', w.compared ->> 'value' = (v.answer ->> 'value')::jsonb #>> '{}',
+                                   'reason', case when v.answer ->> 'failure' is not null then null
+                                                  when coalesce(v.answer ->> 'value', 'null') in ('false', 'null') then
+                                       auth.call_reason(c.item ->> 'called', (answers -> (2 * c.n + 2)::text ->> 'value')::jsonb, shown) end,
+                                   'compared', w.compared)
                                    order by c.n), '[]')
                     from jsonb_array_elements(calls) with ordinality c (item, n)
-                   cross join lateral (select answers -> (2 * c.n + 1)::text) v (answer)));
+                   cross join lateral (select answers -> (2 * c.n + 1)::text) v (answer)
+                   cross join lateral (select auth.compared_with(c.item ->> 'call', array[found.qual, found.checked], row_values)) w (compared)));
 end
 $$;
 
@@ -5713,10 +5761,12 @@ $$;
 -- The values of our functions in policies, as reasons.
 create function auth.reading_words(reading jsonb) returns text
     language sql immutable set search_path = pg_catalog, pg_temp as $$
-    select string_agg((c.item ->> 'call') || ' is ' || coalesce(c.item ->> 'value', 'null') || coalesce(' because ' || (c.item ->> 'reason'), ''),
+    select string_agg((c.item ->> 'call') || ' is ' || coalesce(c.item ->> 'value', 'null') || coalesce(' because ' || (c.item ->> 'reason'), '')
+                      || coalesce(', and ' || quote_ident(c.item -> 'compared' ->> 'column') || ' of the row is '
+                                  || coalesce(c.item -> 'compared' ->> 'value', 'null'), ''),
                       '; ' order by c.n)
       from jsonb_array_elements(reading -> 'calls') with ordinality c (item, n)
-     where c.item -> 'value' <> 'true'
+     where c.item -> 'value' <> 'true' and (c.item ->> 'matches')::boolean is not true
 $$;
 
 -- What follows from the policies for a command; readings are what auth.explain_access() collects.
@@ -5769,16 +5819,22 @@ create function auth.asked_row(source regclass, command text, row_key jsonb) ret
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     found jsonb[];
+    unknown text;
 begin
     if row_key is null then
         return null;
     end if;
-    if jsonb_typeof(row_key) <> 'object'
-       or exists (select from jsonb_object_keys(row_key) k (name)
-                   where k.name not in (select a.attname from pg_attribute a
-                                         where a.attrelid = asked_row.source and a.attnum > 0 and not a.attisdropped)) then
+    if jsonb_typeof(row_key) = 'object' then
+        select k.name into unknown
+          from jsonb_object_keys(row_key) k (name)
+         where k.name not in (select a.attname from pg_attribute a
+                               where a.attrelid = asked_row.source and a.attnum > 0 and not a.attisdropped)
+         limit 1;
+    end if;
+    if jsonb_typeof(row_key) <> 'object' or unknown is not null then
         raise invalid_parameter_value using
-            message = 'row_key has to be an object of columns of the table and their values';
+            message = 'row_key has to be an object of columns of the table and their values',
+            hint = coalesce('The table has no column ' || quote_ident(unknown) || '.', 'For example {"id": 7}.');
     end if;
     if command in ('insert', 'insert returning') then
         return row_key;
@@ -5792,12 +5848,37 @@ begin
 end
 $$;
 
+-- What an insert puts into columns that it does not name, where the default is a constant or one of our functions.
+-- Others are not tried: they may count, or do more.
+create function auth.assumed_defaults(source regclass, as_role oid, credential text, identity jsonb, helper_search_path text)
+    returns jsonb
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    queries text[];
+begin
+    select array_agg(format('select pg_catalog.jsonb_build_object(%L::pg_catalog.text, %s)::pg_catalog.text', a.attname, e.shown))
+      into queries
+      from pg_attrdef d
+      join pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum and a.attgenerated = ''
+     cross join lateral (select pg_get_expr(d.adbin, d.adrelid) as shown) e
+     where d.adrelid = assumed_defaults.source
+       and (d.adbin::text like '{CONST %' or e.shown ~ '^\(*"?auth"?\."?[a-z_]+"?\(\)\)*(::[a-z ]+)?$');
+    if queries is null then
+        return '{}';
+    end if;
+    return coalesce((select jsonb_object_agg(v.key, v.value)
+                       from auth.answers_for(as_role, as_role, credential, identity, queries, helper_search_path) r
+                      cross join lateral jsonb_each(r.value::jsonb) v
+                      where r.failure is null), '{}');
+end
+$$;
+
 create function auth.explain_access(
     source regclass, command text, credential text default null, identity jsonb default null,
     row_key jsonb default null, as_role name default null,
     helper_search_path text default pg_catalog.current_setting('search_path')
 ) returns table (policy name, applies boolean, kind text, expression text, verdict text, functions jsonb, conclusion text)
-    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+    language plpgsql security definer set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
 #variable_conflict use_variable
 declare
     asked text := regexp_replace(lower(btrim(command)), '\s+', ' ', 'g');
@@ -5819,13 +5900,17 @@ begin
             hint = 'It is one of select, insert, insert returning, update, delete and upsert.';
     end if;
     if (select count(*) from pg_class c where c.oid = explain_access.source and c.relkind in ('r', 'p')) = 0 then
-        raise invalid_parameter_value using message = 'access to a table is explained, and this is none';
+        raise invalid_parameter_value using 
+            message = 'access to a table is explained, and this is none',
+            hint = 'Of a view ask about its tables: as_role is its owner, or with security_invoker whoever asks.';
     end if;
     role_oid := auth.asked_role(source, as_role);
     rolename := pg_get_userbyid(role_oid);
     bypass := auth.policy_bypass(source, role_oid);
     if not auth.may_run_as(role_oid) and bypass is null then
-        raise insufficient_privilege using message = 'nothing is run as a superuser or as bearer_owner';
+        raise insufficient_privilege using
+            message = 'nothing is run as a superuser or as bearer_owner',
+            hint = 'Nor as a role that may use files or programs of the server.';
     end if;
     obstacle := auth.missing_grants(source, role_oid, asked);
     select * into who from auth.described_identity(credential, identity);
@@ -5835,6 +5920,9 @@ begin
         return;
     end if;
     asked_about := auth.asked_row(source, asked, row_key);
+    if asked in ('insert', 'insert returning') and row_key is not null and bypass is null then
+        asked_about := auth.assumed_defaults(source, role_oid, credential, identity, helper_search_path) || asked_about;
+    end if;
     for found in
         select p.oid, p.polname, p.polpermissive, p.polcmd::text as cmd,
                pg_get_expr(p.polqual, p.polrelid) as qual, pg_get_expr(p.polwithcheck, p.polrelid) as checked,
@@ -5862,7 +5950,7 @@ begin
                 'policy', found.polname, 'permissive', found.polpermissive, 'cmd', found.cmd,
                 'using', found.qual, 'check', coalesce(found.checked, found.qual), 'reading', reading);
             verdict := case when reading ->> 'using' is distinct from reading ->> 'check' and cardinality(clauses) > 1
-                            then 'using ' || (reading ->> 'using') || ', with check ' || (reading ->> 'check')
+                            then concat_ws(', ', 'using ' || (reading ->> 'using'), 'with check ' || (reading ->> 'check'))
                             else coalesce(reading ->> 'using', reading ->> 'check') end;
             select jsonb_object_agg(c.item ->> 'call', c.item -> 'value') into functions
               from jsonb_array_elements(reading -> 'calls') c (item);
@@ -5949,7 +6037,9 @@ begin
     if cardinality(columns) = 1 then
         return columns[1];
     end if;
-    raise invalid_parameter_value using message = 'org_column has to name the column of the organization';
+    raise invalid_parameter_value using
+        message = 'org_column has to name the column of the organization',
+        hint = 'A table of users has none: compare what auth.rows_visible_to() gives for two of them.';
 end
 $$;
 
@@ -5993,7 +6083,7 @@ declare
 begin
     for answer in
         select a.* from auth.answers_for(
-            as_role, (select c.relowner from pg_class c where c.oid = try_isolation.source), null, identity,
+            as_role, auth.policy_author(source, as_role), null, identity,
             array[format('select t.%I::pg_catalog.text from %s t group by 1', org_column, source),
                   auth.policy_condition(source, as_role, 'a', 'check', foreign_row),
                   auth.policy_condition(source, as_role, 'w', 'using', foreign_row),
@@ -6052,7 +6142,13 @@ begin
     role_oid := auth.asked_role(source, as_role);
     perform auth.may_run_as(role_oid);
     column_name := auth.organization_column(source, org_column);
-    reason := auth.policy_bypass(source, role_oid);
+    -- Whoever names a partition asks its policies, not those of the table.
+    select auth.policy_bypass(t.oid, role_oid) into reason
+      from unnest(auth.parts_of(source)) t (oid)
+     where auth.policy_bypass(t.oid, role_oid) is not null
+       and (t.oid = source or exists (select from unnest('{select,insert,update,delete}'::text[]) c (command)
+                                       where auth.missing_grants(t.oid, role_oid, c.command) is null))
+     order by t.oid <> source, t.oid limit 1;
     if reason is not null then
         raise assert_failure using message = format('%s is not isolated: %s', source, reason);
     end if;
@@ -6104,28 +6200,6 @@ $$;
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/readers.rs:94
--- pg_bearer::pg::functions::readers::org_ids_with
-CREATE  FUNCTION auth."org_ids_with"(
-	"permission" TEXT /* & str */
-) RETURNS uuid[] /* Vec < pgrx :: Uuid > */
-STRICT STABLE PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'org_ids_with_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/tenancy.rs:67
--- pg_bearer::pg::functions::tenancy::owns_table
-CREATE  FUNCTION auth."owns_table"(
-	"source" oid /* pg_sys :: Oid */
-) RETURNS bool /* bool */
-STRICT STABLE PARALLEL UNSAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'owns_table_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
 -- src/pg/functions/api_keys.rs:181
 -- pg_bearer::pg::functions::api_keys::is_api_key_revoked
 CREATE  FUNCTION auth."is_api_key_revoked"(
@@ -6146,23 +6220,6 @@ AS 'MODULE_PATHNAME', 'is_service_role_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/explain.rs:125
--- pg_bearer::pg::functions::explain::calls_in
-CREATE  FUNCTION auth."calls_in"(
-	"tree" TEXT, /* Option < & str > */
-	"source" oid /* pg_sys :: Oid */
-) RETURNS TABLE (
-	"call" TEXT,  /* String */
-	"called" TEXT,  /* String */
-	"arguments" TEXT[],  /* Vec < String > */
-	"uses_columns" bool  /* bool */
-)
-VOLATILE PARALLEL UNSAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'calls_in_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
 -- src/pg/functions/readers.rs:64
 -- pg_bearer::pg::functions::readers::email_verified
 CREATE  FUNCTION auth."email_verified"() RETURNS bool /* Option < bool > */
@@ -6172,21 +6229,73 @@ AS 'MODULE_PATHNAME', 'email_verified_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/explain.rs:142
--- pg_bearer::pg::functions::explain::stored_rows
-CREATE  FUNCTION auth."stored_rows"(
-	"source" oid, /* pg_sys :: Oid */
-	"tables" oid[], /* Vec < pg_sys :: Oid > */
-	"key" jsonb, /* Option < JsonbArgument > */
-	"by_column" TEXT, /* Option < & str > */
-	"most" INT /* i32 */
-) RETURNS TABLE (
-	"value" TEXT,  /* Option < String > */
-	"row_values" jsonb  /* JsonbText */
-)
-VOLATILE PARALLEL UNSAFE 
+-- src/pg/functions/api_keys.rs:206
+-- pg_bearer::pg::functions::api_keys::allows_table
+CREATE  FUNCTION auth."allows_table"(
+	"source" oid /* pg_sys :: Oid */
+) RETURNS bool /* Option < bool > */
+STRICT STABLE PARALLEL SAFE 
 LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'stored_rows_wrapper';
+AS 'MODULE_PATHNAME', 'allows_table_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/keys.rs:60
+-- pg_bearer::pg::functions::keys::parse_jwt_key
+CREATE  FUNCTION auth."parse_jwt_key"(
+	"key" TEXT, /* Option < & str > */
+	"alg" TEXT, /* Option < & str > */
+	"kid" TEXT /* Option < & str > */
+) RETURNS TABLE (
+	"kid" TEXT,  /* Option < String > */
+	"alg" TEXT,  /* String */
+	"public_jwk" TEXT,  /* String */
+	"thumbprint" bytea  /* Vec < u8 > */
+)
+STABLE PARALLEL UNSAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'parse_jwt_key_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/tenancy.rs:30
+-- pg_bearer::pg::functions::tenancy::common_permissions
+CREATE  FUNCTION auth."common_permissions"(
+	"one" TEXT[], /* Vec < Option < String > > */
+	"other" TEXT[] /* Vec < Option < String > > */
+) RETURNS TEXT[] /* Vec < String > */
+IMMUTABLE STRICT PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'common_permissions_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/readers.rs:58
+-- pg_bearer::pg::functions::readers::workspace_role
+CREATE  FUNCTION auth."workspace_role"() RETURNS TEXT /* Option < String > */
+STRICT STABLE PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'workspace_role_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/tenancy.rs:67
+-- pg_bearer::pg::functions::tenancy::owns_table
+CREATE  FUNCTION auth."owns_table"(
+	"source" oid /* pg_sys :: Oid */
+) RETURNS bool /* bool */
+STRICT STABLE PARALLEL UNSAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'owns_table_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/readers.rs:39
+-- pg_bearer::pg::functions::readers::email
+CREATE  FUNCTION auth."email"() RETURNS TEXT /* Option < String > */
+STRICT STABLE PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'email_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -6208,12 +6317,66 @@ AS 'MODULE_PATHNAME', 'generate_api_key_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/keys.rs:20
--- pg_bearer::pg::functions::keys::require_administrator
-CREATE  FUNCTION auth."require_administrator"() RETURNS VOID /* Result < (), ErrorReport > */
-STRICT STABLE PARALLEL UNSAFE 
+-- src/pg/functions/explain.rs:65
+-- pg_bearer::pg::functions::explain::may_run_as
+CREATE  FUNCTION auth."may_run_as"(
+	"as_role" oid /* pg_sys :: Oid */
+) RETURNS bool /* Result < bool, ErrorReport > */
+STRICT VOLATILE PARALLEL UNSAFE 
 LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'require_administrator_wrapper';
+AS 'MODULE_PATHNAME', 'may_run_as_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/demands.rs:11
+-- pg_bearer::pg::functions::demands::require_authenticated
+CREATE  FUNCTION auth."require_authenticated"() RETURNS bool /* Result < bool, ErrorReport > */
+STRICT STABLE PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'require_authenticated_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/tenancy.rs:24
+-- pg_bearer::pg::functions::tenancy::permission_covers
+CREATE  FUNCTION auth."permission_covers"(
+	"granted" TEXT[], /* Vec < Option < String > > */
+	"wanted" TEXT /* & str */
+) RETURNS bool /* bool */
+IMMUTABLE STRICT PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'permission_covers_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/readers.rs:21
+-- pg_bearer::pg::functions::readers::identity
+CREATE  FUNCTION auth."identity"() RETURNS jsonb /* Option < JsonbValue > */
+STRICT STABLE PARALLEL SAFE  
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'show_identity_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/readers.rs:82
+-- pg_bearer::pg::functions::readers::has_permission
+CREATE  FUNCTION auth."has_permission"(
+	"permission" TEXT /* & str */
+) RETURNS bool /* Option < bool > */
+STRICT STABLE PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'has_permission_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/tenancy.rs:18
+-- pg_bearer::pg::functions::tenancy::set_org
+CREATE  FUNCTION auth."set_org"(
+	"org_id" uuid /* Option < pgrx :: Uuid > */
+) RETURNS VOID /* Result < (), ErrorReport > */
+VOLATILE PARALLEL UNSAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'set_org_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -6234,15 +6397,83 @@ AS 'MODULE_PATHNAME', 'check_api_key_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/readers.rs:88
--- pg_bearer::pg::functions::readers::has_permission_in
-CREATE  FUNCTION auth."has_permission_in"(
-	"permission" TEXT, /* & str */
-	"org_id" uuid /* pgrx :: Uuid */
-) RETURNS bool /* Option < bool > */
+-- src/pg/functions/readers.rs:94
+-- pg_bearer::pg::functions::readers::org_ids_with
+CREATE  FUNCTION auth."org_ids_with"(
+	"permission" TEXT /* & str */
+) RETURNS uuid[] /* Vec < pgrx :: Uuid > */
 STRICT STABLE PARALLEL SAFE 
 LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'has_permission_in_wrapper';
+AS 'MODULE_PATHNAME', 'org_ids_with_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/tenancy.rs:37
+-- pg_bearer::pg::functions::tenancy::random_token
+CREATE  FUNCTION auth."random_token"() RETURNS TEXT /* Result < String, ErrorReport > */
+STRICT VOLATILE PARALLEL UNSAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'random_token_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/explain.rs:126
+-- pg_bearer::pg::functions::explain::calls_in
+CREATE  FUNCTION auth."calls_in"(
+	"tree" TEXT, /* Option < & str > */
+	"source" oid /* pg_sys :: Oid */
+) RETURNS TABLE (
+	"call" TEXT,  /* String */
+	"called" TEXT,  /* String */
+	"arguments" TEXT[],  /* Vec < String > */
+	"uses_columns" bool  /* bool */
+)
+VOLATILE PARALLEL UNSAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'calls_in_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/readers.rs:46
+-- pg_bearer::pg::functions::readers::claim
+CREATE  FUNCTION auth."claim"(
+	"name" TEXT /* & str */
+) RETURNS TEXT /* Option < String > */
+STRICT STABLE PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'claim_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/authenticate.rs:16
+-- pg_bearer::pg::functions::authenticate::authenticate
+CREATE  FUNCTION auth."authenticate"(
+	"credential" TEXT /* Option < CredentialText > */
+) RETURNS jsonb /* Result < Option < JsonbValue > , ErrorReport > */
+VOLATILE PARALLEL UNSAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'authenticate_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/usage.rs:7
+-- pg_bearer::pg::functions::usage::counts_api_key_uses
+CREATE  FUNCTION auth."counts_api_key_uses"() RETURNS bool /* bool */
+STRICT STABLE PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'counts_api_key_uses_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/api_keys.rs:187
+-- pg_bearer::pg::functions::api_keys::member_permissions
+CREATE  FUNCTION auth."member_permissions"(
+	"user_id" TEXT, /* & str */
+	"org_id" uuid /* pgrx :: Uuid */
+) RETURNS TEXT[] /* Result < :: std :: option :: Option < Vec < String > > , ErrorReport > */
+STRICT STABLE PARALLEL UNSAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'member_permissions_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -6257,6 +6488,56 @@ AS 'MODULE_PATHNAME', 'require_permission_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
+-- src/pg/functions/explain.rs:143
+-- pg_bearer::pg::functions::explain::stored_rows
+CREATE  FUNCTION auth."stored_rows"(
+	"source" oid, /* pg_sys :: Oid */
+	"tables" oid[], /* Vec < pg_sys :: Oid > */
+	"key" jsonb, /* Option < JsonbArgument > */
+	"by_column" TEXT, /* Option < & str > */
+	"most" INT /* i32 */
+) RETURNS TABLE (
+	"value" TEXT,  /* Option < String > */
+	"row_values" jsonb  /* JsonbText */
+)
+VOLATILE PARALLEL UNSAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'stored_rows_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/readers.rs:70
+-- pg_bearer::pg::functions::readers::is_authenticated
+CREATE  FUNCTION auth."is_authenticated"() RETURNS bool /* bool */
+STRICT STABLE PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'is_authenticated_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/acting.rs:13
+-- pg_bearer::pg::functions::acting::act_as
+CREATE  FUNCTION auth."act_as"(
+	"identity" jsonb /* Option < JsonbArgument > */
+) RETURNS jsonb /* Result < Option < JsonbValue > , ErrorReport > */
+VOLATILE PARALLEL UNSAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'act_as_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/readers.rs:88
+-- pg_bearer::pg::functions::readers::has_permission_in
+CREATE  FUNCTION auth."has_permission_in"(
+	"permission" TEXT, /* & str */
+	"org_id" uuid /* pgrx :: Uuid */
+) RETURNS bool /* Option < bool > */
+STRICT STABLE PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'has_permission_in_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
 -- src/pg/functions/tenancy.rs:61
 -- pg_bearer::pg::functions::tenancy::is_administrator
 CREATE  FUNCTION auth."is_administrator"() RETURNS bool /* bool */
@@ -6266,32 +6547,111 @@ AS 'MODULE_PATHNAME', 'is_administrator_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/tenancy.rs:24
--- pg_bearer::pg::functions::tenancy::permission_covers
-CREATE  FUNCTION auth."permission_covers"(
-	"granted" TEXT[], /* Vec < Option < String > > */
-	"wanted" TEXT /* & str */
-) RETURNS bool /* bool */
-IMMUTABLE STRICT PARALLEL SAFE 
+-- src/pg/functions/keys.rs:20
+-- pg_bearer::pg::functions::keys::require_administrator
+CREATE  FUNCTION auth."require_administrator"() RETURNS VOID /* Result < (), ErrorReport > */
+STRICT STABLE PARALLEL UNSAFE 
 LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'permission_covers_wrapper';
+AS 'MODULE_PATHNAME', 'require_administrator_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/keys.rs:38
--- pg_bearer::pg::functions::keys::parse_jwks
-CREATE  FUNCTION auth."parse_jwks"(
-	"jwks" TEXT, /* & str */
-	"rsa_algorithm" TEXT /* & str */
-) RETURNS TABLE (
-	"kid" TEXT,  /* Option < String > */
-	"alg" TEXT,  /* String */
-	"public_jwk" TEXT,  /* String */
-	"thumbprint" bytea  /* Vec < u8 > */
-)
-STRICT STABLE PARALLEL UNSAFE 
+-- src/pg/functions/readers.rs:33
+-- pg_bearer::pg::functions::readers::role
+CREATE  FUNCTION auth."role"() RETURNS TEXT /* Option < String > */
+STRICT STABLE PARALLEL SAFE 
 LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'parse_jwks_wrapper';
+AS 'MODULE_PATHNAME', 'role_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/api_keys.rs:199
+-- pg_bearer::pg::functions::api_keys::api_key_id
+CREATE  FUNCTION auth."api_key_id"() RETURNS uuid /* Option < pgrx :: Uuid > */
+STRICT STABLE PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'api_key_id_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/readers.rs:102
+-- pg_bearer::pg::functions::readers::has_scope
+CREATE  FUNCTION auth."has_scope"(
+	"scope" TEXT /* & str */
+) RETURNS bool /* Option < bool > */
+STRICT STABLE PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'has_scope_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/readers.rs:27
+-- pg_bearer::pg::functions::readers::jwt
+CREATE  FUNCTION auth."jwt"() RETURNS jsonb /* Option < JsonbText > */
+STRICT STABLE PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'jwt_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/explain.rs:81
+-- pg_bearer::pg::functions::explain::answers_for
+CREATE  FUNCTION auth."answers_for"(
+	"as_role" oid, /* pg_sys :: Oid */
+	"written_by" oid, /* pg_sys :: Oid */
+	"credential" TEXT, /* Option < CredentialText > */
+	"identity" jsonb, /* Option < JsonbArgument > */
+	"queries" TEXT[], /* Vec < Option < String > > */
+	"search_path" TEXT /* Option < & str > */
+) RETURNS TABLE (
+	"query" INT,  /* i32 */
+	"value" TEXT,  /* Option < String > */
+	"state" TEXT,  /* Option < String > */
+	"failure" TEXT  /* Option < String > */
+)
+VOLATILE PARALLEL UNSAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'answers_for_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/readers.rs:52
+-- pg_bearer::pg::functions::readers::org_role
+CREATE  FUNCTION auth."org_role"() RETURNS TEXT /* Option < String > */
+STRICT STABLE PARALLEL SAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'org_role_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/authenticate.rs:47
+-- pg_bearer::pg::functions::authenticate::check_jwt
+CREATE  FUNCTION auth."check_jwt"(
+	"token" TEXT /* Option < CredentialText > */
+) RETURNS TABLE (
+	"valid" bool,  /* bool */
+	"reason" TEXT,  /* Option < String > */
+	"header" jsonb,  /* Option < JsonbText > */
+	"claims" jsonb  /* Option < JsonbText > */
+)
+STABLE PARALLEL UNSAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'check_jwt_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- src/pg/functions/explain.rs:34
+-- pg_bearer::pg::functions::explain::described_identity
+CREATE  FUNCTION auth."described_identity"(
+	"credential" TEXT, /* Option < CredentialText > */
+	"identity" jsonb /* Option < JsonbArgument > */
+) RETURNS TABLE (
+	"refusal" TEXT,  /* Option < String > */
+	"shown" jsonb  /* Option < JsonbText > */
+)
+VOLATILE PARALLEL UNSAFE 
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'described_identity_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -6318,158 +6678,6 @@ AS 'MODULE_PATHNAME', 'explain_credential_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/readers.rs:102
--- pg_bearer::pg::functions::readers::has_scope
-CREATE  FUNCTION auth."has_scope"(
-	"scope" TEXT /* & str */
-) RETURNS bool /* Option < bool > */
-STRICT STABLE PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'has_scope_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/api_keys.rs:199
--- pg_bearer::pg::functions::api_keys::api_key_id
-CREATE  FUNCTION auth."api_key_id"() RETURNS uuid /* Option < pgrx :: Uuid > */
-STRICT STABLE PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'api_key_id_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/explain.rs:65
--- pg_bearer::pg::functions::explain::may_run_as
-CREATE  FUNCTION auth."may_run_as"(
-	"as_role" oid /* pg_sys :: Oid */
-) RETURNS bool /* Result < bool, ErrorReport > */
-STRICT VOLATILE PARALLEL UNSAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'may_run_as_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/readers.rs:33
--- pg_bearer::pg::functions::readers::role
-CREATE  FUNCTION auth."role"() RETURNS TEXT /* Option < String > */
-STRICT STABLE PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'role_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/keys.rs:84
--- pg_bearer::pg::functions::keys::check_jwt_secret
-CREATE  FUNCTION auth."check_jwt_secret"(
-	"secret" bytea, /* & [u8] */
-	"alg" TEXT /* & str */
-) RETURNS VOID /* Result < (), ErrorReport > */
-STRICT STABLE PARALLEL UNSAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'check_jwt_secret_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/authenticate.rs:47
--- pg_bearer::pg::functions::authenticate::check_jwt
-CREATE  FUNCTION auth."check_jwt"(
-	"token" TEXT /* Option < CredentialText > */
-) RETURNS TABLE (
-	"valid" bool,  /* bool */
-	"reason" TEXT,  /* Option < String > */
-	"header" jsonb,  /* Option < JsonbText > */
-	"claims" jsonb  /* Option < JsonbText > */
-)
-STABLE PARALLEL UNSAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'check_jwt_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/acting.rs:13
--- pg_bearer::pg::functions::acting::act_as
-CREATE  FUNCTION auth."act_as"(
-	"identity" jsonb /* Option < JsonbArgument > */
-) RETURNS jsonb /* Result < Option < JsonbValue > , ErrorReport > */
-VOLATILE PARALLEL UNSAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'act_as_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/explain.rs:81
--- pg_bearer::pg::functions::explain::answers_for
-CREATE  FUNCTION auth."answers_for"(
-	"as_role" oid, /* pg_sys :: Oid */
-	"written_by" oid, /* pg_sys :: Oid */
-	"credential" TEXT, /* Option < CredentialText > */
-	"identity" jsonb, /* Option < JsonbArgument > */
-	"queries" TEXT[], /* Vec < Option < String > > */
-	"search_path" TEXT /* Option < & str > */
-) RETURNS TABLE (
-	"query" INT,  /* i32 */
-	"value" TEXT,  /* Option < String > */
-	"state" TEXT,  /* Option < String > */
-	"failure" TEXT  /* Option < String > */
-)
-VOLATILE PARALLEL UNSAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'answers_for_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/readers.rs:21
--- pg_bearer::pg::functions::readers::identity
-CREATE  FUNCTION auth."identity"() RETURNS jsonb /* Option < JsonbValue > */
-STRICT STABLE PARALLEL SAFE  
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'show_identity_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/usage.rs:7
--- pg_bearer::pg::functions::usage::counts_api_key_uses
-CREATE  FUNCTION auth."counts_api_key_uses"() RETURNS bool /* bool */
-STRICT STABLE PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'counts_api_key_uses_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/authenticate.rs:16
--- pg_bearer::pg::functions::authenticate::authenticate
-CREATE  FUNCTION auth."authenticate"(
-	"credential" TEXT /* Option < CredentialText > */
-) RETURNS jsonb /* Result < Option < JsonbValue > , ErrorReport > */
-VOLATILE PARALLEL UNSAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'authenticate_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/tenancy.rs:18
--- pg_bearer::pg::functions::tenancy::set_org
-CREATE  FUNCTION auth."set_org"(
-	"org_id" uuid /* Option < pgrx :: Uuid > */
-) RETURNS VOID /* Result < (), ErrorReport > */
-VOLATILE PARALLEL UNSAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'set_org_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/tenancy.rs:30
--- pg_bearer::pg::functions::tenancy::common_permissions
-CREATE  FUNCTION auth."common_permissions"(
-	"one" TEXT[], /* Vec < Option < String > > */
-	"other" TEXT[] /* Vec < Option < String > > */
-) RETURNS TEXT[] /* Vec < String > */
-IMMUTABLE STRICT PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'common_permissions_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
 -- src/pg/functions/authenticate.rs:33
 -- pg_bearer::pg::functions::authenticate::verify_jwt
 CREATE  FUNCTION auth."verify_jwt"(
@@ -6483,73 +6691,6 @@ AS 'MODULE_PATHNAME', 'verify_jwt_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/tenancy.rs:37
--- pg_bearer::pg::functions::tenancy::random_token
-CREATE  FUNCTION auth."random_token"() RETURNS TEXT /* Result < String, ErrorReport > */
-STRICT VOLATILE PARALLEL UNSAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'random_token_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/explain.rs:34
--- pg_bearer::pg::functions::explain::described_identity
-CREATE  FUNCTION auth."described_identity"(
-	"credential" TEXT, /* Option < CredentialText > */
-	"identity" jsonb /* Option < JsonbArgument > */
-) RETURNS TABLE (
-	"refusal" TEXT,  /* Option < String > */
-	"shown" jsonb  /* Option < JsonbText > */
-)
-VOLATILE PARALLEL UNSAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'described_identity_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/authenticate.rs:24
--- pg_bearer::pg::functions::authenticate::sign_out
-CREATE  FUNCTION auth."sign_out"() RETURNS VOID /* Result < (), ErrorReport > */
-STRICT VOLATILE PARALLEL UNSAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'sign_out_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/api_keys.rs:187
--- pg_bearer::pg::functions::api_keys::member_permissions
-CREATE  FUNCTION auth."member_permissions"(
-	"user_id" TEXT, /* & str */
-	"org_id" uuid /* pgrx :: Uuid */
-) RETURNS TEXT[] /* Result < :: std :: option :: Option < Vec < String > > , ErrorReport > */
-STRICT STABLE PARALLEL UNSAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'member_permissions_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/readers.rs:82
--- pg_bearer::pg::functions::readers::has_permission
-CREATE  FUNCTION auth."has_permission"(
-	"permission" TEXT /* & str */
-) RETURNS bool /* Option < bool > */
-STRICT STABLE PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'has_permission_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/readers.rs:46
--- pg_bearer::pg::functions::readers::claim
-CREATE  FUNCTION auth."claim"(
-	"name" TEXT /* & str */
-) RETURNS TEXT /* Option < String > */
-STRICT STABLE PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'claim_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
 -- src/pg/functions/tenancy.rs:51
 -- pg_bearer::pg::functions::tenancy::refuse_restricted_operation
 CREATE  FUNCTION auth."refuse_restricted_operation"() RETURNS VOID /* Result < (), ErrorReport > */
@@ -6559,12 +6700,20 @@ AS 'MODULE_PATHNAME', 'refuse_restricted_operation_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/demands.rs:11
--- pg_bearer::pg::functions::demands::require_authenticated
-CREATE  FUNCTION auth."require_authenticated"() RETURNS bool /* Result < bool, ErrorReport > */
-STRICT STABLE PARALLEL SAFE 
+-- src/pg/functions/keys.rs:38
+-- pg_bearer::pg::functions::keys::parse_jwks
+CREATE  FUNCTION auth."parse_jwks"(
+	"jwks" TEXT, /* & str */
+	"rsa_algorithm" TEXT /* & str */
+) RETURNS TABLE (
+	"kid" TEXT,  /* Option < String > */
+	"alg" TEXT,  /* String */
+	"public_jwk" TEXT,  /* String */
+	"thumbprint" bytea  /* Vec < u8 > */
+)
+STRICT STABLE PARALLEL UNSAFE 
 LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'require_authenticated_wrapper';
+AS 'MODULE_PATHNAME', 'parse_jwks_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -6579,77 +6728,24 @@ AS 'MODULE_PATHNAME', 'require_org_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/readers.rs:39
--- pg_bearer::pg::functions::readers::email
-CREATE  FUNCTION auth."email"() RETURNS TEXT /* Option < String > */
-STRICT STABLE PARALLEL SAFE 
+-- src/pg/functions/authenticate.rs:24
+-- pg_bearer::pg::functions::authenticate::sign_out
+CREATE  FUNCTION auth."sign_out"() RETURNS VOID /* Result < (), ErrorReport > */
+STRICT VOLATILE PARALLEL UNSAFE 
 LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'email_wrapper';
+AS 'MODULE_PATHNAME', 'sign_out_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/pg/functions/api_keys.rs:206
--- pg_bearer::pg::functions::api_keys::allows_table
-CREATE  FUNCTION auth."allows_table"(
-	"source" oid /* pg_sys :: Oid */
-) RETURNS bool /* Option < bool > */
-STRICT STABLE PARALLEL SAFE 
+-- src/pg/functions/keys.rs:84
+-- pg_bearer::pg::functions::keys::check_jwt_secret
+CREATE  FUNCTION auth."check_jwt_secret"(
+	"secret" bytea, /* & [u8] */
+	"alg" TEXT /* & str */
+) RETURNS VOID /* Result < (), ErrorReport > */
+STRICT STABLE PARALLEL UNSAFE 
 LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'allows_table_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/readers.rs:27
--- pg_bearer::pg::functions::readers::jwt
-CREATE  FUNCTION auth."jwt"() RETURNS jsonb /* Option < JsonbText > */
-STRICT STABLE PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'jwt_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/readers.rs:52
--- pg_bearer::pg::functions::readers::org_role
-CREATE  FUNCTION auth."org_role"() RETURNS TEXT /* Option < String > */
-STRICT STABLE PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'org_role_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/readers.rs:58
--- pg_bearer::pg::functions::readers::workspace_role
-CREATE  FUNCTION auth."workspace_role"() RETURNS TEXT /* Option < String > */
-STRICT STABLE PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'workspace_role_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/readers.rs:70
--- pg_bearer::pg::functions::readers::is_authenticated
-CREATE  FUNCTION auth."is_authenticated"() RETURNS bool /* bool */
-STRICT STABLE PARALLEL SAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'is_authenticated_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- src/pg/functions/keys.rs:60
--- pg_bearer::pg::functions::keys::parse_jwt_key
-CREATE  FUNCTION auth."parse_jwt_key"(
-	"key" TEXT, /* Option < & str > */
-	"alg" TEXT, /* Option < & str > */
-	"kid" TEXT /* Option < & str > */
-) RETURNS TABLE (
-	"kid" TEXT,  /* Option < String > */
-	"alg" TEXT,  /* String */
-	"public_jwk" TEXT,  /* String */
-	"thumbprint" bytea  /* Vec < u8 > */
-)
-STABLE PARALLEL UNSAFE 
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'parse_jwt_key_wrapper';
+AS 'MODULE_PATHNAME', 'check_jwt_secret_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -6747,7 +6843,7 @@ alter function auth.verify_jwt(text, text, text) support auth.support_once;
 comment on function auth.act_as(jsonb) is
     'Administrators: makes an identity that is stated instead of proven, of kind act_as, that of this transaction, and returns it; for tests of policies. Members as auth.identity() shows them: user_id, org_id (a uuid or an external_id), org_role, permissions, workspace_id, scopes, role, email, environment (live by default), claims and others, and also org_ids, workspace_ids and email_verified. Rows of memberships count as for a token of that user; what is stated counts before them. Noted in the server log. 22023 for NULL, another member, a wrong type and what is disabled or unknown; 42501 for a service and anybody but administrators; 55006 while a cursor is open.';
 comment on function auth.explain_access(regclass, text, text, jsonb, jsonb, name, text) is
-    'Administrators: why a row is, or is not, there for somebody. A row for each policy, with what it says of the row and the values of the auth functions in it, then one with the conclusion. command: select, insert, insert returning, update, delete or upsert. Either credential or identity (as for auth.act_as()), or nobody. row_key: columns and values that find the row, or for inserts the row itself; NULL: no verdicts. as_role: NULL is the only role that the table is granted to. Policies run as that role, READ ONLY, and all they do is rolled back; functions in them that have no search_path of their own get helper_search_path, by default the caller''s. 22023 for a bad argument, 42501 for a role that the caller may not SET ROLE to, for rows that he may not read and for anybody but administrators.';
+    'Administrators: why a row is, or is not, there for somebody. A row for each policy, with what it says of the row and the values of the auth functions in it, then one with the conclusion. command: select, insert, insert returning, update, delete or upsert. Either credential or identity (as for auth.act_as()), or nobody. row_key: columns and values that find the row, or for inserts the row itself (columns that are left out have their default where it is a constant or one of our functions, otherwise NULL); NULL: no verdicts. as_role: NULL is the only role that the table is granted to. Policies run as that role, READ ONLY, and all they do is rolled back; functions in them that have no search_path of their own get helper_search_path, by default the caller''s. 22023 for a bad argument, 42501 for a role that the caller may not SET ROLE to, for rows that he may not read and for anybody but administrators.';
 comment on function auth.rows_visible_to(regclass, jsonb, name, text) is
     'Administrators: the rows of a table or view that an identity (as for auth.act_as(); NULL is nobody) sees as a role, as jsonb; the other arguments, and how it runs, are those of auth.explain_access(). 22023, 42501, and what selecting the rows raises.';
 comment on function auth.assert_isolated(regclass, name, name, text) is
@@ -6758,6 +6854,7 @@ comment on function auth.privileges_for(text) is 'Internal: the privileges that 
 comment on function auth.missing_grants(regclass, oid, text) is 'Internal: what a role was not granted for a command, in words, or NULL.';
 comment on function auth.column_grants(regclass, oid, text) is 'Internal: which columns alone a role was granted, in words, or NULL.';
 comment on function auth.policy_bypass(regclass, oid) is 'Internal: why a table''s policies do not count for a role, in words, or NULL.';
+comment on function auth.policy_author(regclass, oid) is 'Internal: as whom the text of a table''s policies is read when they are explained for a role.';
 comment on function auth.policy_steps(text) is 'Internal: which policies a command asks, one after the other.';
 comment on function auth.call_reason(text, jsonb, jsonb) is 'Internal: why one of our functions answers no, in words, or NULL.';
 comment on function auth.policy_reading(oid, oid, text, jsonb, jsonb, text[], jsonb, text) is 'Internal: the verdicts of a policy on a row for an identity, and the values of our functions in it.';
@@ -6765,6 +6862,8 @@ comment on function auth.verdict_text(jsonb) is 'Internal: a verdict as text; NU
 comment on function auth.reading_words(jsonb) is 'Internal: the values of our functions in a policy, in words.';
 comment on function auth.access_verdict(text, name, jsonb, boolean) is 'Internal: what follows from the verdicts of all policies, in words.';
 comment on function auth.asked_row(regclass, text, jsonb) is 'Internal: the row that row_key names, or NULL; 22023 for a bad key, 42501 for rows that the outer user may not read.';
+comment on function auth.assumed_defaults(regclass, oid, text, jsonb, text) is 'Internal: defaults of a table that are constants or functions of ours, as an identity inserts them.';
+comment on function auth.compared_with(text, text[], jsonb) is 'Internal: the column that a call is compared with and its value in the row, or NULL.';
 comment on function auth.organization_column(regclass, name) is 'Internal: the column that says whose a row is; 22023 when there is none, or no single one.';
 comment on function auth.policy_condition(regclass, oid, text, text, jsonb) is 'Internal: a query for whether policies let a row through, or NULL when nothing does.';
 comment on function auth.try_isolation(regclass, oid, name, text, jsonb, jsonb, jsonb, text) is 'Internal: P0004 when an identity reaches rows of others; otherwise whether it sees its own.';
@@ -6841,7 +6940,7 @@ grant usage on schema auth to public;
 grant execute on function
     auth.authenticate(text), auth.sign_out(), auth.verify_jwt(text, text, text),
     auth.uid(), auth.user_id(), auth.jwt(), auth.role(), auth.email(), auth.claim(text), auth.identity(),
-    auth.current_org(), auth.current_workspace(), auth.org_role(), auth.org_ids(), auth.workspace_ids(),
+    auth.current_org(), auth.current_workspace(), auth.org_role(), auth.org_ids(), auth.workspace_ids(), auth.id_lists(),
     auth.org_ids_with(text), auth.in_org(uuid), auth.is_member(uuid), auth.is_workspace_member(uuid),
     auth.has_permission(text), auth.has_permission_in(text, uuid), auth.has_scope(text), auth.environment(),
     auth.is_authenticated(), auth.is_service_role(),
@@ -7026,10 +7125,11 @@ to bearer_admin;
 
 grant execute on function
     auth.asked_role(regclass, name), auth.parts_of(regclass), auth.privileges_for(text),
-    auth.missing_grants(regclass, oid, text), auth.column_grants(regclass, oid, text), auth.policy_bypass(regclass, oid), auth.policy_steps(text),
+    auth.missing_grants(regclass, oid, text), auth.column_grants(regclass, oid, text), auth.policy_bypass(regclass, oid), auth.policy_author(regclass, oid), auth.policy_steps(text),
     auth.call_reason(text, jsonb, jsonb), auth.policy_reading(oid, oid, text, jsonb, jsonb, text[], jsonb, text),
     auth.verdict_text(jsonb), auth.reading_words(jsonb), auth.access_verdict(text, name, jsonb, boolean),
-    auth.asked_row(regclass, text, jsonb), auth.organization_column(regclass, name),
+    auth.asked_row(regclass, text, jsonb), auth.assumed_defaults(regclass, oid, text, jsonb, text),
+    auth.compared_with(text, text[], jsonb), auth.organization_column(regclass, name),
     auth.policy_condition(regclass, oid, text, text, jsonb),
     auth.try_isolation(regclass, oid, name, text, jsonb, jsonb, jsonb, text),
     auth.described_identity(text, jsonb), auth.may_run_as(oid),

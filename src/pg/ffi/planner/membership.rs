@@ -98,10 +98,12 @@ unsafe fn index_condition(
         let count = count(ids);
         let all = if count <= MOST_LOOKED_UP {
             reader(request.root, request.funcid, ids.name, ids.symbol, pg_sys::UUIDARRAYOID)?
-        } else if part_of(request.root, argument, 0, count) < MOST_OF_A_COLUMN {
-            unseen(request.root, request.funcid, ids)?
         } else {
-            return None;
+            let (part, is_guess) = part_of(request.root, argument, 0, count);
+            if part >= MOST_OF_A_COLUMN && !is_guess {
+                return None;
+            }
+            unseen(request.root, request.funcid, ids)?
         };
         let test = one_of(argument, all);
         request.lossy = false;
@@ -152,7 +154,7 @@ unsafe fn selectivity(request: &pg_sys::SupportRequestSelectivity, ids: &Ids) ->
     unsafe {
         let argument = only_uuid(request.args)?;
         if !(1..=MOST_LOOKED_UP).contains(&count) {
-            return Some(part_of(request.root, argument, request.varRelid, count));
+            return Some(part_of(request.root, argument, request.varRelid, count).0);
         }
         let all = reader(request.root, request.funcid, ids.name, ids.symbol, pg_sys::UUIDARRAYOID)?;
         let (join, relation) = (request.is_join, request.varRelid);
@@ -161,13 +163,14 @@ unsafe fn selectivity(request: &pg_sys::SupportRequestSelectivity, ids: &Ids) ->
     }
 }
 
-/// The part of the rows that so many values of an expression have, at least one, if all are as frequent.
+/// The part of the rows that so many values of an expression have, at least one, if all are as frequent; and whether
+/// nobody knows how many values there are.
 unsafe fn part_of(
     root: *mut pg_sys::PlannerInfo,
     expression: *mut pg_sys::Node,
     relation: std::ffi::c_int,
     count: usize,
-) -> f64 {
+) -> (f64, bool) {
     // SAFETY: the planner's expression; statistics are released after their use.
     unsafe {
         let mut column = pg_sys::VariableStatData::default();
@@ -182,6 +185,7 @@ unsafe fn part_of(
                 free(column.statsTuple);
             }
         }
-        ((1.0 - nulls) * count.max(1) as f64 / distinct.max(1.0)).clamp(0.0, 1.0)
+        let part = (1.0 - nulls) * count.max(1) as f64 / distinct.max(1.0);
+        (part.clamp(0.0, 1.0), is_default)
     }
 }
