@@ -6,6 +6,7 @@
 //! of it, which brings back settings, the identity, the role and cursors, and takes notifications back. Meanwhile
 //! nothing tells what the administrator wrote.
 
+use super::nodes::members;
 use super::version::{may_become, run_executor};
 use crate::pg::sqlstate;
 use pgrx::pg_sys::panic::CaughtError;
@@ -125,7 +126,7 @@ impl Question<'_> {
             pg_sys::CommandCounterIncrement();
             pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
             let text = self.query.as_ptr();
-            let Some(statement) = first(pg_sys::pg_parse_query(text)) else { return Vec::new() };
+            let Some(statement) = members(pg_sys::pg_parse_query(text)).next() else { return Vec::new() };
             let query = pg_sys::parse_analyze_fixedparams(
                 statement.cast(),
                 text,
@@ -135,16 +136,11 @@ impl Question<'_> {
             );
             set_locally(c"search_path", self.search_path);
             become_restricted(self.role);
-            let Some(query) = first(pg_sys::pg_rewrite_query(query)) else { return Vec::new() };
+            let Some(query) = members(pg_sys::pg_rewrite_query(query)).next() else { return Vec::new() };
             let plan = pg_sys::pg_plan_query(query.cast(), text, 0, std::ptr::null_mut());
             execute(plan, text)
         }
     }
-}
-
-unsafe fn first(list: *mut pg_sys::List) -> Option<*mut std::ffi::c_void> {
-    // SAFETY: the caller's list is null or a list of pointers.
-    unsafe { list.as_ref().filter(|list| list.length > 0).map(|list| (*list.elements).ptr_value) }
 }
 
 unsafe fn become_restricted(role: pg_sys::Oid) {

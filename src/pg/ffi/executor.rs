@@ -3,6 +3,7 @@
 //! Of what a policy asks, the planner has some found out once for the query and some for each row. So that both
 //! are about the same identity, it stays while such a query runs.
 
+use super::nodes::members;
 use super::version::run_query;
 use pgrx::{pg_guard, pg_sys};
 use std::cell::{Cell, RefCell};
@@ -56,9 +57,8 @@ pub(in crate::pg) fn is_suspended_under_policies() -> bool {
 pub(super) unsafe fn reads_under_policies(plan: *mut pg_sys::PlannedStmt) -> bool {
     // SAFETY: the entries of a range table; rows of pg_class are read before they are released.
     unsafe {
-        let Some(entries) = (*plan).rtable.as_ref() else { return false };
-        (0..entries.length as usize).any(|place| {
-            let entry = (*entries.elements.add(place)).ptr_value.cast::<pg_sys::RangeTblEntry>();
+        members((*plan).rtable).any(|entry| {
+            let entry = entry.cast::<pg_sys::RangeTblEntry>();
             (*entry).rtekind == pg_sys::RTEKind::RTE_RELATION && has_policies((*entry).relid)
         })
     }

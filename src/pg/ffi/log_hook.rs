@@ -10,7 +10,7 @@ use std::ffi::{CStr, c_char};
 
 /// What takes a credential or a secret, in lower case. A longer word that begins like one of them, such as
 /// `authenticated`, is none.
-const CALLS: [&[u8]; 12] = [
+const CALLS: [&[u8]; 13] = [
     b"authenticate",
     b"verify_jwt",
     b"check_jwt",
@@ -20,6 +20,7 @@ const CALLS: [&[u8]; 12] = [
     b"accept_invitation",
     b"check_api_key",
     b"explain_credential",
+    b"explain_access",
     b"import_api_key",
     b"decode_key_hash",
     b"pg_bearer.identity",
@@ -117,6 +118,7 @@ mod tests {
             "SELECT AUTH.\"authenticate\"($1)",
             "select f('eyJhbGci')",
             "select auth.check_jwt_secret('x')",
+            "select * from auth.explain_access('t', 'select', 'a key of another system')",
         ] {
             assert!(holds_credential(text.as_bytes()), "{text}");
         }

@@ -1,5 +1,6 @@
 //! Which functions of ours a policy calls, read from its stored expression.
 
+use super::nodes::{is_a, members};
 use pgrx::pg_guard;
 use pgrx::pg_sys;
 use std::ffi::{CStr, c_void};
@@ -44,7 +45,7 @@ pub(in crate::pg) fn calls(tree: &CStr, table: pg_sys::Oid) -> Vec<Call> {
             };
             let name = pg_sys::get_func_name((**call).funcid);
             let name = if name.is_null() { c"" } else { CStr::from_ptr(name) };
-            let arguments = nodes((**call).args).iter().map(|node| sql(*node)).collect();
+            let arguments = members((**call).args).map(sql).collect();
             Call {
                 text: sql(call.cast()),
                 name: name.to_string_lossy().into_owned(),
@@ -56,15 +57,6 @@ pub(in crate::pg) fn calls(tree: &CStr, table: pg_sys::Oid) -> Vec<Call> {
     }
 }
 
-unsafe fn nodes(list: *mut pg_sys::List) -> Vec<*mut pg_sys::Node> {
-    // SAFETY: the caller's list is null or a list of nodes.
-    unsafe {
-        let Some(list) = list.as_ref() else { return Vec::new() };
-        let cells = std::slice::from_raw_parts(list.elements, usize::try_from(list.length).unwrap_or(0));
-        cells.iter().map(|cell| cell.ptr_value.cast()).collect()
-    }
-}
-
 #[pg_guard]
 unsafe extern "C-unwind" fn visit(node: *mut pg_sys::Node, context: *mut c_void) -> bool {
     // SAFETY: the walkers hand on the context that they got, and nodes of the tree or null.
@@ -73,13 +65,13 @@ unsafe extern "C-unwind" fn visit(node: *mut pg_sys::Node, context: *mut c_void)
             return false;
         }
         let walk = &mut *context.cast::<Walk>();
-        if (*node).type_ == pg_sys::NodeTag::T_Query {
+        if is_a(node, pg_sys::NodeTag::T_Query) {
             walk.level += 1;
             let stop = pg_sys::query_tree_walker(node.cast(), Some(visit), context, 0);
             (*context.cast::<Walk>()).level -= 1;
             return stop;
         }
-        if (*node).type_ == pg_sys::NodeTag::T_FuncExpr {
+        if is_a(node, pg_sys::NodeTag::T_FuncExpr) {
             let call = node.cast::<pg_sys::FuncExpr>();
             let ours = pg_sys::get_func_namespace((*call).funcid) == walk.schema;
             let uses = |level| pg_sys::contain_vars_of_level(node, level);

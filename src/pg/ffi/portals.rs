@@ -1,6 +1,7 @@
 //! Cursors that are open beside the running statement.
 
 use super::executor::reads_under_policies;
+use super::nodes::members;
 use pgrx::pg_sys;
 use std::cell::Cell;
 use std::ffi::{CStr, CString};
@@ -55,14 +56,6 @@ pub(in crate::pg) fn loops_under_policies() -> bool {
     all().iter().any(|portal| !portal.held && portal.busy && portal.under_policies)
 }
 
-unsafe fn plans(portal: &pg_sys::PortalData) -> impl Iterator<Item = *mut pg_sys::PlannedStmt> {
-    // SAFETY: the plans of a portal are null or a list of as many statements as it says.
-    let length = unsafe { portal.stmts.as_ref() }.map_or(0, |list| list.length as usize);
-    let list = portal.stmts;
-    // SAFETY: as above.
-    (0..length).map(move |place| unsafe { (*(*list).elements.add(place)).ptr_value.cast() })
-}
-
 /// Every open portal with a name, in no particular order.
 pub(super) fn all() -> Vec<OpenPortal> {
     if only_the_running_portal() {
@@ -81,7 +74,7 @@ fn look_up(name: CString) -> Option<OpenPortal> {
             holdable: found.cursorOptions & pg_sys::CURSOR_OPT_HOLD as i32 != 0,
             auto_held: found.autoHeld,
             busy: found.portalPinned || found.status == pg_sys::PortalStatus::PORTAL_ACTIVE,
-            under_policies: plans(found).any(|plan| reads_under_policies(plan)),
+            under_policies: members(found.stmts).any(|plan| reads_under_policies(plan.cast())),
             identity: PortalIdentity { portal, rows: found.holdStore, created_at: found.creation_time, name },
         })
     }
