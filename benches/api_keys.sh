@@ -11,7 +11,7 @@ keys_database() { # KEYS
     psql -d "keys_$1" -v keys="$1" <<'SQL' > /dev/null
 create temp table texts as
   select n, g.* from generate_series(1, :keys) n,
-         lateral auth.generate_api_key('sk', case when n > 0 then 'live' end) g;
+         lateral auth_internal.generate_api_key('sk', case when n > 0 then 'live' end) g;
 insert into auth.organizations (name) select 'Organization ' || n from generate_series(1, :keys / 10) n;
 insert into auth.api_keys (key_hash, org_id, role_id, name, prefix, public_id, last4)
   select t.key_hash, o.id, r.id, 'key', t.prefix, t.public_id, t.last4

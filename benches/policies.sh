@@ -15,7 +15,7 @@ insert into memberships
   select md5('user' || n % 700)::uuid, md5('org' || n)::uuid, 'member' from generate_series(0, 999) n;
 insert into auth.organizations (id, name) select unnest(orgs), 'An organization' from users where who = 'thousand';
 insert into auth.memberships (org_id, user_id, role_id)
-  select unnest(orgs), id::text, auth.owner_role() from users where who = 'thousand';
+  select unnest(orgs), id::text, auth_internal.owner_role() from users where who = 'thousand';
 
 -- What Supabase's auth.uid() is, and the helpers that its guides recommend.
 create schema rival;

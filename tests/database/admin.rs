@@ -20,7 +20,7 @@ fn calls() -> [(&'static str, String); 11] {
         ("check_jwt", "auth.check_jwt('a.b.c')".into()),
         ("revoke_jwt_key", "auth.revoke_jwt_key('00000000-0000-4000-8000-000000000000')".into()),
         ("remove_issuer", format!("auth.remove_issuer('{STRICT_ISSUER}')")),
-        ("require_administrator", "auth.require_administrator()".into()),
+        ("require_administrator", "auth_internal.require_administrator()".into()),
     ]
 }
 

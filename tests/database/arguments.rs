@@ -168,8 +168,9 @@ fn calls(session: &mut Client) -> Vec<Call> {
     let functions = session
         .query(
             "select p.proname::text, p.prosecdef and p.proname <> 'touch_api_key',
-                    array(select t::regtype::text from unnest(p.proargtypes) with ordinality a(t, n) order by n)
-               from pg_proc p where p.pronamespace = 'auth'::regnamespace and has_function_privilege('tenant', p.oid, 'execute')",
+                    array(select t::regtype::text from unnest(p.proargtypes) with ordinality a(t, n) order by n),
+                    p.pronamespace::regnamespace::text
+               from pg_proc p where p.pronamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace) and has_function_privilege('tenant', p.oid, 'execute')",
             &[],
         )
         .unwrap();
@@ -177,12 +178,13 @@ fn calls(session: &mut Client) -> Vec<Call> {
     for function in functions {
         let (name, manages, types): (String, bool, Vec<String>) =
             (function.get(0), function.get(1), function.get(2));
+        let schema: String = function.get(3);
         // The parts of auth.protect() are many.
         let most = MOST[usize::from(!manages && !name.contains("protect"))];
         let listed = MAY_RAISE.iter().find(|(start, _)| name.starts_with(start));
         let may_raise = listed.map_or(if manages { MANAGING } else { &[] }, |(_, codes)| codes);
         calls.extend(argument_lists(&types, most).into_iter().map(|list| Call {
-            sql: format!("select auth.{name}({list})"),
+            sql: format!("select {schema}.{name}({list})"),
             manages,
             may_raise,
         }));
@@ -282,7 +284,7 @@ fn administrators_functions_and_internals_are_closed_to_tenants() {
     session.run("begin");
     session.authenticate(&token_a()).unwrap();
     let closed = session
-        .query("select p.oid::regprocedure::text from pg_proc p where p.pronamespace = 'auth'::regnamespace and p.prorettype <> 'internal'::regtype and not has_function_privilege(p.oid, 'execute')", &[])
+        .query("select p.oid::regprocedure::text from pg_proc p where p.pronamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace) and p.prorettype <> 'internal'::regtype and not has_function_privilege(p.oid, 'execute')", &[])
         .unwrap();
     assert!(closed.len() >= 65, "only {}", closed.len());
     for row in closed {
@@ -292,7 +294,7 @@ fn administrators_functions_and_internals_are_closed_to_tenants() {
         let samples: Vec<String> = types.map(sample).collect();
         session.run("savepoint s");
         let refused = session.refused(&format!("select {name}({})", samples.join(", ")));
-        let function = name.trim_start_matches("auth.");
+        let function = name.rsplit('.').next().unwrap();
         assert_eq!(refused, format!("42501 permission denied for function {function}"), "{signature}");
         session.run("rollback to s");
     }

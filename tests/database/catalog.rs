@@ -1,12 +1,14 @@
 //! What the install script made: every declaration, owner and grant against a list that is kept here.
 
-mod explain_functions;
 mod functions;
+mod internal_functions;
 mod lint_functions;
+mod protect_functions;
 
-use explain_functions::EXPLAIN_FUNCTIONS;
 use functions::FUNCTIONS;
+use internal_functions::INTERNAL_FUNCTIONS;
 use lint_functions::LINT_FUNCTIONS;
+use protect_functions::PROTECT_FUNCTIONS;
 use pg_bearer_tests::Database;
 use pg_bearer_tests::database::Session;
 use postgres::Client;
@@ -30,7 +32,7 @@ const TABLES: [&str; 15] = [
 ];
 
 fn every_function() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
-    FUNCTIONS.iter().chain(LINT_FUNCTIONS).chain(EXPLAIN_FUNCTIONS)
+    FUNCTIONS.iter().chain(INTERNAL_FUNCTIONS).chain(LINT_FUNCTIONS).chain(PROTECT_FUNCTIONS)
 }
 
 /// The first column of every row.
@@ -45,7 +47,7 @@ fn assert_none(session: &mut Client, from: &str, offence: &str) {
 }
 
 const DECLARATIONS: &str = "
-select p.proname || '(' || pg_catalog.oidvectortypes(p.proargtypes) || ') ' || pg_catalog.pg_get_function_result(p.oid) || ':'
+select p.pronamespace::regnamespace || '.' || p.proname || '(' || pg_catalog.oidvectortypes(p.proargtypes) || ') ' || pg_catalog.pg_get_function_result(p.oid) || ':'
        || case p.provolatile when 'i' then ' immutable' when 's' then ' stable' else ' volatile' end
        || case p.proparallel when 's' then ' safe' when 'r' then ' restricted' else ' unsafe' end
        || case when p.proisstrict then ' strict' else '' end
@@ -54,7 +56,7 @@ select p.proname || '(' || pg_catalog.oidvectortypes(p.proargtypes) || ') ' || p
        || ' ' || l.lanname
        || case when p.prosrc like 'pg_bearer%' then ' ' || p.prosrc else '' end
   from pg_proc p join pg_language l on l.oid = p.prolang
- where p.pronamespace = 'auth'::regnamespace order by p.proname, 1";
+ where p.pronamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace) order by p.proname, 1";
 
 #[test]
 fn t022_every_function_is_declared_as_the_library_expects() {
@@ -71,10 +73,10 @@ fn t036_nothing_is_executable_that_is_not_listed() {
     let db = Database::new();
     let mut found = rows(
         &mut db.superuser(),
-        "select case a.grantee when 0 then 'public' else a.grantee::regrole::text end || ' ' || p.proname
+        "select case a.grantee when 0 then 'public' else a.grantee::regrole::text end || ' ' || p.pronamespace::regnamespace || '.' || p.proname
                 || case when a.is_grantable then ' with grant option' else '' end
            from pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
-          where p.pronamespace = 'auth'::regnamespace and a.grantee <> p.proowner",
+          where p.pronamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace) and a.grantee <> p.proowner",
     );
     let name = |declaration: &'static str| declaration.split_once('(').unwrap().0;
     let each = |(who, declaration): &(&'static str, &'static str)| {
@@ -91,9 +93,11 @@ fn t036_nothing_is_executable_that_is_not_listed() {
 fn t009_no_function_has_a_second_form_that_could_be_bettered() {
     let db = Database::new();
     let mut session = db.superuser();
-    let all = "select p.proname::text from pg_proc p where p.pronamespace = 'auth'::regnamespace";
+    let all = "select p.oid::regproc::text from pg_proc p where p.pronamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace)";
     assert_none(&mut session, all, "p.provariadic <> 0 or p.prokind <> 'f'");
-    let doubles = format!("{all} group by 1 having count(*) > 1");
+    let names = "select p.pronamespace::regnamespace || '.' || p.proname from pg_proc p
+                  where p.pronamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace)";
+    let doubles = format!("{names} group by 1 having count(*) > 1");
     assert_eq!(rows(&mut session, &doubles), [] as [String; 0]);
     // Arguments that have to be coerced would lose against an exact overload elsewhere.
     assert_none(
@@ -110,14 +114,17 @@ fn t009_only_superusers_create_in_the_schema() {
     assert_none(
         &mut session,
         "select r.rolname::text from pg_roles r where not r.rolsuper",
-        "has_schema_privilege(r.oid, 'auth', 'create')",
+        "has_schema_privilege(r.oid, 'auth', 'create') or has_schema_privilege(r.oid, 'auth_internal', 'create')",
     );
-    let owner = "select n.nspowner::regrole::text from pg_namespace n where n.nspname = 'auth'";
+    let owner = "select n.nspowner::regrole::text from pg_namespace n where n.nspname in ('auth', 'auth_internal')";
     assert_none(&mut session, owner, "not (select r.rolsuper from pg_roles r where r.oid = n.nspowner)");
-    let plant = "create function auth.has_scope(scope varchar) returns boolean language sql return true";
     for role in ["tenant", "administrator", "bearer_owner", "bearer_admin", "bearer_service"] {
         session.run(&format!("set role {role}"));
-        assert_eq!(session.refused(plant), "42501 permission denied for schema auth", "{role}");
+        for schema in ["auth", "auth_internal"] {
+            let plant = format!("create function {schema}.has_scope(scope varchar) returns boolean language sql return true");
+            let refused = format!("42501 permission denied for schema {schema}");
+            assert_eq!(session.refused(&plant), refused, "{role}");
+        }
         session.run("reset role");
     }
 }
@@ -127,7 +134,7 @@ fn t031_definer_functions_belong_to_a_role_that_can_do_nothing_else() {
     let db = Database::new();
     let mut session = db.superuser();
     let definers =
-        "select p.proname::text from pg_proc p where p.pronamespace = 'auth'::regnamespace and p.prosecdef";
+        "select p.proname::text from pg_proc p where p.pronamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace) and p.prosecdef";
     assert_none(&mut session, definers, "p.proowner <> 'bearer_owner'::regrole");
     assert_none(
         &mut session,
@@ -150,7 +157,7 @@ fn t032_t033_functions_with_a_body_pin_their_search_path() {
     assert_none(
         &mut db.superuser(),
         "select p.proname::text from pg_proc p join pg_language l on l.oid = p.prolang
-          where p.pronamespace = 'auth'::regnamespace and (p.prosecdef or l.lanname <> 'c')",
+          where p.pronamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace) and (p.prosecdef or l.lanname <> 'c')",
         "array_remove(p.proconfig, 'standard_conforming_strings=on') is distinct from array['search_path=pg_catalog, pg_temp']",
     );
 }
@@ -160,13 +167,13 @@ fn functions_tables_columns_indexes_and_the_schema_have_comments() {
     let db = Database::new();
     let mut session = db.superuser();
     for (catalog, all, column) in [
-        ("pg_proc", "select o.proname::text from pg_proc o where o.pronamespace = 'auth'::regnamespace", "0"),
-        ("pg_class", "select o.relname::text from pg_class o where o.relnamespace = 'auth'::regnamespace and o.relkind in ('r', 'v')", "0"),
+        ("pg_proc", "select o.proname::text from pg_proc o where o.pronamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace)", "0"),
+        ("pg_class", "select o.relname::text from pg_class o where o.relnamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace) and o.relkind in ('r', 'v')", "0"),
         ("pg_class", "select o.relname || '.' || a.attname from pg_class o join pg_attribute a on a.attrelid = o.oid
-                       where o.relnamespace = 'auth'::regnamespace and o.relkind in ('r', 'v') and a.attnum > 0", "a.attnum"),
-        ("pg_class", "select o.relname::text from pg_class o where o.relnamespace = 'auth'::regnamespace and o.relkind = 'i'
+                       where o.relnamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace) and o.relkind in ('r', 'v') and a.attnum > 0", "a.attnum"),
+        ("pg_class", "select o.relname::text from pg_class o where o.relnamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace) and o.relkind = 'i'
                          and not exists (select from pg_constraint c where c.conindid = o.oid)", "0"),
-        ("pg_namespace", "select o.nspname::text from pg_namespace o where o.nspname = 'auth'", "0"),
+        ("pg_namespace", "select o.nspname::text from pg_namespace o where o.nspname in ('auth', 'auth_internal')", "0"),
         ("pg_extension", "select o.extname::text from pg_extension o where o.extname = 'pg_bearer'", "0"),
     ] {
         let missing = format!(
@@ -189,15 +196,15 @@ fn everything_in_the_schema_belongs_to_the_extension_and_nothing_is_elsewhere() 
             -- The types of tables' rows, and their arrays, are members in newer versions.
             and not exists (select from pg_type t join pg_type e on e.oid in (t.oid, t.typelem) join pg_class c on c.oid = e.typrelid
                              where d.classid = 'pg_type'::regclass and t.oid = d.objid and c.relkind in ('r', 'v')
-                               and c.relnamespace = 'auth'::regnamespace)
+                               and c.relnamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace))
           order by 1",
     );
-    assert_eq!(found, ["pg_class auth", "pg_namespace -", "pg_proc auth"]);
+    assert_eq!(found, ["pg_class auth", "pg_namespace -", "pg_proc auth", "pg_proc auth_internal"]);
     for (catalog, all) in [
-        ("pg_proc", "select p.proname::text from pg_proc p where p.pronamespace = 'auth'::regnamespace"),
+        ("pg_proc", "select p.proname::text from pg_proc p where p.pronamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace)"),
         (
             "pg_class",
-            "select p.relname::text from pg_class p where p.relnamespace = 'auth'::regnamespace and p.relkind not in ('i', 't')",
+            "select p.relname::text from pg_class p where p.relnamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace) and p.relkind not in ('i', 't')",
         ),
     ] {
         let stray = format!(
@@ -211,7 +218,7 @@ fn everything_in_the_schema_belongs_to_the_extension_and_nothing_is_elsewhere() 
 fn row_security_is_on_for_every_table_and_nobody_but_the_owner_has_a_grant() {
     let db = Database::new();
     let mut session = db.superuser();
-    let tables = "select c.oid::regclass::text from pg_class c where c.relnamespace = 'auth'::regnamespace and c.relkind = 'r'";
+    let tables = "select c.oid::regclass::text from pg_class c where c.relnamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace) and c.relkind = 'r'";
     let mut found = rows(&mut session, tables);
     found.sort();
     assert_eq!(found, TABLES);
@@ -225,7 +232,7 @@ fn row_security_is_on_for_every_table_and_nobody_but_the_owner_has_a_grant() {
     );
     assert_none(
         &mut session,
-        "select t.typname::text from pg_type t where t.typnamespace = 'auth'::regnamespace",
+        "select t.typname::text from pg_type t where t.typnamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace)",
         "t.typacl is not null",
     );
 }
@@ -238,7 +245,7 @@ fn administrators_read_the_only_view_and_nothing_else() {
         &mut session,
         "select concat_ws(' ', c.oid::regclass, c.relowner::regrole, a.grantee::regrole, a.privilege_type)
            from pg_class c, aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a
-          where c.relnamespace = 'auth'::regnamespace and c.relkind not in ('r', 'i', 't') and a.grantee <> c.relowner",
+          where c.relnamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace) and c.relkind not in ('r', 'i', 't') and a.grantee <> c.relowner",
     );
     assert_eq!(grants, ["auth.api_keys_due bearer_owner bearer_admin SELECT"]);
     let view = "auth.api_keys_due";
@@ -261,7 +268,7 @@ fn tables_have_no_trigger_that_a_restore_would_fire() {
     let db = Database::new();
     let mut session = db.superuser();
     let triggers = "select t.tgname::text from pg_trigger t join pg_class c on c.oid = t.tgrelid
-                     where c.relnamespace = 'auth'::regnamespace";
+                     where c.relnamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace)";
     assert_eq!(rows(&mut session, triggers), [] as [String; 0]);
 }
 
@@ -329,11 +336,11 @@ fn t035_a_role_without_execute_gets_an_error_and_no_rows() {
 fn t064_keys_are_no_numbers_and_reveal_no_volume() {
     let db = Database::new();
     let mut session = db.superuser();
-    let classes = "select c.relname::text from pg_class c where c.relnamespace = 'auth'::regnamespace";
+    let classes = "select c.relname::text from pg_class c where c.relnamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace)";
     assert_none(&mut session, classes, "c.relkind = 'S'");
     assert_none(
         &mut session,
-        "select c.conrelid::regclass::text from pg_constraint c where c.connamespace = 'auth'::regnamespace and c.contype = 'p'",
+        "select c.conrelid::regclass::text from pg_constraint c where c.connamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace) and c.contype = 'p'",
         "exists (select from pg_attribute a where a.attrelid = c.conrelid and a.attnum = any (c.conkey)
                      and a.atttypid not in ('uuid'::regtype, 'text'::regtype, 'boolean'::regtype, 'regclass'::regtype, 'date'::regtype))",
     );

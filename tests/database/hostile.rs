@@ -54,7 +54,7 @@ fn t050_other_peoples_advisory_locks_delay_nothing() {
     let db = Database::new();
     let mut squatter = db.tenant();
     squatter.run("select pg_advisory_lock(n) from generate_series(-500, 500) n");
-    squatter.run("select pg_advisory_lock(c.oid::int, n) from pg_class c, generate_series(0, 2) n where c.relnamespace = 'auth'::regnamespace");
+    squatter.run("select pg_advisory_lock(c.oid::int, n) from pg_class c, generate_series(0, 2) n where c.relnamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace)");
     let set = jwks(&[Pair::es256().jwk("k")]);
     let (mut administrator, mut tenant) = (db.connect("administrator"), db.tenant());
     // A bound on waiting alone: the time that a slow machine takes does not count.

@@ -206,16 +206,16 @@ fn a_subscriber_that_would_refuse_changes_is_found() {
             assert_found_and_mended(&mut session, case, Some(case.1), "");
         }
     } else {
-        assert_eq!(session.value("select count(*) from auth.lint_replication()").as_deref(), Some("0"));
+        assert_eq!(session.value("select count(*) from auth_internal.lint_replication()").as_deref(), Some("0"));
     }
 }
 
 #[test]
 fn every_finding_that_lint_can_make_is_planted_here() {
     let mut made = Vec::new();
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../sql/install");
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../sql/functions/lint");
     for file in ["tables", "policies", "keys", "relations", "roles"] {
-        let sql = std::fs::read_to_string(format!("{root}/lint_{file}.sql")).unwrap();
+        let sql = std::fs::read_to_string(format!("{root}/{file}.sql")).unwrap();
         for line in sql.lines() {
             let parts: Vec<_> = line.split('\'').collect();
             let is_severity = |part: &str| ["error", "warning", "info"].contains(&part);

@@ -1,4 +1,4 @@
-//! What was released never changes: the install script of every release and the upgrade scripts that lead to one.
+//! What was released never changes: the install script of every release and the steps that lead to one.
 
 use crate::sources::{File, all, read};
 use aws_lc_rs::digest::{SHA256, digest};
@@ -11,9 +11,10 @@ fn versions(changelog: &str) -> Vec<&str> {
     headings.filter(|(version, _)| *version != "Unreleased").map(|(version, _)| version).collect()
 }
 
-/// The file name of an extension's script without what all of them have.
+/// The version of a released script, or the two versions of a step.
 fn version_of(path: &str) -> Option<&str> {
-    path.rsplit('/').next()?.strip_prefix("pg_bearer--")?.strip_suffix(".sql")
+    let name = path.strip_prefix(RELEASED).and_then(|name| name.strip_prefix("pg_bearer--"));
+    name.or(path.strip_prefix("sql/upgrade/"))?.strip_suffix(".sql")
 }
 
 /// What is wrong with these files if `sums` (lines of sha256sum) is what they were at their release.
@@ -57,8 +58,8 @@ fn what_was_released_is_as_it_was() {
 #[test]
 fn a_changed_release_is_noticed() {
     let script = File::new("tests/upgrade/released/pg_bearer--1.0.sql", "select 1;\n");
-    let step = File::new("sql/pg_bearer--0.9--1.0.sql", "select 2;\n");
-    let later = File::new("sql/pg_bearer--1.0--1.1.sql", "select 3;\n");
+    let step = File::new("sql/upgrade/0.9--1.0.sql", "select 2;\n");
+    let later = File::new("sql/upgrade/1.0--1.1.sql", "select 3;\n");
     let changelog = "# Changelog\n\n## Unreleased (1.1)\n\n## 1.0 (2026-01-31)\n\n- x\n";
     let sum =
         |file: &File| format!("{}  {}\n", hex::encode(digest(&SHA256, file.text.as_bytes())), file.path);

@@ -11,7 +11,7 @@ use crate::{process, project, schema};
 pub(crate) struct Extension {
     /// The shared library, under the name the server looks for.
     pub(crate) library: PathBuf,
-    /// The control file, the install script and the upgrade scripts.
+    /// The control file, the install script and the update scripts.
     pub(crate) share_files: Vec<PathBuf>,
     /// The install script, which is among the share files too.
     pub(crate) install_script: PathBuf,
@@ -37,29 +37,19 @@ impl Extension {
             .replace("@CARGO_VERSION@", &version);
         let library = stage.join("pg_bearer.so");
         fs::copy(compiled, &library).context(|| format!("cannot copy {}", compiled.display()))?;
-        let install_script = stage.join(format!("pg_bearer--{version}.sql"));
-        write(&install_script, &schema::install_script(&library, &control, &version)?)?;
+        let scripts = schema::scripts(&library, &control, &version)?;
         let control_file = stage.join("pg_bearer.control");
         write(&control_file, &control)?;
+        let install_script = stage.join(format!("pg_bearer--{version}.sql"));
+        write(&install_script, &scripts.install)?;
         let mut share_files = vec![control_file, install_script.clone()];
-        share_files.extend(upgrade_scripts()?);
+        for (from, update) in scripts.updates {
+            let file = stage.join(format!("pg_bearer--{from}--{version}.sql"));
+            write(&file, &update)?;
+            share_files.push(file);
+        }
         Ok(Self { library, share_files, install_script })
     }
-}
-
-fn upgrade_scripts() -> Result<Vec<PathBuf>, Error> {
-    let dir = project::root().join("sql");
-    let reading = || format!("cannot read {}", dir.display());
-    let mut scripts = Vec::new();
-    for entry in fs::read_dir(&dir).context(reading)? {
-        let entry = entry.context(reading)?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with("pg_bearer--") && name.ends_with(".sql") {
-            scripts.push(entry.path());
-        }
-    }
-    scripts.sort();
-    Ok(scripts)
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Error> {

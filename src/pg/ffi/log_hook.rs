@@ -117,7 +117,7 @@ mod tests {
             "select auth.authenticate('x')",
             "SELECT AUTH.\"authenticate\"($1)",
             "select f('eyJhbGci')",
-            "select auth.check_jwt_secret('x')",
+            "select auth_internal.check_jwt_secret('x')",
             "select * from auth.explain_access('t', 'select', 'a key of another system')",
         ] {
             assert!(holds_credential(text.as_bytes()), "{text}");

@@ -1,4 +1,4 @@
-//! Checking API keys without using them, and what the functions in `sql/install/` that keep them ask of Rust.
+//! Checking API keys without using them, and what the functions in `sql/functions/` that keep them ask of Rust.
 
 use super::authenticate::jwt_fault;
 use super::tenancy::fill_randomly;
@@ -146,7 +146,7 @@ fn given(address: Option<&str>, origin: Option<&str>, endpoint: Option<&str>) ->
 
 /// A new key of this prefix and environment: its text, what of it may be shown, and its SHA-256. 22023 for a
 /// prefix that is none.
-#[pg_extern(schema = "auth", volatile, parallel_unsafe)]
+#[pg_extern(schema = "auth_internal", volatile, parallel_unsafe)]
 #[allow(clippy::type_complexity, reason = "the columns of the result")]
 fn generate_api_key(
     prefix: &str,
@@ -178,13 +178,13 @@ fn generate_api_key(
 }
 
 /// Was this key revoked, or one of its kind that made it? As of now, whatever the snapshot of the transaction.
-#[pg_extern(schema = "auth", stable, parallel_unsafe)]
+#[pg_extern(schema = "auth_internal", stable, parallel_unsafe)]
 fn is_api_key_revoked(key_id: pgrx::Uuid) -> Result<bool, ErrorReport> {
     api_keys::is_revoked(*key_id.as_bytes())
 }
 
 /// What the user may do in the organization now, by all that makes him a member; NULL when he is none.
-#[pg_extern(schema = "auth", stable, parallel_unsafe)]
+#[pg_extern(schema = "auth_internal", stable, parallel_unsafe)]
 fn member_permissions(user_id: &str, org_id: pgrx::Uuid) -> Result<Option<Vec<String>>, ErrorReport> {
     let org = *org_id.as_bytes();
     if directory::organization(org)?.is_none_or(|known| known.disabled) {

@@ -1,4 +1,4 @@
-//! What `sql/install/explain_functions.sql` and its neighbours ask of Rust. All of it is bearer_owner's alone.
+//! What `sql/functions/explain_functions.sql` and its neighbours ask of Rust. All of it is bearer_owner's alone.
 
 use super::acting::note;
 use super::keys::demand_administrator;
@@ -31,7 +31,7 @@ fn asked_about(
 }
 
 /// The identity as jsonb and NULL, or NULL and why the credential is refused; two NULLs for nobody.
-#[pg_extern(schema = "auth", volatile, parallel_unsafe)]
+#[pg_extern(schema = "auth_internal", volatile, parallel_unsafe)]
 #[allow(clippy::type_complexity, reason = "the columns of the result")]
 fn described_identity(
     credential: Option<CredentialText>,
@@ -62,7 +62,7 @@ fn described_identity(
 
 /// Raises 42501 unless the outer user may have something run as this role; whether he could, as a role that
 /// nothing is run as, is the answer.
-#[pg_extern(schema = "auth", volatile, parallel_unsafe)]
+#[pg_extern(schema = "auth_internal", volatile, parallel_unsafe)]
 fn may_run_as(as_role: pg_sys::Oid) -> Result<bool, ErrorReport> {
     demand_administrator()?;
     match standing(as_role) {
@@ -78,7 +78,7 @@ fn may_run_as(as_role: pg_sys::Oid) -> Result<bool, ErrorReport> {
 
 /// The rows that queries give to a role, for an identity. Each query selects one text; one that fails gives
 /// one row that says how. Nothing stays of what they do.
-#[pg_extern(schema = "auth", volatile, parallel_unsafe)]
+#[pg_extern(schema = "auth_internal", volatile, parallel_unsafe)]
 #[allow(clippy::type_complexity, reason = "the columns of the result")]
 fn answers_for(
     as_role: pg_sys::Oid,
@@ -123,7 +123,7 @@ fn answers_for(
 }
 
 /// The calls of functions of ours in a policy's expression, as the catalog holds it.
-#[pg_extern(schema = "auth", volatile, parallel_unsafe)]
+#[pg_extern(schema = "auth_internal", volatile, parallel_unsafe)]
 #[allow(clippy::type_complexity, reason = "the columns of the result")]
 fn calls_in(
     tree: Option<&str>,
@@ -140,7 +140,7 @@ fn calls_in(
 
 /// Rows of a table, as JSON of texts: those with this key or, when a column is named, the first one for each of
 /// its values. 42501 unless the outer user reads all rows of `source`, of which `tables` are the parts.
-#[pg_extern(schema = "auth", volatile, parallel_unsafe)]
+#[pg_extern(schema = "auth_internal", volatile, parallel_unsafe)]
 #[allow(clippy::type_complexity, reason = "the columns of the result")]
 fn stored_rows(
     source: pg_sys::Oid,

@@ -1,4 +1,4 @@
-//! What the administrators' functions in `sql/install/key_functions.sql` ask of the verifier.
+//! What the administrators' functions in `sql/functions/key_functions.sql` ask of the verifier.
 
 use crate::pg::ffi::catalog::outer_user_is_administrator;
 use crate::pg::sqlstate::{bad_argument, bad_key, forbidden};
@@ -17,7 +17,7 @@ pub(super) fn demand_administrator() -> Result<(), ErrorReport> {
 }
 
 /// Raises 42501 unless the outer user is a superuser or a member of bearer_admin.
-#[pg_extern(schema = "auth", stable, parallel_unsafe)]
+#[pg_extern(schema = "auth_internal", stable, parallel_unsafe)]
 fn require_administrator() -> Result<(), ErrorReport> {
     demand_administrator()
 }
@@ -35,7 +35,7 @@ fn algorithm(name: &str) -> Result<Algorithm, ErrorReport> {
 
 /// The usable keys of a JWK Set (RFC 7517 section 5), or 22023 with the reason. An RSA key that names
 /// no algorithm gets `rsa_algorithm`.
-#[pg_extern(schema = "auth", stable, parallel_unsafe)]
+#[pg_extern(schema = "auth_internal", stable, parallel_unsafe)]
 #[allow(clippy::type_complexity, reason = "the columns of the result")]
 fn parse_jwks(
     jwks: &str,
@@ -57,7 +57,7 @@ fn parse_jwks(
 }
 
 /// One public key given as JWK or PEM, or 22023 with the reason.
-#[pg_extern(schema = "auth", stable, parallel_unsafe)]
+#[pg_extern(schema = "auth_internal", stable, parallel_unsafe)]
 #[allow(clippy::type_complexity, reason = "the columns of the result")]
 fn parse_jwt_key(
     key: Option<&str>,
@@ -81,7 +81,7 @@ fn parse_jwt_key(
 }
 
 /// Raises 22023 with the reason unless these bytes can be a secret for this algorithm.
-#[pg_extern(schema = "auth", stable, parallel_unsafe)]
+#[pg_extern(schema = "auth_internal", stable, parallel_unsafe)]
 fn check_jwt_secret(secret: &[u8], alg: &str) -> Result<(), ErrorReport> {
     jwk::check_secret(secret, algorithm(alg)?).map_err(bad_key)
 }

@@ -1,4 +1,4 @@
-//! Switching organizations, and what the functions in `sql/install/` that manage them ask of Rust.
+//! Switching organizations, and what the functions in `sql/functions/` that manage them ask of Rust.
 
 use crate::pg::ffi::carrier::with_published;
 use crate::pg::ffi::catalog;
@@ -21,20 +21,20 @@ fn set_org(org_id: Option<pgrx::Uuid>) -> Result<(), ErrorReport> {
 }
 
 /// Does one of the granted permissions cover the wanted one?
-#[pg_extern(schema = "auth", immutable, parallel_safe)]
+#[pg_extern(schema = "auth_internal", immutable, parallel_safe)]
 fn permission_covers(granted: Vec<Option<String>>, wanted: &str) -> bool {
     covers(granted.iter().flatten().map(String::as_str), wanted)
 }
 
 /// The permissions that both lists cover.
-#[pg_extern(schema = "auth", immutable, parallel_safe)]
+#[pg_extern(schema = "auth_internal", immutable, parallel_safe)]
 fn common_permissions(one: Vec<Option<String>>, other: Vec<Option<String>>) -> Vec<String> {
     let [one, other] = [one, other].map(|list| list.into_iter().flatten().collect::<Vec<String>>());
     intersection(&one, &other)
 }
 
 /// 256 random bits from the operating system, as 43 characters of base64url.
-#[pg_extern(schema = "auth", volatile, parallel_unsafe)]
+#[pg_extern(schema = "auth_internal", volatile, parallel_unsafe)]
 fn random_token() -> Result<String, ErrorReport> {
     let mut bytes = [0; 32];
     fill_randomly(&mut bytes).ok_or_else(sqlstate::no_random_numbers)?;
@@ -48,7 +48,7 @@ pub(super) fn fill_randomly(bytes: &mut [u8]) -> Option<()> {
 
 /// Raises 42501 where code of one user runs for another (ANALYZE, autovacuum's too, REINDEX, REFRESH, index
 /// expressions): whoever owns a table would act as the one who looks after it.
-#[pg_extern(schema = "auth", stable, parallel_unsafe)]
+#[pg_extern(schema = "auth_internal", stable, parallel_unsafe)]
 fn refuse_restricted_operation() -> Result<(), ErrorReport> {
     if catalog::in_restricted_operation() {
         return Err(sqlstate::forbidden("organizations are out of reach of a security-restricted operation"));
@@ -58,13 +58,13 @@ fn refuse_restricted_operation() -> Result<(), ErrorReport> {
 
 /// Is the outer user a superuser or a member of bearer_admin, in a transaction that acts for nobody? An
 /// identity that has expired is still somebody's.
-#[pg_extern(schema = "auth", stable, parallel_unsafe)]
+#[pg_extern(schema = "auth_internal", stable, parallel_unsafe)]
 fn is_administrator() -> bool {
     with_published(|_| ()).is_none() && catalog::outer_user_is_administrator()
 }
 
 /// Is the outer user a superuser, or does the table belong to a role that he is a member of?
-#[pg_extern(schema = "auth", stable, parallel_unsafe)]
+#[pg_extern(schema = "auth_internal", stable, parallel_unsafe)]
 fn owns_table(source: pg_sys::Oid) -> bool {
     catalog::outer_user_owns_table(source)
 }

@@ -37,7 +37,7 @@ fn uses_arrive_in_the_tables() {
             "select count(*) from pg_stat_activity where backend_type = 'pg_bearer launcher' and datname is null",
             Some("1"),
         ),
-        ("select auth.counts_api_key_uses()", Some("t")),
+        ("select auth_internal.counts_api_key_uses()", Some("t")),
         ("select context from pg_settings where name = 'pg_bearer.max_tracked_keys'", Some("postmaster")),
     ];
     assert_values(&mut administrator, &cases);
@@ -140,9 +140,9 @@ fn what_has_no_place_is_forgotten_quietly() {
     administrator.run(
         "create schema auth authorization tenant;
          create table auth.called (); grant all on auth.called to tenant;
-         create function auth.record_api_key_uses(uuid[], bigint[], timestamptz[]) returns void
+         create function auth_internal.record_api_key_uses(uuid[], bigint[], timestamptz[]) returns void
              language sql security definer begin atomic insert into auth.called default values; end;
-         alter function auth.record_api_key_uses(uuid[], bigint[], timestamptz[]) owner to tenant",
+         alter function auth_internal.record_api_key_uses(uuid[], bigint[], timestamptz[]) owner to tenant",
     );
     std::thread::sleep(Duration::from_secs(2));
     assert_values(&mut administrator, &[("select count(*) from auth.called", Some("0"))]);

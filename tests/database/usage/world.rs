@@ -85,7 +85,7 @@ pub(super) fn exhaust(session: &mut Client, key: &str) -> (u32, String, String) 
 
 /// What is recorded of a key: uses on all days, and whether the last one is known.
 pub(super) fn recorded(administrator: &mut Client, key_id: &str) -> (i64, bool) {
-    let sql = "select coalesce((select sum(uses) from auth.usage_of($1::text::uuid, null)), 0)::bigint,
+    let sql = "select coalesce((select sum(uses) from auth_internal.usage_of($1::text::uuid, null)), 0)::bigint,
                       coalesce((select last_used_at is not null from auth.api_key_uses where key_id = $1::text::uuid), false)";
     let row = administrator.query_one(sql, &[&key_id]).unwrap();
     (row.get(0), row.get(1))

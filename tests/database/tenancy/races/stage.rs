@@ -161,7 +161,7 @@ select string_agg(distinct offence, '; ') from (
          union all select org_id from auth.roles where org_id is not null) x
    where org_id not in (select id from auth.organizations)
   union all select 'an organization without an owner' from auth.organizations o
-   where not exists (select from auth.memberships m where m.org_id = o.id and m.role_id = auth.owner_role())
+   where not exists (select from auth.memberships m where m.org_id = o.id and m.role_id = auth_internal.owner_role())
   union all select 'a member of a workspace who is none of its organization' from auth.workspace_memberships w
    where not exists (select from auth.memberships m where (m.user_id, m.org_id) = (w.user_id, w.org_id))
   union all select 'a member of a workspace that is gone' from auth.workspace_memberships m

@@ -1,0 +1,184 @@
+-- Administering issuers. Every function demands an administrator, whoever was granted it.
+-- They are security definer because the tables have no grants at all.
+
+-- A revocation that was acknowledged must survive a crash, and so must a key that its bearer goes on using. Whoever
+-- turned this off for speed did not mean them.
+create or replace function auth_internal.commit_durably() returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    if current_setting('synchronous_commit') = 'off' then
+        perform set_config('synchronous_commit', 'local', true);
+    end if;
+end
+$$;
+comment on function auth_internal.commit_durably is 'The commit of this transaction survives a crash of the server.';
+
+-- Turns a violated constraint on one of our tables into an error about the argument it came from (22023).
+create or replace function auth_internal.refuse_value(relation text, violated text) returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    argument text := coalesce(substring(violated from '^' || relation || '_(.*)_check$'), violated);
+begin
+    raise invalid_parameter_value using
+        message = format('%s has a value that is not allowed', argument),
+        hint = coalesce((select d.description from pg_description d
+                           join pg_attribute a on a.attrelid = d.objoid and a.attnum = d.objsubid
+                           join pg_class c on c.oid = a.attrelid
+                          where c.relname = relation and c.relnamespace = 'auth'::regnamespace
+                            and d.classoid = 'pg_class'::regclass and a.attname = argument),
+                        format('See the comments on auth.%s.', relation));
+end
+$$;
+comment on function auth_internal.refuse_value is 'The error for a violated constraint of one of our tables (22023).';
+
+-- The row of an issuer, locked so that changes of its keys follow one another; 22023 when there is none.
+create or replace function auth_internal.lock_issuer(name text) returns auth.issuers
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    found_issuer auth.issuers;
+begin
+    select * into found_issuer from auth.issuers i where i.issuer = name for update;
+    if not found then
+        raise invalid_parameter_value using
+            message = 'no such issuer',
+            hint = 'auth.list_issuers() shows those there are; the name is compared byte for byte.';
+    end if;
+    perform auth_internal.commit_durably();
+    return found_issuer;
+end
+$$;
+comment on function auth_internal.lock_issuer is 'The row of an issuer, locked; 22023 when there is none.';
+
+create or replace function auth.add_issuer(
+    issuer text,
+    audiences text[] default '{}',
+    algorithms text[] default '{}',
+    token_types text[] default '{}',
+    memberships_from_claims boolean default false,
+    allow_service_role boolean default false,
+    environment text default 'live',
+    leeway interval default '30 seconds',
+    max_lifetime interval default '0',
+    org_claim text[] default '{org_id}',
+    workspace_claim text[] default '{workspace_id}',
+    role_claim text[] default '{role}',
+    org_role_claim text[] default '{org_role}',
+    permissions_claim text[] default '{permissions}',
+    scopes_claim text[] default '{scope}',
+    email_claim text[] default '{email}',
+    org_ids uuid[] default '{}',
+    user_id_prefix text default '',
+    email_verified_claim text[] default '{email_verified}'
+) returns uuid
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+    new_id uuid;
+    violated text;
+begin
+    perform auth_internal.require_administrator();
+    insert into auth.issuers (issuer, audiences, algorithms, token_types, memberships_from_claims,
+                              allow_service_role, environment, leeway, max_lifetime, org_claim,
+                              workspace_claim, role_claim, org_role_claim, permissions_claim, scopes_claim,
+                              email_claim, org_ids, user_id_prefix, email_verified_claim)
+    values (issuer, audiences, algorithms, token_types, memberships_from_claims, allow_service_role,
+            environment, leeway, max_lifetime, org_claim, workspace_claim, role_claim, org_role_claim,
+            permissions_claim, scopes_claim, email_claim, org_ids, user_id_prefix, email_verified_claim)
+    returning issuers.id into new_id;
+    return new_id;
+exception
+    when unique_violation then
+        raise unique_violation using
+            message = 'this issuer exists already', hint = 'auth.update_issuer() changes it.';
+    when check_violation then
+        get stacked diagnostics violated = constraint_name;
+        perform auth_internal.refuse_value('issuers', violated);
+    when not_null_violation then
+        get stacked diagnostics violated = column_name;
+        perform auth_internal.refuse_value('issuers', violated);
+end
+$$;
+comment on function auth.add_issuer is
+    'Administrators: accepts tokens of an issuer from now on, once it has keys; returns its id. The columns of auth.issuers explain the arguments. 22023 for a value that is not allowed, 23505 when it exists.';
+
+create or replace function auth.update_issuer(
+    issuer text,
+    audiences text[] default null,
+    algorithms text[] default null,
+    token_types text[] default null,
+    memberships_from_claims boolean default null,
+    allow_service_role boolean default null,
+    environment text default null,
+    leeway interval default null,
+    max_lifetime interval default null,
+    org_claim text[] default null,
+    workspace_claim text[] default null,
+    role_claim text[] default null,
+    org_role_claim text[] default null,
+    permissions_claim text[] default null,
+    scopes_claim text[] default null,
+    email_claim text[] default null,
+    org_ids uuid[] default null,
+    user_id_prefix text default null,
+    email_verified_claim text[] default null
+) returns void
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+    old auth.issuers;
+    violated text;
+begin
+    perform auth_internal.require_administrator();
+    old := auth_internal.lock_issuer(issuer);
+    update auth.issuers i set
+        audiences = coalesce(audiences, old.audiences),
+        algorithms = coalesce(algorithms, old.algorithms),
+        token_types = coalesce(token_types, old.token_types),
+        memberships_from_claims = coalesce(memberships_from_claims, old.memberships_from_claims),
+        allow_service_role = coalesce(allow_service_role, old.allow_service_role),
+        environment = coalesce(environment, old.environment),
+        leeway = coalesce(leeway, old.leeway),
+        max_lifetime = coalesce(max_lifetime, old.max_lifetime),
+        org_claim = coalesce(org_claim, old.org_claim),
+        workspace_claim = coalesce(workspace_claim, old.workspace_claim),
+        role_claim = coalesce(role_claim, old.role_claim),
+        org_role_claim = coalesce(org_role_claim, old.org_role_claim),
+        permissions_claim = coalesce(permissions_claim, old.permissions_claim),
+        scopes_claim = coalesce(scopes_claim, old.scopes_claim),
+        email_claim = coalesce(email_claim, old.email_claim),
+        org_ids = coalesce(org_ids, old.org_ids),
+        user_id_prefix = coalesce(user_id_prefix, old.user_id_prefix),
+        email_verified_claim = coalesce(email_verified_claim, old.email_verified_claim)
+     where i.id = old.id;
+exception
+    when check_violation then
+        get stacked diagnostics violated = constraint_name;
+        perform auth_internal.refuse_value('issuers', violated);
+end
+$$;
+comment on function auth.update_issuer is
+    'Administrators: changes what is given and leaves the rest. Counts for every authenticate that starts after the commit. 22023 for a value that is not allowed or an unknown issuer.';
+
+create or replace function auth.remove_issuer(issuer text) returns void
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    old auth.issuers;
+begin
+    perform auth_internal.require_administrator();
+    old := auth_internal.lock_issuer(remove_issuer.issuer);
+    delete from auth.jwt_secrets s using auth.jwt_keys k where s.key_id = k.id and k.issuer_id = old.id;
+    delete from auth.jwt_keys k where k.issuer_id = old.id;
+    delete from auth.issuers i where i.id = old.id;
+end
+$$;
+comment on function auth.remove_issuer is
+    'Administrators: forgets an issuer and its keys. Its tokens are refused from the commit on. 22023 for an unknown issuer.';
+
+create or replace function auth.list_issuers() returns setof auth.issuers
+    language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    perform auth_internal.require_administrator();
+    return query select * from auth.issuers i order by i.issuer;
+end
+$$;
+comment on function auth.list_issuers is 'Administrators: the issuers.';

@@ -1,0 +1,14 @@
+-- Who calls, and what permissions cover. The functions are in src/pg/functions/tenancy.rs and keys.rs.
+
+comment on function auth_internal.require_administrator is
+    '42501 unless the outer user is a superuser or a member of bearer_admin.';
+comment on function auth_internal.is_administrator is
+    'Is the outer user a superuser or a member of bearer_admin?';
+comment on function auth_internal.refuse_restricted_operation is '42501 where code of one user runs for another: in ANALYZE, REINDEX, REFRESH and index expressions.';
+comment on function auth_internal.owns_table is
+    'Is the outer user a superuser, or a member of the role that owns this table? NULL for NULL.';
+comment on function auth_internal.permission_covers is
+    'Does one of these permissions cover the one that is asked for? NULL for NULL.';
+comment on function auth_internal.common_permissions is
+    'The permissions that both lists cover. NULL for NULL.';
+comment on function auth_internal.random_token is '256 random bits as 43 characters of base64url.';

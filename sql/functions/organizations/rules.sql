@@ -1,0 +1,355 @@
+-- Who may do what to an organization. All internal: the functions of the following files, which run as
+-- bearer_owner, call them.
+-- Whoever changes something takes the organization's row first, by changing it: of two changes the second
+-- sees the first, and under REPEATABLE READ it fails (40001) instead of acting on what no longer is.
+
+create or replace function auth_internal.owner_role() returns uuid
+    language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select '00000000-0000-4000-8000-000000000001'::uuid
+$$;
+comment on function auth_internal.owner_role is 'The id of the role owner.';
+
+-- One error for what is not there and what is somebody else's.
+create or replace function auth_internal.refuse_target(kind text) returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    raise insufficient_privilege using message = format('no such %s, or it is not yours', kind);
+end
+$$;
+comment on function auth_internal.refuse_target is 'The one error for what is unknown and what is foreign (42501).';
+
+-- Every function of this and the following files asks this first, or as soon as it acts.
+create or replace function auth_internal.is_unrestricted() returns boolean
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    perform auth_internal.refuse_restricted_operation();
+    if auth_internal.is_administrator() then
+        return true;
+    end if;
+    perform auth.require_authenticated();
+    return auth.is_service_role();
+end
+$$;
+comment on function auth_internal.is_unrestricted is 'Does a service act, or an administrator without an identity? 28000 without either, 42501 in a security-restricted operation.';
+
+create or replace function auth_internal.demand_unrestricted() returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    if auth_internal.is_unrestricted() is not true then
+        raise insufficient_privilege using
+            message = 'this needs a service credential or an administrator',
+            hint = 'The identity of a user may not do it, whatever his role.';
+    end if;
+end
+$$;
+comment on function auth_internal.demand_unrestricted is '42501 for the identity of a user, 28000 for nobody.';
+
+create or replace function auth_internal.acting_user() returns text
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select case when auth_internal.is_unrestricted() then null else auth.user_id() end
+$$;
+comment on function auth_internal.acting_user is 'The user who acts; NULL for a service or an administrator; 28000 for nobody.';
+
+-- A key does not manage what its bearer could manage in person.
+create or replace function auth_internal.refuse_api_key() returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    if auth.api_key_id() is not null and not auth.is_service_role() then
+        raise insufficient_privilege using
+            message = 'an API key may not do this', hint = 'Use the token of a user, or a service credential.';
+    end if;
+end
+$$;
+comment on function auth_internal.refuse_api_key is '42501 for the identity of an API key that is no service key.';
+
+-- Ends a key without waiting for whoever holds its row, who might be its thief.
+create or replace function auth_internal.end_api_key(key_id uuid, reason text) returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+    is_held boolean;
+begin
+    perform from auth.api_key_revocations r where r.key_id = key_id;
+    if found then
+        return;
+    end if;
+    begin
+        perform from auth.api_keys k where k.id = key_id and k.revoked_at is null for update skip locked;
+        is_held := not found;
+    exception when serialization_failure then
+        is_held := true;
+    end;
+    if is_held then
+        insert into auth.api_key_revocations (key_id, revoked_by, revoke_reason)
+        select key_id, auth_internal.acting_user(), reason
+          from auth.api_keys k where k.id = key_id and k.revoked_at is null;
+    else
+        update auth.api_keys k
+           set revoked_at = clock_timestamp(), revoked_by = auth_internal.acting_user(), revoke_reason = reason
+         where k.id = key_id;
+    end if;
+end
+$$;
+comment on function auth_internal.end_api_key is 'Revokes a key that is not revoked, without waiting.';
+
+-- May users of the identity's issuer act in this organization, or for NULL in any?
+create or replace function auth_internal.issuer_reaches(org_id uuid) returns boolean
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select exists (select from auth.issuers i
+                    where i.issuer = auth.identity() ->> 'issuer'
+                      and (cardinality(i.org_ids) = 0 or issuer_reaches.org_id = any (i.org_ids)))
+$$;
+comment on function auth_internal.issuer_reaches is 'May users of the identity''s issuer act in this organization, or for NULL in any? False without an identity.';
+
+-- The user who leaves; a service and an administrator are members of nothing.
+create or replace function auth_internal.leaving_user() returns text
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    if auth_internal.acting_user() is null then
+        raise insufficient_privilege using
+            message = 'only a member can leave', hint = 'auth.remove_member() and auth.remove_workspace_member() remove others.';
+    end if;
+    return auth_internal.acting_user();
+end
+$$;
+comment on function auth_internal.leaving_user is 'The user who leaves; 42501 for a service or an administrator, 28000 for nobody.';
+
+create or replace function auth_internal.workspace_org(workspace_id uuid) returns uuid
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select w.org_id from auth.workspaces w where w.id = workspace_org.workspace_id
+$$;
+comment on function auth_internal.workspace_org is 'The organization of a workspace, or NULL.';
+
+-- A change of a built-in role has the same id and goes before it.
+create or replace function auth_internal.live_role(role_id uuid) returns auth.roles
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select r.* from auth.roles r where r.id = live_role.role_id order by r.builtin limit 1
+$$;
+comment on function auth_internal.live_role is 'The role with this id as it counts now, or NULL.';
+
+create or replace function auth_internal.refuse_role() returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    raise invalid_parameter_value using
+        message = 'no such role', hint = 'auth.list_roles() shows those there are.';
+end
+$$;
+comment on function auth_internal.refuse_role is 'The error for a role that there is not (22023).';
+
+create or replace function auth_internal.role_named(org_id uuid, name text) returns auth.roles
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+    found_role auth.roles;
+begin
+    select r.* into found_role from auth.roles r
+     where r.name = role_named.name and (r.org_id = role_named.org_id or r.org_id is null)
+     order by r.org_id is null, r.builtin limit 1;
+    if not found then
+        perform auth_internal.refuse_role();
+    end if;
+    return found_role;
+end
+$$;
+comment on function auth_internal.role_named is 'The role that this name means in this organization, or for NULL in every one; 22023 when there is none.';
+
+create or replace function auth_internal.role_of(org_id uuid, user_id text) returns auth.roles
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select r.* from auth.memberships m cross join lateral auth_internal.live_role(m.role_id) r
+     where m.org_id = role_of.org_id and m.user_id = role_of.user_id
+$$;
+comment on function auth_internal.role_of is 'The role of a member as it counts now, or NULL.';
+
+-- The identity names the organization, and so does a membership that counts now.
+create or replace function auth_internal.belongs_to(org_id uuid) returns boolean
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select auth.is_member(belongs_to.org_id) is true
+           and exists (select from auth.memberships m join auth.organizations o on o.id = m.org_id
+                        where m.org_id = belongs_to.org_id and m.user_id = auth.user_id()
+                          and not m.suspended and o.disabled_at is null)
+$$;
+comment on function auth_internal.belongs_to is 'Is the user a member who may act there now? False for NULL and without an identity.';
+
+-- The organization of something, or NULL when there is no such thing.
+create or replace function auth_internal.demand_own(org_id uuid, kind text) returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    if auth_internal.is_unrestricted() then
+        if org_id is null then
+            perform auth_internal.refuse_target(kind);
+        end if;
+    elsif not auth_internal.belongs_to(org_id) then
+        perform auth_internal.refuse_target(kind);
+    end if;
+end
+$$;
+comment on function auth_internal.demand_own is 'auth_internal.refuse_target() unless this is an organization, and for a user one that he may act in; 28000 for nobody.';
+
+create or replace function auth_internal.refuse_action() returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    raise insufficient_privilege using message = 'your role in this organization does not allow this';
+end
+$$;
+comment on function auth_internal.refuse_action is 'The error for what the caller''s role does not allow (42501).';
+
+create or replace function auth_internal.demand_permission(actor auth.roles, permission text) returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    if auth_internal.permission_covers(actor.permissions, permission) is not true then
+        perform auth_internal.refuse_action();
+    end if;
+end
+$$;
+comment on function auth_internal.demand_permission is '42501 unless the role has the permission, also for NULL.';
+
+create or replace function auth_internal.demand_ownership(actor auth.roles) returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    if actor.id is distinct from auth_internal.owner_role() then
+        perform auth_internal.refuse_action();
+    end if;
+end
+$$;
+comment on function auth_internal.demand_ownership is '42501 unless it is the role owner.';
+
+-- What the scopes of the identity's API key leave of these permissions.
+create or replace function auth_internal.cut_by_scopes(permissions text[]) returns text[]
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select auth_internal.common_permissions(cut_by_scopes.permissions,
+        array(select jsonb_array_elements_text(auth.identity() -> 'permissions')))
+$$;
+comment on function auth_internal.cut_by_scopes is 'What the scopes of the identity''s API key leave of these permissions; nothing without an identity.';
+
+create or replace function auth_internal.read_organization(org_id uuid, permission text) returns auth.roles
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+    actor auth.roles;
+begin
+    if auth_internal.is_unrestricted() then
+        perform from auth.organizations o where o.id = read_organization.org_id;
+        if not found then
+            perform auth_internal.refuse_target('organization');
+        end if;
+        return auth_internal.live_role(auth_internal.owner_role());
+    end if;
+    if auth_internal.belongs_to(org_id) then
+        actor := auth_internal.role_of(org_id, auth.user_id());
+    elsif auth.user_id() is null and auth.is_member(org_id) then
+        -- A key that is nobody's.
+        select r.* into actor
+          from auth.api_keys k cross join lateral auth_internal.live_role(k.role_id) r where k.id = auth.api_key_id();
+    end if;
+    if actor.id is null then
+        perform auth_internal.refuse_target('organization');
+    end if;
+    if auth.api_key_id() is not null then
+        actor := jsonb_populate_record(actor,
+            jsonb_build_object('permissions', auth_internal.cut_by_scopes(actor.permissions)));
+    end if;
+    if permission is not null then
+        perform auth_internal.demand_permission(actor, permission);
+    end if;
+    return actor;
+end
+$$;
+comment on function auth_internal.read_organization is 'The role in which the caller acts in the organization, owner''s for a service or an administrator, with no more than its scopes for an API key; 42501 when it is not his or, with a permission, his role lacks it; 28000 for nobody.';
+
+-- The seed of the owner's role stands for the roles of every organization: who changes one of those
+-- changes this row, and nobody goes on with what they were.
+create or replace function auth_internal.lock_organization(org_id uuid) returns auth.organizations
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    locked auth.organizations;
+begin
+    update auth.organizations o set revision = o.revision + 1
+     where o.id = lock_organization.org_id
+    returning o.* into locked;
+    perform from auth.roles r where r.id = auth_internal.owner_role() and r.builtin for share;
+    perform auth_internal.commit_durably();
+    return locked;
+end
+$$;
+comment on function auth_internal.lock_organization is 'Locks an organization and raises its revision; NULL when there is none.';
+
+create or replace function auth_internal.enter_organization(org_id uuid, permission text) returns auth.roles
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    locked auth.organizations;
+begin
+    perform auth_internal.refuse_api_key();
+    -- Before the lock, so that nobody can hold up an organization of others.
+    perform auth_internal.demand_own(org_id, 'organization');
+    locked := auth_internal.lock_organization(org_id);
+    if locked.id is null then
+        perform auth_internal.refuse_target('organization');
+    end if;
+    -- Again: it may have changed while this waited.
+    return auth_internal.read_organization(org_id, permission);
+end
+$$;
+comment on function auth_internal.enter_organization is 'As auth_internal.read_organization(), with the organization locked for a change.';
+
+create or replace function auth_internal.enter_workspace(workspace_id uuid, permission text) returns auth.roles
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    its_org uuid := auth_internal.workspace_org(workspace_id);
+    actor auth.roles;
+begin
+    perform auth_internal.demand_own(its_org, 'workspace');
+    actor := auth_internal.enter_organization(its_org, permission);
+    -- Again: it may have been deleted while this waited.
+    if auth_internal.workspace_org(workspace_id) is null then
+        perform auth_internal.refuse_target('workspace');
+    end if;
+    return actor;
+end
+$$;
+comment on function auth_internal.enter_workspace is 'As auth_internal.enter_organization(), for the organization of a workspace.';
+
+-- Only the owner's role has rank 1000, and its members may grant it.
+create or replace function auth_internal.may_grant(actor auth.roles, granted auth.roles) returns boolean
+    language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select (actor.id = auth_internal.owner_role()
+            or actor.rank > granted.rank
+               and (actor.grantable is null or granted.name = any (actor.grantable))) is true
+$$;
+comment on function auth_internal.may_grant is 'May members with the first role grant the second?';
+
+create or replace function auth_internal.demand_grant(actor auth.roles, granted auth.roles) returns void
+    language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+begin
+    if auth_internal.may_grant(actor, granted) is not true then
+        raise insufficient_privilege using
+            message = 'you cannot grant this role',
+            hint = 'Its rank must be lower than that of your own role, which must not exclude it either.';
+    end if;
+end
+$$;
+comment on function auth_internal.demand_grant is '42501 unless members with the first role may grant the second.';
+
+create or replace function auth_internal.demand_seniority(actor auth.roles, changed auth.roles) returns void
+    language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+begin
+    if (actor.id = auth_internal.owner_role() or actor.rank > changed.rank) is not true then
+        raise insufficient_privilege using
+            message = 'you cannot change this member',
+            hint = 'The rank of his role must be lower than that of yours.';
+    end if;
+end
+$$;
+comment on function auth_internal.demand_seniority is '42501 unless members with the first role may change members with the second.';
+
+create or replace function auth_internal.demand_other_owner(org_id uuid, user_id text) returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    perform from auth.memberships m
+      where m.org_id = demand_other_owner.org_id and m.role_id = auth_internal.owner_role()
+        and m.user_id <> demand_other_owner.user_id;
+    if not found then
+        raise insufficient_privilege using
+            message = 'the last owner must stay',
+            hint = 'Make somebody else an owner first (auth.transfer_ownership).';
+    end if;
+end
+$$;
+comment on function auth_internal.demand_other_owner is '42501 unless somebody else is an owner.';

@@ -1,0 +1,201 @@
+-- The roles of one organization, and those of every one. A changed built-in role is a second row with the
+-- same id, so that what the extension installs and what a dump restores never meet.
+
+-- Locks the place of a role and returns the role in which the caller acts there.
+create or replace function auth_internal.enter_roles(org_id uuid) returns auth.roles
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    if org_id is not null then
+        return auth_internal.enter_organization(org_id, 'roles.write');
+    end if;
+    perform auth_internal.demand_unrestricted();
+    -- There is no row to notice that an organization began to use a role after an older snapshot.
+    if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
+        raise invalid_transaction_state using
+            message = 'roles of every organization cannot be changed in this isolation level',
+            hint = 'Use READ COMMITTED.';
+    end if;
+    update auth.roles r set created_at = r.created_at where r.id = auth_internal.owner_role() and r.builtin;
+    return auth_internal.live_role(auth_internal.owner_role());
+end
+$$;
+comment on function auth_internal.enter_roles is 'Locks the roles of an organization, or for NULL those of every one, and returns the caller''s own role; 42501 when he may not change them.';
+
+-- The role that counts now in exactly this place, or NULL.
+create or replace function auth_internal.role_in(org_id uuid, name text) returns auth.roles
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select r.* from auth.roles r
+     where r.name = role_in.name and r.org_id is not distinct from role_in.org_id
+     order by r.builtin limit 1
+$$;
+comment on function auth_internal.role_in is 'The role of this name of exactly this organization, or for NULL of every one, as it counts now; NULL when there is none.';
+
+create or replace function auth_internal.demand_free_role_name(org_id uuid, name text) returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    if exists (select from auth.roles r
+                where r.name = demand_free_role_name.name
+                  and (r.org_id is null) <> (demand_free_role_name.org_id is null)) then
+        raise unique_violation using
+            message = case when org_id is null then 'an organization has a role of this name'
+                           else 'every organization has a role of this name' end,
+            hint = 'Choose another name.';
+    end if;
+end
+$$;
+comment on function auth_internal.demand_free_role_name is '23505 when the name means a role of the other kind.';
+
+-- Are these roles known where the role is, and of a lower rank than it?
+create or replace function auth_internal.demand_lower_roles(actor auth.roles, org_id uuid, rank integer, names text[])
+    returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+    wanted text;
+    restricted boolean := not auth_internal.is_unrestricted();
+begin
+    foreach wanted in array coalesce(names, '{}') loop
+        if exists (select from auth.roles r
+                    where r.name = wanted and (r.org_id = demand_lower_roles.org_id or r.org_id is null)
+                      and r.rank < demand_lower_roles.rank
+                      and r.builtin = (auth_internal.live_role(r.id)).builtin) then
+            continue;
+        end if;
+        if restricted then
+            raise insufficient_privilege using message = 'a role can only grant known roles of a lower rank';
+        end if;
+        raise invalid_parameter_value using message = 'a role can only grant known roles of a lower rank';
+    end loop;
+    -- What one's own role may not grant, no role may grant that one makes.
+    if restricted and actor.id <> auth_internal.owner_role() and actor.grantable is not null
+       and (names <@ actor.grantable) is not true then
+        raise insufficient_privilege using
+            message = 'a role cannot grant what yours cannot', hint = 'Give the argument grantable.';
+    end if;
+end
+$$;
+comment on function auth_internal.demand_lower_roles is 'Refuses roles to grant that are unknown, not of a lower rank or more than the caller''s own role may grant; 42501 for users, 22023 else.';
+
+create or replace function auth_internal.demand_definable(actor auth.roles, old auth.roles, rank integer, permissions text[])
+    returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+    permission text;
+begin
+    if auth_internal.is_unrestricted() then
+        return;
+    end if;
+    if (actor.rank > demand_definable.rank) is not true or old.rank >= actor.rank then
+        raise insufficient_privilege using
+            message = 'you cannot define this role', hint = 'Its rank must be lower than that of your own role.';
+    end if;
+    foreach permission in array permissions loop
+        if auth_internal.permission_covers(actor.permissions, permission) is not true then
+            raise insufficient_privilege using
+                message = 'you cannot define this role', hint = 'It has a permission that your own role lacks.';
+        end if;
+    end loop;
+end
+$$;
+comment on function auth_internal.demand_definable is '42501 when a user defines a role that is not below his own, or has permissions that his own lacks.';
+
+create or replace function auth.define_role(
+    name text, permissions text[], org_id uuid default null, rank integer default null,
+    grantable text[] default null
+) returns uuid
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+    actor auth.roles := auth_internal.enter_roles(org_id);
+    old auth.roles := auth_internal.role_in(org_id, name);
+    new_rank integer := coalesce(rank, old.rank, 300);
+    defined_id uuid;
+    violated text;
+begin
+    if name = 'owner' then
+        raise invalid_parameter_value using message = 'the role owner cannot be changed';
+    end if;
+    if new_rank not between 1 and 999 then
+        perform auth_internal.refuse_value('roles', 'rank');
+    end if;
+    insert into auth.roles as r (id, org_id, name, rank, permissions, grantable)
+    values (coalesce(old.id, gen_random_uuid()), org_id, name, new_rank, permissions, grantable)
+    on conflict on constraint roles_pkey do update
+       set rank = excluded.rank, permissions = excluded.permissions, grantable = excluded.grantable
+    returning r.id into defined_id;
+    -- Afterwards, so that what these look at is well-formed.
+    perform auth_internal.demand_free_role_name(org_id, name);
+    perform auth_internal.demand_definable(actor, old, new_rank, permissions);
+    perform auth_internal.demand_lower_roles(actor, org_id, new_rank, grantable);
+    return defined_id;
+exception
+    when check_violation then
+        get stacked diagnostics violated = constraint_name;
+        perform auth_internal.refuse_value('roles', violated);
+    when not_null_violation then
+        get stacked diagnostics violated = column_name;
+        perform auth_internal.refuse_value('roles', violated);
+end
+$$;
+comment on function auth.define_role is
+    'Creates or replaces a role and returns its id. With an organization: roles.write there, and for users a rank below that of their own role and permissions and grantable roles that theirs has too. Without: for every organization, by services and administrators. rank is 1 to 999; NULL is 300, or leaves it. grantable NULL: every role of a lower rank. 22023 for a value that is not allowed and for the role owner, 23505 for the name of a role of every organization, or the other way round, 42501 when the caller may not.';
+
+create or replace function auth.drop_role(name text, org_id uuid default null) returns void
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+    actor auth.roles := auth_internal.enter_roles(org_id);
+    old auth.roles := auth_internal.role_in(org_id, name);
+begin
+    if old.id is null then
+        perform auth_internal.refuse_role();
+    elsif old.builtin then
+        raise invalid_parameter_value using message = 'a built-in role cannot be dropped';
+    end if;
+    perform auth_internal.demand_definable(actor, old, old.rank, '{}');
+    perform from auth.roles r where r.id = old.id and r.builtin;
+    if not found
+       and (exists (select from auth.memberships m where m.role_id = old.id)
+            or exists (select from auth.workspace_memberships m where m.role_id = old.id)
+            or exists (select from auth.api_keys k
+                        where k.role_id = old.id and k.revoked_at is null
+                          and (k.expires_at is null or k.expires_at > clock_timestamp()))
+            or exists (select from auth.invitations i
+                        where i.role_id = old.id and i.accepted_at is null and i.revoked_at is null
+                          and i.expires_at > clock_timestamp())) then
+        raise dependent_objects_still_exist using
+            message = 'the role is in use',
+            hint = 'Give its members another one, and revoke the open invitations that give it and the API keys that have it.';
+    end if;
+    delete from auth.roles r where r.id = old.id and not r.builtin;
+end
+$$;
+comment on function auth.drop_role is
+    'With roles.write: drops a role of an organization, of a rank below that of the caller''s own; without an organization, for services and administrators, one of every organization. A built-in role that was changed becomes what it was. 22023 when there is none or it is built in, 2BP01 while it is in use, 42501 when the caller may not.';
+
+create or replace function auth_internal.roles_in(its_org uuid)
+    returns table (role text, org_id uuid, rank integer, permissions text[], grantable text[], builtin boolean)
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+begin
+    if its_org is not null then
+        perform auth_internal.read_organization(its_org, 'roles.read');
+    else
+        -- 28000 for nobody.
+        perform auth_internal.is_unrestricted();
+    end if;
+    return query
+        select r.name, r.org_id, r.rank, r.permissions, r.grantable, r.builtin
+          from auth.roles r
+         where (r.org_id is null or r.org_id = its_org) and r.builtin = (auth_internal.live_role(r.id)).builtin
+         order by r.rank desc, r.name;
+end
+$$;
+comment on function auth_internal.roles_in is 'What auth.list_roles() shows.';
+
+create or replace function auth.list_roles(org_id uuid default null)
+    returns table (role text, org_id uuid, rank integer, permissions text[], grantable text[], builtin boolean)
+    language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+    select * from auth_internal.roles_in(list_roles.org_id)
+$$;
+comment on function auth.list_roles is
+    'The roles of every organization, for anybody who is signed in; with an organization its own too, with roles.read there. builtin: as it came with the extension. 42501 for an organization that is unknown or not the caller''s, 28000 without an identity.';

@@ -1,0 +1,54 @@
+-- Test data: rows in a column that auth.environment() fills.
+
+-- Runs as the caller, and so do triggers of the tables: he names them, so that nobody else's are among them. The
+-- rows go with his search_path, on which triggers may rely; a default is computed before the function has its own.
+create or replace function auth.purge_sandbox(
+    tables regclass[], trigger_search_path text default pg_catalog.current_setting('search_path')
+) returns table (source regclass, deleted bigint)
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+    remaining oid[];
+    place name;
+begin
+    select array_agg(c.oid order by c.oid) into remaining
+      from pg_class c
+     where c.relkind in ('r', 'p') and not c.relispartition and auth.environment_column(c.oid) is not null
+       and c.oid = any (purge_sandbox.tables::oid[]);
+    if purge_sandbox.tables is null
+       or exists (select from unnest(purge_sandbox.tables) t where (t::oid = any (remaining)) is not true) then
+        raise invalid_parameter_value using
+            message = 'a table has no column for the environment',
+            hint = 'Give one the default auth.environment().';
+    end if;
+    while cardinality(remaining) > 0 loop
+        -- Rows that refer to others go before them.
+        select r.t::regclass, auth.environment_column(r.t) into source, place
+          from unnest(remaining) with ordinality as r (t, n)
+         order by exists (select from pg_constraint k
+                           where k.contype = 'f' and k.confrelid = r.t and k.conrelid <> r.t
+                             and k.conrelid = any (remaining)), r.n
+         limit 1;
+        perform set_config('search_path', trigger_search_path, true);
+        execute pg_catalog.format('delete from %s where %I operator(pg_catalog.=) ''test''', source, place);
+        get diagnostics deleted = row_count;
+        perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        remaining := array_remove(remaining, source::oid);
+        return next;
+    end loop;
+end
+$$;
+comment on function auth.purge_sandbox is
+    'Deletes rows of environment test from these tables, by their column with the default auth.environment(): those rows that the caller sees and may delete, so a tenant''s only his own and a superuser''s everybody''s. Returns how many in each, rows that refer to others first. Triggers run with trigger_search_path, by default the caller''s. 22023 for NULL and a table without such a column.';
+
+-- The column whose default is auth.environment(), or NULL.
+create or replace function auth.environment_column(source oid) returns name
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select a.attname
+      from pg_attrdef d
+      join pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum
+     where d.adrelid = environment_column.source and pg_get_expr(d.adbin, d.adrelid) = 'auth.environment()'
+     order by a.attnum limit 1
+$$;
+comment on function auth.environment_column is
+    'The first column of a table whose default is auth.environment(), or NULL.';

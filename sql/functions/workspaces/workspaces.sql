@@ -1,0 +1,265 @@
+-- Workspaces and their members. What somebody may do in a workspace's place depends on his role in its
+-- organization; his role in the workspace is for the application.
+
+create or replace function auth.create_workspace(
+    org_id uuid, name text, slug text default null, metadata jsonb default '{}'
+) returns uuid
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+    actor auth.roles := auth_internal.enter_organization(org_id, 'workspaces.write');
+    new_id uuid;
+    violated text;
+begin
+    insert into auth.workspaces (org_id, name, slug, metadata) values (org_id, name, slug, metadata)
+    returning workspaces.id into new_id;
+    if auth_internal.acting_user() is not null then
+        insert into auth.workspace_memberships (user_id, workspace_id, org_id, role_id, created_by)
+        values (auth_internal.acting_user(), new_id, org_id, actor.id, auth_internal.acting_user());
+    end if;
+    return new_id;
+exception
+    when unique_violation then
+        raise unique_violation using message = 'this slug is taken';
+    when check_violation then
+        get stacked diagnostics violated = constraint_name;
+        perform auth_internal.refuse_value('workspaces', violated);
+    when not_null_violation then
+        get stacked diagnostics violated = column_name;
+        perform auth_internal.refuse_value('workspaces', violated);
+end
+$$;
+comment on function auth.create_workspace is
+    'With workspaces.write: creates a workspace and returns its id. A user becomes a member of it with his role in the organization. 22023 for a value that is not allowed, 23505 for a slug that is taken there, 42501 for an organization that is unknown or not the caller''s or NULL.';
+
+create or replace function auth.update_workspace(
+    workspace_id uuid, name text default null, slug text default null, metadata jsonb default null
+) returns void
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+    violated text;
+begin
+    perform auth_internal.enter_workspace(workspace_id, 'workspaces.write');
+    update auth.workspaces w
+       set name = coalesce(name, w.name),
+           slug = case when slug = '' then null else coalesce(slug, w.slug) end,
+           metadata = coalesce(metadata, w.metadata)
+     where w.id = workspace_id;
+exception
+    when unique_violation then
+        raise unique_violation using message = 'this slug is taken';
+    when check_violation then
+        get stacked diagnostics violated = constraint_name;
+        perform auth_internal.refuse_value('workspaces', violated);
+end
+$$;
+comment on function auth.update_workspace is
+    'With workspaces.write: changes what is given; NULL leaves it, slug '''' removes the slug. 22023 for a value that is not allowed, 23505 for a slug that is taken, 42501 for a workspace that is unknown or not the caller''s or NULL.';
+
+create or replace function auth.disable_workspace(workspace_id uuid) returns void
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+begin
+    perform auth_internal.enter_workspace(workspace_id, 'workspaces.write');
+    update auth.workspaces w set disabled_at = coalesce(w.disabled_at, clock_timestamp()) where w.id = workspace_id;
+    update auth.workspace_memberships m set suspended = true where m.workspace_id = workspace_id and not m.suspended;
+end
+$$;
+comment on function auth.disable_workspace is
+    'With workspaces.write: the workspace has no members for the library until auth.enable_workspace(). Idempotent; 42501 when it is unknown or not the caller''s or NULL.';
+
+create or replace function auth.enable_workspace(workspace_id uuid) returns void
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+begin
+    perform auth_internal.enter_workspace(workspace_id, 'workspaces.write');
+    update auth.workspaces w set disabled_at = null where w.id = workspace_id;
+    update auth.workspace_memberships m set suspended = false
+      from auth.organizations o
+     where m.workspace_id = workspace_id and m.suspended and o.id = m.org_id and o.disabled_at is null;
+end
+$$;
+comment on function auth.enable_workspace is
+    'With workspaces.write: undoes auth.disable_workspace(). Idempotent; 42501 when it is unknown or not the caller''s or NULL.';
+
+create or replace function auth.delete_workspace(workspace_id uuid) returns void
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+begin
+    perform auth_internal.enter_workspace(workspace_id, 'workspaces.write');
+    update auth.invitations i set revoked_at = clock_timestamp()
+     where i.org_id = auth_internal.workspace_org(workspace_id)
+       and i.workspace_id = workspace_id and i.accepted_at is null and i.revoked_at is null;
+    delete from auth.workspace_memberships m where m.workspace_id = workspace_id;
+    delete from auth.workspaces w where w.id = workspace_id;
+end
+$$;
+comment on function auth.delete_workspace is
+    'With workspaces.write: deletes a workspace with its memberships and revokes the open invitations to it. Rows of the application stay. 42501 when it is unknown or not the caller''s or NULL.';
+
+-- The organization must be locked, and the caller's right to do it known.
+create or replace function auth_internal.insert_workspace_member(workspace_id uuid, user_id text, role_id uuid, created_by text)
+    returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+begin
+    if exists (select from auth.workspace_memberships m
+                where m.workspace_id = workspace_id and m.user_id = user_id) then
+        raise unique_violation using
+            message = 'already a member', hint = 'auth.set_workspace_member_role() changes the role.';
+    end if;
+    insert into auth.workspace_memberships (user_id, workspace_id, org_id, role_id, suspended, created_by)
+    select m.user_id, w.id, w.org_id, role_id, m.suspended or w.disabled_at is not null, created_by
+      from auth.workspaces w join auth.memberships m on m.org_id = w.org_id
+     where w.id = workspace_id and m.user_id = user_id;
+    if not found then
+        perform auth_internal.refuse_member();
+    end if;
+end
+$$;
+comment on function auth_internal.insert_workspace_member is
+    'Adds a member of the locked organization to its workspace; 23505 when he is there, 22023 when he is no member.';
+
+-- The role of a member of a workspace; 22023 when he is none.
+create or replace function auth_internal.workspace_role_of(workspace_id uuid, user_id text) returns auth.roles
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+    its_role auth.roles;
+begin
+    select r.* into its_role
+      from auth.workspace_memberships m cross join lateral auth_internal.live_role(m.role_id) r
+     where m.workspace_id = workspace_id and m.user_id = user_id;
+    if not found then
+        perform auth_internal.refuse_member();
+    end if;
+    return its_role;
+end
+$$;
+comment on function auth_internal.workspace_role_of is
+    'The role of a member of a workspace as it counts now; 22023 when he is none.';
+
+create or replace function auth.add_workspace_member(workspace_id uuid, user_id text, role text default 'member')
+    returns void
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+    actor auth.roles := auth_internal.enter_workspace(workspace_id, 'workspaces.write');
+    granted auth.roles := auth_internal.role_named(auth_internal.workspace_org(workspace_id), role);
+begin
+    perform auth_internal.demand_grant(actor, granted);
+    perform auth_internal.insert_workspace_member(workspace_id, user_id, granted.id, auth_internal.acting_user());
+end
+$$;
+comment on function auth.add_workspace_member is
+    'With workspaces.write: makes a member of the organization one of the workspace, with a role that the caller may grant as one who has his role in the organization. 23505 when he is one, 22023 for an unknown role or a user who is no member of the organization, 42501 when the caller may not.';
+
+create or replace function auth.set_workspace_member_role(workspace_id uuid, user_id text, role text) returns void
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+    actor auth.roles := auth_internal.enter_workspace(workspace_id, 'workspaces.write');
+    old auth.roles := auth_internal.workspace_role_of(workspace_id, user_id);
+    granted auth.roles := auth_internal.role_named(auth_internal.workspace_org(workspace_id), role);
+begin
+    perform auth_internal.demand_seniority(actor, old);
+    -- Unlike in an organization his role here may have a lower rank than the one he acts in.
+    if user_id = auth_internal.acting_user() and actor.id <> auth_internal.owner_role() then
+        raise insufficient_privilege using
+            message = 'you cannot change this member', hint = 'Nobody but an owner changes his own role.';
+    end if;
+    perform auth_internal.demand_grant(actor, granted);
+    update auth.workspace_memberships m set role_id = granted.id
+     where m.workspace_id = workspace_id and m.user_id = user_id;
+end
+$$;
+comment on function auth.set_workspace_member_role is
+    'With workspaces.write: gives a member of a workspace another role. His old one must have a lower rank than the caller''s own in the organization, and the new one be one that he may grant; nobody but an owner changes himself. 22023 for an unknown member or role, 42501 when the caller may not.';
+
+create or replace function auth.remove_workspace_member(workspace_id uuid, user_id text) returns void
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+declare
+    leaves boolean := coalesce(user_id = auth_internal.acting_user(), false);
+    actor auth.roles := auth_internal.enter_workspace(workspace_id, case when leaves then null else 'workspaces.write' end);
+    old auth.roles := auth_internal.workspace_role_of(workspace_id, user_id);
+begin
+    if not leaves then
+        perform auth_internal.demand_seniority(actor, old);
+    end if;
+    perform auth_internal.end_api_key(k.id, 'its user is no longer a member')
+       from auth.api_keys k
+      where k.org_id = auth_internal.workspace_org(workspace_id) and k.workspace_id = workspace_id
+        and k.user_id = user_id and k.revoked_at is null;
+    delete from auth.workspace_memberships m where m.workspace_id = workspace_id and m.user_id = user_id;
+end
+$$;
+comment on function auth.remove_workspace_member is
+    'With workspaces.write: removes a member from a workspace, whose role there must have a lower rank than the caller''s own in the organization. Anybody may remove himself. 22023 for an unknown member, 42501 when the caller may not.';
+
+create or replace function auth.leave_workspace(workspace_id uuid) returns void
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_variable
+begin
+    perform auth.remove_workspace_member(workspace_id, auth_internal.leaving_user());
+end
+$$;
+comment on function auth.leave_workspace is
+    'Ends the caller''s own membership of a workspace. 22023 when he is no member of it, 42501 when it is unknown or not his.';
+
+-- PL/pgSQL has no argument and column of one name, so auth.list_workspaces() only passes on what this finds.
+create or replace function auth_internal.workspaces_in(its_org uuid)
+    returns table (workspace_id uuid, org_id uuid, slug text, name text, metadata jsonb, role text,
+                   disabled_at timestamptz, created_at timestamptz)
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+    actor auth.roles := auth_internal.read_organization(its_org, null);
+    all_of_them boolean := auth_internal.permission_covers(actor.permissions, 'workspaces.write') is true;
+begin
+    return query
+        select w.id, w.org_id, w.slug, w.name, w.metadata, r.name, w.disabled_at, w.created_at
+          from auth.workspaces w
+          left join auth.workspace_memberships m on m.workspace_id = w.id and m.user_id = auth_internal.acting_user()
+          left join lateral auth_internal.live_role(m.role_id) r on true
+         where w.org_id = its_org and (all_of_them or m.user_id is not null and not m.suspended)
+         order by w.name, w.id;
+end
+$$;
+comment on function auth_internal.workspaces_in is 'What auth.list_workspaces() shows.';
+
+create or replace function auth.list_workspaces(org_id uuid default null)
+    returns table (workspace_id uuid, org_id uuid, slug text, name text, metadata jsonb, role text,
+                   disabled_at timestamptz, created_at timestamptz)
+    language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+    select * from auth_internal.workspaces_in(coalesce(list_workspaces.org_id, auth.current_org()))
+$$;
+comment on function auth.list_workspaces is
+    'The workspaces of an organization, for NULL of the current one, and the caller''s role in each: with workspaces.write all, else those that he is a member of. 42501 when the organization is unknown or not the caller''s.';
+
+create or replace function auth.list_workspace_members(workspace_id uuid)
+    returns table (user_id text, role text, created_at timestamptz, created_by text)
+    language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+    its_org uuid := auth_internal.workspace_org(list_workspace_members.workspace_id);
+    actor auth.roles;
+begin
+    perform auth_internal.demand_own(its_org, 'workspace');
+    actor := auth_internal.read_organization(its_org, null);
+    perform from auth.workspace_memberships m
+      where m.workspace_id = list_workspace_members.workspace_id
+        and m.user_id = auth_internal.acting_user() and not m.suspended;
+    if not found then
+        perform auth_internal.demand_permission(actor, 'workspaces.write');
+    end if;
+    return query
+        select m.user_id, r.name, m.created_at, m.created_by
+          from auth.workspace_memberships m cross join lateral auth_internal.live_role(m.role_id) r
+         where m.workspace_id = list_workspace_members.workspace_id
+         order by m.user_id;
+end
+$$;
+comment on function auth.list_workspace_members is
+    'For members of the workspace, and with workspaces.write: its members and their roles. 42501 when it is unknown or not the caller''s.';

@@ -1,0 +1,170 @@
+-- Who owns what, and who may do what: the last step of every install and every update, and the one list of grants.
+
+-- Tables, views and security-definer functions belong to a role that can do nothing else.
+do $$
+declare
+    target record;
+begin
+    for target in
+        select o.kind, o.name
+          from (select 'table' as kind, c.oid::pg_catalog.regclass::pg_catalog.text as name, c.relnamespace as schema,
+                       c.relowner as owner
+                  from pg_catalog.pg_class c where c.relkind in ('r', 'v')
+                union all
+                select 'function', p.oid::pg_catalog.regprocedure::pg_catalog.text, p.pronamespace, p.proowner
+                  from pg_catalog.pg_proc p where p.prosecdef) o
+         where o.schema in ('auth'::pg_catalog.regnamespace, 'auth_internal'::pg_catalog.regnamespace)
+           and o.owner operator(pg_catalog.<>) 'bearer_owner'::pg_catalog.regrole
+    loop
+        execute pg_catalog.format('alter %s %s owner to bearer_owner', target.kind, target.name);
+    end loop;
+end
+$$;
+
+-- Nobody but the owners keeps a right that default privileges or Postgres itself gave to what is new. What was there
+-- before an update loses what PUBLIC and our own roles have: the lists below say it again. What administrators
+-- granted to others stays, but in auth_internal, where nobody else has anything to do.
+do $$
+declare
+    target record;
+begin
+    for target in
+        select o.kind, o.name, a.grantee
+          from (select 'pg_catalog.pg_namespace'::pg_catalog.regclass as class, n.oid, 'schema' as kind,
+                       pg_catalog.quote_ident(n.nspname) as name, n.oid as schema, n.nspowner as owner,
+                       coalesce(n.nspacl, pg_catalog.acldefault('n', n.nspowner)) as acl
+                  from pg_catalog.pg_namespace n
+                union all
+                select 'pg_catalog.pg_class'::pg_catalog.regclass, c.oid, 'table', c.oid::pg_catalog.regclass::pg_catalog.text,
+                       c.relnamespace, c.relowner, coalesce(c.relacl, pg_catalog.acldefault('r', c.relowner))
+                  from pg_catalog.pg_class c
+                 where c.relkind in ('r', 'v', 'm', 'p', 'f')
+                union all
+                select 'pg_catalog.pg_proc'::pg_catalog.regclass, p.oid, 'function',
+                       p.oid::pg_catalog.regprocedure::pg_catalog.text, p.pronamespace, p.proowner,
+                       coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner))
+                  from pg_catalog.pg_proc p
+                union all
+                select 'pg_catalog.pg_type'::pg_catalog.regclass, t.oid, 'type', t.oid::pg_catalog.regtype::pg_catalog.text,
+                       t.typnamespace, t.typowner, t.typacl
+                  from pg_catalog.pg_type t
+                 where t.typelem operator(pg_catalog.=) 0::pg_catalog.oid
+                   -- Row types keep what PUBLIC has by default: pg_dump would warn about anything else.
+                   and t.typacl is not null) o
+          cross join lateral (
+               select distinct x.grantee as role,
+                      case x.grantee when 0::pg_catalog.oid then 'public'
+                           else x.grantee::pg_catalog.regrole::pg_catalog.text end as grantee
+                 from pg_catalog.aclexplode(o.acl) x
+                where x.grantee operator(pg_catalog.<>) o.owner) a
+         where o.schema in ('auth'::pg_catalog.regnamespace, 'auth_internal'::pg_catalog.regnamespace)
+           and (o.schema operator(pg_catalog.=) 'auth_internal'::pg_catalog.regnamespace
+                or a.grantee in ('public', 'bearer_owner', 'bearer_admin', 'bearer_service')
+                or not exists (select from auth_internal.before_update b
+                                where b.class operator(pg_catalog.=) o.class and b.object operator(pg_catalog.=) o.oid))
+    loop
+        execute pg_catalog.format('revoke all on %s %s from %s cascade', target.kind, target.name, target.grantee);
+    end loop;
+end
+$$;
+
+-- Everybody. None of these does for somebody what his credential or his rights do not allow.
+grant usage on schema auth to public;
+grant execute on function
+    auth.authenticate, auth.sign_out, auth.verify_jwt, auth.uid, auth.user_id, auth.jwt, auth.role, auth.email,
+    auth.claim, auth.identity, auth.current_org, auth.current_workspace, auth.org_role, auth.org_ids,
+    auth.workspace_ids, auth.id_lists, auth.org_ids_with, auth.in_org, auth.is_member, auth.is_workspace_member,
+    auth.has_permission, auth.has_permission_in, auth.has_scope, auth.environment, auth.is_authenticated,
+    auth.is_service_role, auth.require_authenticated, auth.require_permission, auth.require_org, auth.email_verified,
+    auth.workspace_role, auth.set_org, auth.create_organization, auth.update_organization, auth.disable_organization,
+    auth.enable_organization, auth.delete_organization, auth.transfer_ownership, auth.list_organizations,
+    auth.add_member, auth.set_member_role, auth.remove_member, auth.leave_organization, auth.list_members,
+    auth.create_workspace, auth.update_workspace, auth.disable_workspace, auth.enable_workspace,
+    auth.delete_workspace, auth.add_workspace_member, auth.set_workspace_member_role, auth.remove_workspace_member,
+    auth.leave_workspace, auth.list_workspaces, auth.list_workspace_members, auth.define_role, auth.drop_role,
+    auth.list_roles, auth.create_invitation, auth.list_invitations, auth.revoke_invitation, auth.accept_invitation,
+    auth.environment_column, auth.purge_sandbox, auth.check_api_key, auth.api_key_id, auth.allows_table,
+    auth.create_api_key, auth.import_api_key, auth.rotate_api_key, auth.revoke_api_key, auth.update_api_key,
+    auth.touch_api_key, auth.list_api_keys, auth.list_api_key_usage, auth.purge_api_keys, auth.set_api_key_settings,
+    auth.list_api_key_settings, auth.external_org_id, auth.external_org_number, auth.service_floor,
+    auth.service_floor_text, auth.service_floor_number, auth.protect, auth.unprotect, auth.protected_tables,
+    auth.lint, auth.organization_columns
+to public;
+
+-- Everybody, in auth_internal: what runs as its caller. auth.protect() changes a table with the rights of whoever calls it,
+-- so Postgres itself asks whether the table is his; these read catalogs and make text.
+grant usage on schema auth_internal to public;
+grant execute on function
+    auth_internal.base_type, auth_internal.protection_tree, auth_internal.protection_columns,
+    auth_internal.protection_table_test, auth_internal.protection_test, auth_internal.protection_policies,
+    auth_internal.protection_memory, auth_internal.protection_of, auth_internal.protection_name,
+    auth_internal.protection_settings, auth_internal.refuse_protection, auth_internal.protection_demand_table,
+    auth_internal.protection_demand_columns, auth_internal.protection_changes,
+    auth_internal.protection_policy_changes, auth_internal.protection_is_small, auth_internal.protection_has_index,
+    auth_internal.protection_index, auth_internal.protection_suggestions, auth_internal.protection_key_suggestions,
+    auth_internal.protection_foreign_keys, auth_internal.protection_plan, auth_internal.protection_advice,
+    auth_internal.protection_removal, auth_internal.protection_is_intact, auth_internal.protection_unique_keys
+to public;
+
+-- auth.lint() runs as its caller; these read catalogs that everybody may read.
+grant execute on function
+    auth_internal.lint_schemas, auth_internal.lint_readers, auth_internal.lint_org_readers,
+    auth_internal.lint_identity_readers, auth_internal.lint_environment_columns, auth_internal.lint_predicate,
+    auth_internal.lint_expressions, auth_internal.lint_policy_facts, auth_internal.lint_clauses,
+    auth_internal.lint_policies, auth_internal.lint_tables, auth_internal.lint_unique_keys,
+    auth_internal.lint_foreign_keys, auth_internal.lint_protected, auth_internal.lint_escapes,
+    auth_internal.lint_views, auth_internal.lint_functions, auth_internal.lint_grants, auth_internal.lint_roles,
+    auth_internal.lint_replication
+to public;
+
+-- Administrators.
+grant execute on function
+    auth.check_jwt, auth.explain_credential, auth.list_issuers, auth.list_jwt_keys, auth.add_issuer,
+    auth.update_issuer, auth.remove_issuer, auth.load_jwks, auth.add_jwt_key, auth.add_jwt_secret,
+    auth.revoke_jwt_key, auth.register_membership_source, auth.unregister_membership_source,
+    auth.list_membership_sources, auth.act_as, auth.explain_access, auth.rows_visible_to, auth.assert_isolated
+to bearer_admin;
+grant select on auth.api_keys_due to bearer_admin;
+
+-- The bodies of security-definer functions run as bearer_owner.
+grant execute on all functions in schema auth_internal to bearer_owner;
+
+-- Functions of an older version that something of a user's still refers to: they refuse, and say why.
+do $$
+declare
+    target record;
+begin
+    for target in
+        select p.oid::pg_catalog.regprocedure as name from pg_catalog.pg_proc p
+         where p.pronamespace operator(pg_catalog.=) 'auth_internal'::pg_catalog.regnamespace
+           and p.proname operator(pg_catalog.~~) 'retired\_%'::pg_catalog.text
+    loop
+        execute pg_catalog.format('grant execute on function %s to public', target.name);
+    end loop;
+end
+$$;
+
+-- What administrators had granted on a function that an update made anew.
+do $$
+declare
+    target record;
+begin
+    for target in
+        select p.oid::pg_catalog.regprocedure as name, a.grantee::pg_catalog.regrole as grantee,
+               case when pg_catalog.bool_or(a.is_grantable) then ' with grant option' else '' end as option
+          from auth_internal.before_update b
+          join pg_catalog.pg_proc p on p.proname operator(pg_catalog.=) b.name
+                                   and p.pronamespace operator(pg_catalog.=) 'auth'::pg_catalog.regnamespace
+         cross join lateral pg_catalog.aclexplode(b.acl) a
+          join pg_catalog.pg_roles r on r.oid operator(pg_catalog.=) a.grantee
+         where b.class operator(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
+           and b.object operator(pg_catalog.<>) p.oid and a.grantee operator(pg_catalog.<>) p.proowner
+           and r.rolname not in ('bearer_owner', 'bearer_admin', 'bearer_service')
+         group by p.oid, a.grantee
+    loop
+        execute pg_catalog.format('grant execute on function %s to %s%s', target.name, target.grantee, target.option);
+    end loop;
+end
+$$;
+
+drop table auth_internal.before_update;

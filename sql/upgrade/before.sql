@@ -1,0 +1,95 @@
+-- The first part of every update: what was there before, and what the steps call.
+
+-- Whatever names the script leaves unqualified are Postgres's own, whoever runs it.
+set local search_path = pg_catalog, pg_temp;
+
+do $$
+begin
+    if not exists (select from pg_catalog.pg_namespace n where n.nspname operator(pg_catalog.=) 'auth_internal') then
+        create schema auth_internal;
+    elsif not exists (select from pg_catalog.pg_depend d
+                        join pg_catalog.pg_extension e on e.oid operator(pg_catalog.=) d.refobjid
+                       where d.classid operator(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass
+                         and d.objid operator(pg_catalog.=) 'auth_internal'::pg_catalog.regnamespace
+                         and d.deptype operator(pg_catalog.=) 'e' and e.extname operator(pg_catalog.=) 'pg_bearer') then
+        raise duplicate_schema using
+            message = 'schema "auth_internal" already exists',
+            hint = 'pg_bearer needs that name to itself. Rename the schema that is there, and run the update again.';
+    end if;
+end
+$$;
+
+comment on schema auth_internal is 'What the functions of schema auth are made of. Nothing here is for others to call (extension pg_bearer).';
+
+-- What was there before the update, with its grants. grants.sql reads and drops it.
+create table auth_internal.before_update (class oid not null, object oid not null, name text not null, acl aclitem[]);
+
+insert into auth_internal.before_update
+select 'pg_catalog.pg_namespace'::pg_catalog.regclass, n.oid, n.nspname, n.nspacl
+  from pg_catalog.pg_namespace n where n.nspname operator(pg_catalog.=) 'auth'
+union all
+select 'pg_catalog.pg_class'::pg_catalog.regclass, c.oid, c.relname, c.relacl
+  from pg_catalog.pg_class c where c.relnamespace operator(pg_catalog.=) 'auth'::pg_catalog.regnamespace
+union all
+select 'pg_catalog.pg_type'::pg_catalog.regclass, t.oid, t.typname, t.typacl
+  from pg_catalog.pg_type t where t.typnamespace operator(pg_catalog.=) 'auth'::pg_catalog.regnamespace
+union all
+select 'pg_catalog.pg_proc'::pg_catalog.regclass, p.oid, p.proname, p.proacl
+  from pg_catalog.pg_proc p where p.pronamespace operator(pg_catalog.=) 'auth'::pg_catalog.regnamespace;
+
+-- For steps. Moves a function of schema auth to auth_internal; what refers to it goes on doing so. Nothing happens
+-- where there is none: a step also runs in databases that never had the version before it.
+create function auth_internal.move_function(signature text) returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    if to_regprocedure('auth.' || signature) is not null then
+        execute format('alter function %s set schema auth_internal', to_regprocedure('auth.' || signature));
+    end if;
+end
+$$;
+
+-- For steps. Drops a function, of either schema, that goes or changes in a way that CREATE OR REPLACE cannot follow.
+-- Where something of a user's refers to it, such as a view, it moves out of the way and refuses.
+create function auth_internal.retire_function(signature text) returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    retired constant regprocedure := to_regprocedure(signature);
+    old_name name;
+    new_name name;
+    arguments text;
+    result text;
+begin
+    if retired is null then
+        return;
+    end if;
+    select p.proname, pg_get_function_arguments(p.oid), pg_get_function_result(p.oid)
+      into strict old_name, arguments, result
+      from pg_proc p where p.oid = retired;
+    begin
+        execute format('drop function %s', retired);
+        return;
+    exception when dependent_objects_still_exist then
+        if old_name like 'retired\_%' then
+            return;
+        end if;
+    end;
+    new_name := format('retired_%s_%s', retired::oid, old_name);
+    execute format('alter function %s rename to %I', retired, new_name);
+    if retired::text like 'auth.%' then
+        execute format('alter function %s set schema auth_internal', retired);
+    end if;
+    execute format(
+        'create or replace function auth_internal.%I(%s) returns %s language plpgsql set search_path = pg_catalog, pg_temp as %L',
+        new_name, arguments, result,
+        format('begin raise object_not_in_prerequisite_state using message = %L, hint = %L; end',
+               format('auth.%s() is not what it was when this was made', old_name),
+               'Make the view, policy, default or function that calls it anew, with the function as it is now (auth.help() shows it).'));
+    execute format('comment on function %s is %L', retired, 'A function of an older version that something of a user''s still refers to. It refuses.');
+end
+$$;
+
+-- Those that an earlier update could not drop.
+select auth_internal.retire_function(p.oid::pg_catalog.regprocedure::pg_catalog.text)
+  from pg_catalog.pg_proc p
+ where p.pronamespace operator(pg_catalog.=) 'auth_internal'::pg_catalog.regnamespace
+   and p.proname operator(pg_catalog.~~) 'retired\_%'::pg_catalog.text;
