@@ -91,30 +91,24 @@ grant execute on function
     auth.lint, auth.organization_columns
 to public;
 
--- Everybody, in auth_internal: what runs as its caller. auth.protect() changes a table with the rights of whoever calls it,
--- so Postgres itself asks whether the table is his; these read catalogs and make text.
+-- Everybody, in auth_internal: only what runs as its caller, and why it has to. auth.protect() and auth.unprotect() change a
+-- table with the rights of whoever calls them, so that Postgres itself asks whether the table is theirs. So their parts
+-- run as the caller too: these make text of the settings and of what the table has, and change nothing.
 grant usage on schema auth_internal to public;
 grant execute on function
-    auth_internal.base_type, auth_internal.protection_tree, auth_internal.protection_columns,
-    auth_internal.protection_table_test, auth_internal.protection_test, auth_internal.protection_policies,
-    auth_internal.protection_memory, auth_internal.protection_of, auth_internal.protection_name,
-    auth_internal.protection_settings, auth_internal.refuse_protection, auth_internal.protection_demand_table,
-    auth_internal.protection_demand_columns, auth_internal.protection_changes,
-    auth_internal.protection_policy_changes, auth_internal.protection_is_small, auth_internal.protection_has_index,
-    auth_internal.protection_index, auth_internal.protection_suggestions, auth_internal.protection_key_suggestions,
-    auth_internal.protection_foreign_keys, auth_internal.protection_plan, auth_internal.protection_advice,
-    auth_internal.protection_removal, auth_internal.protection_is_intact, auth_internal.protection_unique_keys
+    auth_internal.protection_advice, auth_internal.protection_changes, auth_internal.protection_columns,
+    auth_internal.protection_demand_columns, auth_internal.protection_demand_table, auth_internal.protection_index,
+    auth_internal.protection_is_small, auth_internal.protection_key_suggestions, auth_internal.protection_memory,
+    auth_internal.protection_name, auth_internal.protection_of, auth_internal.protection_plan,
+    auth_internal.protection_policies, auth_internal.protection_policy_changes, auth_internal.protection_removal,
+    auth_internal.protection_settings, auth_internal.protection_suggestions, auth_internal.protection_table_test,
+    auth_internal.protection_test, auth_internal.refuse_protection
 to public;
-
--- auth.lint() runs as its caller; these read catalogs that everybody may read.
+-- These tell what the catalogs say of tables; everybody may read those.
 grant execute on function
-    auth_internal.lint_schemas, auth_internal.lint_readers, auth_internal.lint_org_readers,
-    auth_internal.lint_identity_readers, auth_internal.lint_environment_columns, auth_internal.lint_predicate,
-    auth_internal.lint_expressions, auth_internal.lint_policy_facts, auth_internal.lint_clauses,
-    auth_internal.lint_policies, auth_internal.lint_tables, auth_internal.lint_unique_keys,
-    auth_internal.lint_foreign_keys, auth_internal.lint_protected, auth_internal.lint_escapes,
-    auth_internal.lint_views, auth_internal.lint_functions, auth_internal.lint_grants, auth_internal.lint_roles,
-    auth_internal.lint_replication
+    auth_internal.base_type, auth_internal.column_has_index, auth_internal.column_readers,
+    auth_internal.foreign_keys_without_org, auth_internal.is_application_schema, auth_internal.table_tree,
+    auth_internal.unique_keys_without_org
 to public;
 
 -- Administrators.

@@ -1,17 +1,31 @@
--- As auth_internal.rotation_due_at() has it; a view would need a grant on that function for each of its readers.
-create or replace view auth.api_keys_due as
-    select k.id, k.name, k.prefix, k.last4, k.kind, k.org_id, k.environment, k.user_id, k.created_at,
-           k.created_at + s.age as due_at, u.last_used_at as last_used
-      from auth.api_keys k
-     -- The call loads the library, which knows the setting.
+-- What an API key is now, for SQL. Views, because whoever reads one needs no grant on what it is made of.
+
+-- The one rule for "this key is alive", for SQL: neither revoked, in its row or beside it, nor past its end. For a credential
+-- that is shown verify decides (src/verify/api_key.rs).
+create or replace view auth_internal.live_api_keys as
+    select k.* from auth.api_keys k
+     where k.revoked_at is null and (k.expires_at is null or k.expires_at > clock_timestamp())
+       and not exists (select from auth.api_key_revocations r where r.key_id = k.id);
+comment on view auth_internal.live_api_keys is 'The API keys that are neither revoked nor past their end.';
+
+-- The one rule for when a key should be rotated. The call of the library loads it, and with it the setting: a session that only
+-- reads a view has not.
+create or replace view auth_internal.api_key_rotations as
+    select k.id, k.created_at + s.age as due_at
+      from auth_internal.live_api_keys k
      cross join (select case when cardinality(auth.org_ids()) >= 0
                              then nullif(current_setting('pg_bearer.api_key_rotation', true), '0')::interval
                         end) s (age)
+     where k.kind <> 'publishable' and k.replaced_by is null and s.age is not null;
+comment on view auth_internal.api_key_rotations is 'When live API keys that were not rotated yet should be (pg_bearer.api_key_rotation after they were created). Publishable keys need not.';
+
+create or replace view auth.api_keys_due as
+    select k.id, k.name, k.prefix, k.last4, k.kind, k.org_id, k.environment, k.user_id, k.created_at,
+           d.due_at, u.last_used_at as last_used
+      from auth_internal.api_key_rotations d
+      join auth.api_keys k on k.id = d.id
       left join auth.api_key_uses u on u.key_id = k.id
-     where k.kind <> 'publishable' and k.created_at + s.age <= clock_timestamp()
-       and k.replaced_by is null and k.revoked_at is null
-       and k.id not in (select p.key_id from auth.api_key_revocations p)
-       and (k.expires_at is null or k.expires_at > clock_timestamp());
+     where d.due_at <= clock_timestamp();
 comment on view auth.api_keys_due is 'Administrators: live keys that should be rotated, by pg_bearer.api_key_rotation.';
 comment on column auth.api_keys_due.id is 'Identifies the key, for auth.rotate_api_key().';
 comment on column auth.api_keys_due.name is 'Its name, for people.';

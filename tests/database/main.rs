@@ -43,6 +43,7 @@ mod protect;
 mod readers;
 mod readme;
 mod revocation;
+mod rules;
 mod sandbox;
 mod scenarios;
 mod secrets;

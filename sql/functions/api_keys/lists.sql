@@ -1,16 +1,5 @@
 -- What there is of API keys to see, and the limits of organizations. No function or view shows a hash.
 
-create or replace function auth_internal.rotation_due_at(of_key auth.api_keys) returns timestamptz
-    language sql stable set search_path = pg_catalog, pg_temp as $$
-    -- The call of the library loads it, and with it the setting: a session that only reads the view has not.
-    select of_key.created_at
-           + case when auth.is_authenticated() is not null
-                  then nullif(current_setting('pg_bearer.api_key_rotation', true), '0')::interval end
-     where of_key.replaced_by is null and of_key.revoked_at is null
-       and (of_key.expires_at is null or of_key.expires_at > clock_timestamp())
-$$;
-comment on function auth_internal.rotation_due_at is 'When the key should be rotated (pg_bearer.api_key_rotation after it was created); NULL: never, or it is not live or was rotated.';
-
 create or replace function auth_internal.keys_in(its_org uuid)
     returns setof auth.api_keys
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
@@ -51,11 +40,12 @@ create or replace function auth.list_api_keys(org_id uuid default null, include_
     language sql stable security definer set search_path = pg_catalog, pg_temp as $$
     select k.id, k.name, k.prefix, k.created_at, u.last_used_at, k.kind, k.org_id, k.environment, k.workspace_id,
            k.user_id, r.name, k.scopes, k.expires_at, e.revoked_at, e.revoke_reason,
-           case when e.revoked_at is null then auth_internal.rotation_due_at(k) end,
+           d.due_at,
            k.public_id, k.last4, k.allowed_cidrs, k.allowed_origins, k.allowed_endpoints, k.allowed_tables,
            k.rate_limit, k.rate_period, k.metadata, k.created_by, k.created_by_key, k.replaced_by, e.revoked_by
       from auth_internal.keys_in(list_api_keys.org_id) k
       left join auth.api_key_uses u on u.key_id = k.id
+      left join auth_internal.api_key_rotations d on d.id = k.id
       left join lateral auth_internal.live_role(k.role_id) r on true
      cross join lateral (
            select * from (values (k.revoked_at, k.revoked_by, k.revoke_reason)) v (revoked_at, revoked_by, revoke_reason)

@@ -257,13 +257,10 @@ declare
     recent_quota integer;
     counted record;
 begin
-    select count(*) filter (where alive and k.replaced_by is null) as kept, count(*) filter (where alive) as alive,
+    select count(l.id) filter (where l.replaced_by is null) as kept, count(l.id) as alive,
            count(*) filter (where k.created_at > clock_timestamp() - interval '1 hour') as recent
       into counted
-      from auth.api_keys k
-     cross join lateral (select k.revoked_at is null
-                                and (k.expires_at is null or k.expires_at > clock_timestamp())
-                                and k.id not in (select r.key_id from auth.api_key_revocations r)) a (alive)
+      from auth.api_keys k left join auth_internal.live_api_keys l on l.id = k.id
      where k.org_id = demand_quota.org_id;
     recent_quota := case made when 'new' then quota + 10 else 2 * quota + 100 end;
     if counted.recent > recent_quota or made = 'new' and counted.kept > quota

@@ -49,7 +49,8 @@ begin
       join pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum and a.attgenerated = ''
      cross join lateral (select pg_get_expr(d.adbin, d.adrelid) as shown) e
      where d.adrelid = assumed_defaults.source
-       and (d.adbin::text like '{CONST %' or e.shown ~ '^\(*"?auth"?\."?[a-z_]+"?\(\)\)*(::[a-z ]+)?$');
+       and (d.adbin::text like '{CONST %'
+            or e.shown ~ ('^\(*"?auth"?\."?(' || (select string_agg(r.name, '|') from auth_internal.readers() r) || ')"?\(\)\)*(::[a-z ]+)?$'));
     if queries is null then
         return '{}';
     end if;

@@ -1,28 +1,17 @@
 -- A table's isolation, tried with identities that are made up.
 
--- The column that says whose a row is: the one that is named, or org_id, or the one that policies ask about.
+-- The column that says whose a row is: the one that is named, or the only one that auth.organization_columns() knows.
 create or replace function auth_internal.organization_column(source regclass, org_column name) returns name
-    language plpgsql set search_path = pg_catalog, pg_temp as $$
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
     columns name[];
 begin
-    select array_agg(a.attname order by a.attname) into columns
+    select array_agg(a.attname) into columns
       from pg_attribute a
      where a.attrelid = organization_column.source and a.attnum > 0 and not a.attisdropped
        and case when organization_column.org_column is not null then a.attname = organization_column.org_column
-                else a.attname = 'org_id' end;
-    if columns is null and org_column is null then
-        select array_agg(distinct a.attname) into columns
-          from pg_policy p
-         cross join lateral (select concat(pg_get_expr(p.polqual, p.polrelid), ' ', pg_get_expr(p.polwithcheck, p.polrelid))) e (shown)
-          join pg_attribute a on a.attrelid = p.polrelid and a.attnum > 0 and not a.attisdropped
-         where p.polrelid = organization_column.source
-           and (exists (select from auth_internal.calls_in(p.polqual::text, p.polrelid) c
-                         where c.called in ('in_org', 'is_member') and c.arguments[1] = quote_ident(a.attname))
-                or exists (select from (values (quote_ident(a.attname)), ('(' || quote_ident(a.attname) || ')::text')) w (column_text),
-                                       (values ('current_org()'), ('external_org_id()'), ('external_org_number()')) f (reader)
-                            where strpos(e.shown, '(' || w.column_text || ' = auth.' || f.reader) > 0));
-    end if;
+                else a.attnum in (select c.org from auth_internal.organization_columns() c
+                                   where c.source = organization_column.source) end;
     if cardinality(columns) = 1 then
         return columns[1];
     end if;
@@ -190,4 +179,4 @@ begin
 end
 $$;
 comment on function auth.assert_isolated is
-    'Administrators: tries whether identities of up to 100 organizations in a table, live and test, a stranger, a user without organization and nobody see rows of others as a role, or get past policies to write them (policies are evaluated, nothing is written); returns what was tried. P0004 with the offence. org_column: NULL is org_id or the one that policies ask about. 22023 for a bad argument and a table without rows, 42501 for whoever may not read all rows of the table.';
+    'Administrators: tries whether identities of up to 100 organizations in a table, live and test, a stranger, a user without organization and nobody see rows of others as a role, or get past policies to write them (policies are evaluated, nothing is written); returns what was tried. P0004 with the offence. org_column: NULL is the one that auth.organization_columns() names. 22023 for a bad argument and a table without rows, 42501 for whoever may not read all rows of the table.';

@@ -42,16 +42,12 @@ end
 $$;
 comment on function auth_internal.asked_role is 'The role that is asked about, or for NULL the only one that the table is granted to; 22023 otherwise.';
 
--- The tables in which the rows of a table are.
+-- The tables in which the rows of a table are, for a query of it.
 create or replace function auth_internal.parts_of(source regclass) returns oid[]
     language sql stable set search_path = pg_catalog, pg_temp as $$
-    with recursive part (oid) as (
-        select parts_of.source::oid
-        union
-        select i.inhrelid from pg_inherits i join part p on i.inhparent = p.oid where not i.inhdetachpending)
-    select array_agg(p.oid) from part p
+    select array_agg(t.part) from auth_internal.table_tree(parts_of.source) t where not t.is_being_detached
 $$;
-comment on function auth_internal.parts_of is 'A table and all that inherit from it.';
+comment on function auth_internal.parts_of is 'The tables that a query of this one reads.';
 
 -- The privileges that a command takes.
 create or replace function auth_internal.privileges_for(command text) returns text[]

@@ -28,3 +28,41 @@ comment on function auth.allows_table is
     'May the credential be used with this table (an oid or ''name''::regclass)? False only for an API key with allowed_tables and not this one among them. NULL without an identity or for NULL.';
 comment on function auth.set_org is
     'Makes an organization that the user belongs to the current one for the rest of the transaction, with the only workspace that the user has there, or none. 42501 for one that is unknown or not his or NULL, 28000 without an identity, 55006 while a cursor is open.';
+
+-- The one list of the functions that policies ask, and of what they tell: the organization of a row or of the identity, its
+-- workspace, who the user is, what a credential is worth, that a service asks, or only something about the request. Lint,
+-- explain and the planner go by it. Asked once: what depends on no row is asked once for each query
+-- (src/pg/ffi/planner/once.rs), where no column is compared with it. Not the demands: in a parallel query they would
+-- raise before there is a row to raise for.
+create or replace function auth_internal.readers() returns table (name name, tells text, is_asked_once boolean)
+    language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select r.name::name, r.tells, r.is_asked_once
+      from (values
+        ('in_org', 'organization', false), ('is_member', 'organization', false), ('current_org', 'organization', false),
+        ('org_ids', 'organization', false), ('org_ids_with', 'organization', true),
+        ('external_org_id', 'organization', false), ('external_org_number', 'organization', false),
+        ('require_org', 'organization', false), ('has_permission_in', 'organization', true),
+        ('is_workspace_member', 'workspace', false), ('current_workspace', 'workspace', false),
+        ('workspace_ids', 'workspace', false),
+        ('uid', 'user', false), ('user_id', 'user', false), ('email', 'user', true), ('email_verified', 'user', true),
+        ('jwt', 'user', true), ('claim', 'user', true), ('role', 'user', true), ('org_role', 'user', true),
+        ('workspace_role', 'user', true), ('has_permission', 'user', true), ('has_scope', 'user', true),
+        ('identity', 'user', true), ('api_key_id', 'user', false), ('is_authenticated', 'user', false),
+        ('require_authenticated', 'user', false), ('require_permission', 'user', false),
+        ('verify_jwt', 'credential', true), ('check_api_key', 'credential', false),
+        ('is_service_role', 'service', false), ('service_floor', 'service', false),
+        ('service_floor_text', 'service', false), ('service_floor_number', 'service', false),
+        ('environment', 'request', false), ('allows_table', 'request', true)) r (name, tells, is_asked_once)
+$$;
+comment on function auth_internal.readers is 'The functions that policies ask, what they tell, and whether the planner asks them once for each query.';
+
+-- CREATE OR REPLACE forgets it.
+do $$
+declare
+    reader name;
+begin
+    for reader in select r.name from auth_internal.readers() r where r.is_asked_once loop
+        execute pg_catalog.format('alter function auth.%I support auth.support_once', reader);
+    end loop;
+end
+$$;

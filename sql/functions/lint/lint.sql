@@ -1,18 +1,45 @@
--- What keeps tenants apart less than it seems to, and the statement that mends it.
+-- Gaps in tenant isolation, and the statement that closes each.
 
--- Reads nothing but catalogs, with the caller's rights: everybody may see what is wrong.
+-- Whoever asks: 42501 unless an administrator, or the owner of a table, view or function of an application. A temporary one is
+-- nobody's business but its session's, and makes nobody an owner of others'.
+create or replace function auth_internal.demand_owner() returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    if auth_internal.has_rights_of(0) then
+        return;
+    end if;
+    perform from (select c.relowner as owner
+                    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+                   where c.relkind in ('r', 'p', 'v', 'm', 'f') and auth_internal.is_application_schema(n.nspname)
+                  union
+                  select p.proowner
+                    from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+                   where auth_internal.is_application_schema(n.nspname)) o
+      where auth_internal.has_rights_of(o.owner);
+    if not found then
+        raise insufficient_privilege using
+            message = 'this is for administrators of pg_bearer and owners of tables',
+            hint = 'Owners are told about what they own, administrators about everything.';
+    end if;
+end
+$$;
+comment on function auth_internal.demand_owner is '42501 unless the outer user is an administrator or owns a table, view or function of an application.';
+
+-- Security definer, so that nobody has to be able to call the parts. They read nothing but catalogs that everybody may read.
 create or replace function auth.lint(schemas name[] default null)
     returns table (code text, severity text, object text, message text, fix text)
-    language plpgsql stable set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
+    language plpgsql stable security definer set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
 declare
-    namespaces oid[] := auth_internal.lint_schemas(schemas);
+    namespaces oid[];
     tables oid[];
     columns smallint[];
     sources oid[];
 begin
+    perform auth_internal.demand_owner();
+    namespaces := auth_internal.lint_schemas(schemas);
     select coalesce(array_agg(c.source), '{}'), coalesce(array_agg(c.org), '{}'), coalesce(array_agg(distinct c.source), '{}')
       into tables, columns, sources
-      from auth.organization_columns() c;
+      from auth_internal.organization_columns() c;
     return query
     select f.code, f.severity, f.object, f.message, f.fix
       from (select * from auth_internal.lint_tables(namespaces, tables, columns)
@@ -24,8 +51,24 @@ begin
             union all select * from auth_internal.lint_grants(namespaces, sources)
             union all select * from auth_internal.lint_roles(namespaces, sources)
             union all select * from auth_internal.lint_replication()) f
+     -- What is nobody's in particular is for administrators.
+     where auth_internal.has_rights_of(coalesce(f.owner, 0))
      order by array_position(array['error', 'warning', 'info'], f.severity), f.code collate "C", f.object collate "C";
 end
 $$;
 comment on function auth.lint is
-    'What keeps tenants apart less than it seems to, the worst first: nothing on what auth.protect() made. severity is error where a row can reach another organization, or nobody, by this alone; warning where something else has to go wrong too, or queries become slow; info for what is good to know. object is what it is about, as SQL names it; fix is SQL that clears the finding, to be read before it is run, by the object''s owner or a superuser; NULL where the message says what a human has to decide. Looks at these schemas, or, for NULL, at all but those of the system and auth, not at members of extensions, and at roles, publications and the database whatever the schemas. Reads catalogs only, with the caller''s rights: anybody may call it. 22023 for a schema that does not exist.';
+    'Gaps in tenant isolation, the worst first: nothing on what auth.protect() made. severity is error where a row can reach another organization, or nobody, by this alone; warning where something else has to go wrong too, or queries become slow; info for what is good to know. object is what it is about, as SQL names it; fix is SQL that clears the finding, to be read before it is run, by the object''s owner or a superuser; NULL where the message says what a human has to decide. Administrators are told about everything, owners about what they own. Looks at these schemas, or, for NULL, at all but those of the system and ours, not at members of extensions, and at roles, publications and the database whatever the schemas. Reads catalogs only. 42501 for anybody else, 22023 for a schema that does not exist.';
+
+-- Security definer, as auth.lint().
+create or replace function auth.organization_columns() returns table (source oid, org smallint)
+    language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    perform auth_internal.demand_owner();
+    return query
+    select o.source, o.org
+      from auth_internal.organization_columns() o join pg_class c on c.oid = o.source
+     where auth_internal.has_rights_of(c.relowner);
+end
+$$;
+comment on function auth.organization_columns is
+    'The tables of applications that have a column for the organization, and its number: the column that a policy compares with our functions, or else whose default is one of them, or else a uuid called org_id, organization_id or tenant_id. Several rows for a table with several of one sort. Administrators see all, owners those of their own tables. 42501 for anybody else.';

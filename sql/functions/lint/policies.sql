@@ -10,9 +10,12 @@ create or replace function auth_internal.lint_policy_facts(namespaces oid[], tab
 )
     language sql stable set search_path = pg_catalog, pg_temp as $$
     with readers as materialized (
-        select auth_internal.lint_org_readers() as org, auth_internal.lint_identity_readers() as identity,
-               auth_internal.lint_readers(array['is_service_role', 'service_floor', 'service_floor_text',
-                                       'service_floor_number']) as service,
+        select auth_internal.lint_readers(array(select r.name from auth_internal.readers() r
+                                                 where r.tells in ('organization', 'workspace'))) as org,
+               auth_internal.lint_readers(array(select r.name from auth_internal.readers() r
+                                                 where r.tells <> 'request')) as identity,
+               auth_internal.lint_readers(array(select r.name from auth_internal.readers() r
+                                                 where r.tells = 'service')) as service,
                auth_internal.lint_readers(array['role']) as claimed_role,
                array(select p.oid from pg_proc p
                       where p.pronamespace = 'pg_catalog'::regnamespace
@@ -28,7 +31,7 @@ create or replace function auth_internal.lint_policy_facts(namespaces oid[], tab
     believers as materialized (
         select array_agg(p.oid) as oids
           from pg_proc p join pg_language l on l.oid = p.prolang
-         where l.lanname not in ('internal', 'c') and p.pronamespace <> 'auth'::regnamespace
+         where l.lanname not in ('internal', 'c') and p.pronamespace not in ('auth'::regnamespace, 'auth_internal'::regnamespace)
            and (p.prosrc ~* '\mcurrent_setting\M' or p.prosqlbody::text ~ ':funcid (2077|3294) ')),
     expressions as materialized (
         select e.*, o.org, o.environment, o.predicate,
@@ -105,7 +108,7 @@ comment on function auth_internal.lint_clauses is 'USING and WITH CHECK of a pol
 
 -- At most one finding about what a policy lets through: the worst.
 create or replace function auth_internal.lint_policies(namespaces oid[], tables oid[], columns smallint[])
-    returns table (code text, severity text, object text, message text, fix text)
+    returns table (code text, severity text, object text, message text, fix text, owner oid)
     language sql stable set search_path = pg_catalog, pg_temp as $$
     with facts as materialized (select f.* from auth_internal.lint_policy_facts(namespaces, tables, columns) f),
     guarded as materialized (select distinct source from facts where not permissive and asks_identity),
@@ -154,7 +157,8 @@ create or replace function auth_internal.lint_policies(namespaces oid[], tables 
                when 'check' then format('with check (%s)', j.using_text)
                when 'environment' then auth_internal.lint_clauses(j.command, j.using_text, j.check_text, e.condition)
                when 'service' then 'to bearer_service '
-                    || auth_internal.lint_clauses(j.command, null, null, concat_ws(' and ', 'auth.is_service_role()', e.condition)) end
+                    || auth_internal.lint_clauses(j.command, null, null, concat_ws(' and ', 'auth.is_service_role()', e.condition)) end,
+           (select c.relowner from pg_class c where c.oid = j.source)
       from judged j
       cross join lateral (select quote_ident(j.environment) || ' = auth.environment()' as condition) e
     union all
@@ -163,25 +167,28 @@ create or replace function auth_internal.lint_policies(namespaces oid[], tables 
                   string_agg(f.oid::regprocedure::text, ', ' order by f.oid))
                || case when bool_or(f.pronamespace = 'pg_catalog'::regnamespace) then '; no SQL can say what to ask instead' else '' end,
            case when not bool_or(f.pronamespace = 'pg_catalog'::regnamespace)
-                then string_agg(format('alter function %s stable', f.oid::regprocedure), '; ' order by f.oid) end
+                then string_agg(format('alter function %s stable', f.oid::regprocedure), '; ' order by f.oid) end,
+           (select c.relowner from pg_class c where c.oid = j.source)
       from facts j join pg_proc f on f.oid = any (j.calls) and f.provolatile = 'v'
-     group by j.policy, j.object
+     group by j.policy, j.object, j.source
     union all
     select 'leaky_in_policy', 'info', j.object,
            format('%s takes a column and is not LEAKPROOF: beside a restrictive policy no index serves it; only who knows that it reveals nothing of its arguments may say so, no SQL can',
-                  string_agg(f.oid::regprocedure::text, ', ' order by f.oid)), null
+                  string_agg(f.oid::regprocedure::text, ', ' order by f.oid)), null,
+           (select c.relowner from pg_class c where c.oid = j.source)
       from facts j
       join pg_policy p on p.oid = j.policy
       join pg_proc f on f.oid = any (j.calls)
-     where not f.proleakproof and f.pronamespace not in ('pg_catalog'::regnamespace, 'auth'::regnamespace)
+     where not f.proleakproof and f.pronamespace not in ('pg_catalog'::regnamespace, 'auth'::regnamespace, 'auth_internal'::regnamespace)
        and j.source in (select r.source from facts r where not r.permissive)
        and concat(p.polqual, p.polwithcheck) ~ format('\{FUNCEXPR :funcid %s [^{}]*:args \(\{VAR :varno 1 ', f.oid)
-     group by j.policy, j.object
+     group by j.policy, j.object, j.source
     union all
     select 'no_select_policy', 'info', j.source::regclass::text,
            'policies let rows be changed and none lets them be read: UPDATE and DELETE with a condition find nothing'
                || case when max(j.predicate) is null then '; no SQL can say who may read them' else '' end,
-           format('create policy read_own_rows on %s for select using (', j.source::regclass) || max(j.predicate) || ')'
+           format('create policy read_own_rows on %s for select using (', j.source::regclass) || max(j.predicate) || ')',
+           (select c.relowner from pg_class c where c.oid = j.source)
       from facts j
      where j.permissive
      group by j.source

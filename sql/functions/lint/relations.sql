@@ -30,7 +30,7 @@ $$;
 comment on function auth_internal.lint_escapes is 'Do the policies of a table not hold for this role? NULL when there is no such role or table.';
 
 create or replace function auth_internal.lint_views(namespaces oid[], tables oid[])
-    returns table (code text, severity text, object text, message text, fix text)
+    returns table (code text, severity text, object text, message text, fix text, owner oid)
     language sql stable set search_path = pg_catalog, pg_temp as $$
     with protected as materialized (select p.relation, p.base from auth_internal.lint_protected(tables) p),
     views as materialized (
@@ -43,37 +43,37 @@ create or replace function auth_internal.lint_views(namespaces oid[], tables oid
                             where o.option_name = 'security_invoker' and o.option_value::boolean)),
     -- A view that asks for its caller's rights does so also inside of one that does not: only its own tables count.
     bypassed as (
-        select v.oid, bool_or(auth_internal.lint_escapes(v.relowner, d.refobjid)) as escapes, min(d.refobjid::regclass::text) as example
+        select v.oid, v.relowner, bool_or(auth_internal.lint_escapes(v.relowner, d.refobjid)) as escapes, min(d.refobjid::regclass::text) as example
           from views v
           join pg_rewrite r on r.ev_class = v.oid
           join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid
                           and d.refclassid = 'pg_class'::regclass and d.refobjid <> v.oid
          where v.relkind = 'v' and d.refobjid in (select base from protected)
-         group by v.oid),
+         group by v.oid, v.relowner),
     kept as (
-        select v.oid, string_agg(distinct g.name, ', ') as grantees
+        select v.oid, v.relowner, string_agg(distinct g.name, ', ') as grantees
           from views v
           cross join lateral (
                select case x.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(x.grantee)) end as name
                  from aclexplode(v.relacl) x where x.grantee <> v.relowner) g
          where v.relkind = 'm' and v.oid in (select relation from protected)
-         group by v.oid)
+         group by v.oid, v.relowner)
     select 'view_bypasses', case when escapes then 'error' else 'warning' end, oid::regclass::text,
            case when escapes then format('the view reads %s with the rights of its owner, for whom no policy holds', example)
                 else format('the view reads %s with the rights of its owner: policies of other roles do not hold, and none if the owner gets more rights', example) end,
-           format('alter view %s set (security_invoker = true)', oid::regclass)
+           format('alter view %s set (security_invoker = true)', oid::regclass), relowner
       from bypassed
     union all
     select 'materialized_view', 'error', oid::regclass::text,
            'a materialized view keeps rows of all organizations and has no policies: whoever has the grant sees them',
-           format('revoke all on %s from %s cascade', oid::regclass, grantees)
+           format('revoke all on %s from %s cascade', oid::regclass, grantees), relowner
       from kept
 $$;
 comment on function auth_internal.lint_views is 'Findings of auth.lint() about views.';
 
 -- Functions of the application, and what lets others use them.
 create or replace function auth_internal.lint_functions(namespaces oid[], tables oid[])
-    returns table (code text, severity text, object text, message text, fix text)
+    returns table (code text, severity text, object text, message text, fix text, owner oid)
     language sql stable set search_path = pg_catalog, pg_temp as $$
     with functions as materialized (
         select p.oid, p.oid::regprocedure::text as name, p.proowner, p.prosrc, p.prosqlbody is not null as is_bound, l.lanname,
@@ -109,11 +109,11 @@ create or replace function auth_internal.lint_functions(namespaces oid[], tables
     select 'definer_function', 'error', f.name,
            format('the function reads or writes %s for everybody who may call it, with the rights of its owner, for whom no policy holds',
                   min(t.base::regclass::text)),
-           format('alter routine %s security invoker', f.name)
+           format('alter routine %s security invoker', f.name), f.proowner
       from functions f join touched t on t.oid = f.oid
      where f.prosecdef and f.is_open and f.prorettype <> 'trigger'::regtype
        and auth_internal.lint_escapes(f.proowner, t.base)
-     group by f.oid, f.name
+     group by f.oid, f.name, f.proowner
     union all
     select 'definer_search_path', case when f.is_powerful then 'error' else 'warning' end, f.name,
            case when f.path is null then 'callers choose what the names in the function mean, and it runs with the rights of its owner'
@@ -125,7 +125,7 @@ create or replace function auth_internal.lint_functions(namespaces oid[], tables
                        when exists (select from pg_namespace n cross join lateral aclexplode(n.nspacl) x
                                      where n.oid = f.pronamespace and x.privilege_type = 'CREATE' and x.grantee = 0)
                        then 'pg_catalog, pg_temp'
-                       else format('pg_catalog, %s, pg_temp', f.pronamespace::regnamespace) end)
+                       else format('pg_catalog, %s, pg_temp', f.pronamespace::regnamespace) end), f.proowner
       from functions f
      where f.prosecdef and f.is_open and not f.is_bound
        and (f.path is null or f.path not in ('', '""') 
@@ -133,17 +133,17 @@ create or replace function auth_internal.lint_functions(namespaces oid[], tables
     union all
     select 'immutable_identity', 'error', f.name,
            'the function asks who is signed in and says that its answer never changes: a prepared statement keeps the answer for others',
-           format('alter function %s stable', f.name)
+           format('alter function %s stable', f.name), f.proowner
       from functions f
      where f.provolatile = 'i'
-       and (f.oid = any (auth_internal.lint_identity_readers()) or f.prosrc ~* '\mcurrent_setting\M')
+       and (f.oid = any (auth_internal.lint_readers(array(select r.name from auth_internal.readers() r))) or f.prosrc ~* '\mcurrent_setting\M')
     union all
     select 'others_code', 'warning', u.object,
            format('%s is called here, and its owner, %I, can make it say and do anything%s', u.function::regprocedure, o.rolname,
                   case when p.prosecdef then '; it runs with his rights, and no SQL can say who else should own it' else '' end),
            -- What its owner wrote is not to run with the rights of the next one.
            case when not p.prosecdef then format('alter routine %1$s security invoker; alter routine %1$s owner to %2$I',
-                                                 u.function::regprocedure, a.rolname) end
+                                                 u.function::regprocedure, a.rolname) end, c.relowner
       from (select format('%I on %s', p.polname, p.polrelid::regclass) as object, p.polrelid as source, d.refobjid as function
               from pg_policy p
               join pg_depend d on d.classid = 'pg_policy'::regclass and d.objid = p.oid and d.refclassid = 'pg_proc'::regclass
@@ -151,7 +151,7 @@ create or replace function auth_internal.lint_functions(namespaces oid[], tables
             select format('%I on %s', g.tgname, g.tgrelid::regclass), g.tgrelid, g.tgfoid
               from pg_trigger g where not g.tgisinternal and g.tgrelid in (select base from auth_internal.lint_protected(tables))) u
       join pg_class c on c.oid = u.source and c.relnamespace = any (namespaces)
-      join pg_proc p on p.oid = u.function and p.pronamespace <> 'auth'::regnamespace
+      join pg_proc p on p.oid = u.function and p.pronamespace not in ('auth'::regnamespace, 'auth_internal'::regnamespace)
       join pg_roles o on o.oid = p.proowner and not o.rolsuper
       join pg_roles a on a.oid = c.relowner
      where p.proowner <> c.relowner and not (a.rolsuper is not true and pg_has_role(a.oid, p.proowner, 'member'))

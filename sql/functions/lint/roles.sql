@@ -1,7 +1,7 @@
 -- What auth.lint() says about roles, grants, and who else gets the rows.
 
 create or replace function auth_internal.lint_grants(namespaces oid[], tables oid[])
-    returns table (code text, severity text, object text, message text, fix text)
+    returns table (code text, severity text, object text, message text, fix text, owner oid)
     language sql stable set search_path = pg_catalog, pg_temp as $$
     with relations as materialized (
         select c.oid, c.relowner, c.relacl from pg_class c
@@ -27,7 +27,7 @@ create or replace function auth_internal.lint_grants(namespaces oid[], tables oi
            case when g.grantor = g.relowner
                 then format('revoke %s on %s from %s cascade', lower(k.privilege_type), g.oid::regclass, n.name)
                 else format('revoke grant option for %s on %s from %I cascade', lower(k.privilege_type), g.oid::regclass,
-                            pg_get_userbyid(g.grantor)) end
+                            pg_get_userbyid(g.grantor)) end, g.relowner
       from grants g join risks k on k.privilege_type = g.privilege_type
       cross join lateral (
            select case g.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(g.grantee)) end as name) n
@@ -35,14 +35,14 @@ create or replace function auth_internal.lint_grants(namespaces oid[], tables oi
     union all
     select 'create_granted', 'warning', n.oid::regnamespace::text,
            'everybody may create in the schema: functions and operators there are taken for yours',
-           format('revoke create on schema %s from public', n.oid::regnamespace)
+           format('revoke create on schema %s from public', n.oid::regnamespace), n.nspowner
       from pg_namespace n
      where n.oid = any (namespaces) and exists (select from pg_class c join relations r on r.oid = c.oid where c.relnamespace = n.oid)
        and exists (select from aclexplode(n.nspacl) x where x.grantee = 0 and x.privilege_type = 'CREATE')
     union all
     select 'temporary_granted', 'warning', format('%s for %s', quote_ident(d.datname), n.name),
            'rows copied to a temporary table have no policies, and stay there for the next client of a pooled connection',
-           format('revoke temporary on database %I from %s cascade', d.datname, n.name)
+           format('revoke temporary on database %I from %s cascade', d.datname, n.name), d.datdba
       from pg_database d
       cross join lateral aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) x
       cross join lateral (
@@ -54,7 +54,7 @@ $$;
 comment on function auth_internal.lint_grants is 'Findings of auth.lint() about grants.';
 
 create or replace function auth_internal.lint_roles(namespaces oid[], tables oid[])
-    returns table (code text, severity text, object text, message text, fix text)
+    returns table (code text, severity text, object text, message text, fix text, owner oid)
     language sql stable set search_path = pg_catalog, pg_temp as $$
     with relations as materialized (
         select c.oid, c.relowner, c.relacl, c.relnamespace from pg_class c
@@ -81,14 +81,14 @@ create or replace function auth_internal.lint_roles(namespaces oid[], tables oid
     select case when escapes then 'owner_bypasses' else 'owner_logs_in' end, 'warning', quote_ident(rolname),
            case when escapes then format('the role owns %s protected tables, and FORCE does not bind it: its views and functions see everything', owned)
                 else format('the role owns %s protected tables and logs in: it can switch their policies off', owned) end,
-           case when is_there then '' else format('create role %I nologin; ', keeper) end || rtrim(moves, '; ')
+           case when is_there then '' else format('create role %I nologin; ', keeper) end || rtrim(moves, '; '), oid
       from owners
     union all
     select 'bypasses_rls', 'error', quote_ident(r.rolname),
            case when r.rolsuper then 'a superuser is granted protected tables as if an application logged in with it: no policy holds for it'
                 when r.rolcanlogin then 'the role logs in, has grants on protected tables, and no policy holds for it: good for backups alone'
                 else 'roles that log in can become this one, for which no policy holds' end,
-           format('alter role %I %s', r.rolname, case when r.rolsuper then 'nosuperuser nobypassrls' else 'nobypassrls' end)
+           format('alter role %I %s', r.rolname, case when r.rolsuper then 'nosuperuser nobypassrls' else 'nobypassrls' end), null::oid
       from pg_roles r
      where case when r.rolsuper
                 then r.rolcanlogin and exists (
@@ -103,7 +103,7 @@ create or replace function auth_internal.lint_roles(namespaces oid[], tables oid
     select 'inherits_service', 'warning', quote_ident(d.rolname),
            'roles that log in have the policies of bearer_service all the time: every query of a tenant loses its index to them',
            case when current_setting('server_version_num')::integer < 160000 then format('alter role %I noinherit', d.rolname)
-                else format('grant bearer_service to %I with inherit false granted by %I', d.rolname, pg_get_userbyid(m.grantor)) end
+                else format('grant bearer_service to %I with inherit false granted by %I', d.rolname, pg_get_userbyid(m.grantor)) end, null::oid
       from pg_auth_members m
       join pg_roles s on s.oid = m.roleid and s.rolname = 'bearer_service'
       join pg_roles d on d.oid = m.member
@@ -112,7 +112,7 @@ create or replace function auth_internal.lint_roles(namespaces oid[], tables oid
     union all
     select 'owner_reachable', 'info', format('%s for %s', quote_ident(o.rolname), quote_ident(d.rolname)),
            'a role that logs in is a member of the owner of protected tables and can switch their policies off: good for migrations alone',
-           format('revoke %I from %I cascade', o.rolname, d.rolname)
+           format('revoke %I from %I cascade', o.rolname, d.rolname), o.oid
       from pg_auth_members m
       join pg_roles o on o.oid = m.roleid
       join pg_roles d on d.oid = m.member
@@ -122,7 +122,7 @@ comment on function auth_internal.lint_roles is 'Findings of auth.lint() about r
 
 -- Replication gives and takes rows past every policy.
 create or replace function auth_internal.lint_replication()
-    returns table (code text, severity text, object text, message text, fix text)
+    returns table (code text, severity text, object text, message text, fix text, owner oid)
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
     return query
@@ -137,12 +137,12 @@ begin
                             p.pubviaroot::text)
                 else concat_ws('; ',
                      case when t.names is not null then format('alter publication %I drop table %s', p.pubname, t.names) end,
-                     case when x.whole then format('alter publication %I drop tables in schema auth', p.pubname) end) end
+                     case when x.whole then format('alter publication %I drop tables in schema auth', p.pubname) end) end, p.pubowner
       from pg_publication p
       cross join lateral (
            select string_agg(distinct quote_ident(n.nspname), ', ') as names
              from pg_namespace n join pg_class c on c.relnamespace = n.oid and c.relkind in ('r', 'p')
-            where n.nspname not in ('auth', 'information_schema') and n.nspname !~ '^pg_') s
+            where auth_internal.is_application_schema(n.nspname)) s
       cross join lateral (
            select string_agg(distinct r.prrelid::regclass::text, ', ') as names
              from pg_publication_rel r join pg_class c on c.oid = r.prrelid
@@ -159,7 +159,7 @@ begin
                    || case when s.subrunasowner or not (o.rolsuper or o.rolbypassrls)
                            then '; no SQL can say who else should own the subscription' else '' end,
                case when not s.subrunasowner and (o.rolsuper or o.rolbypassrls)
-                    then format('alter subscription %I set (run_as_owner = true)', s.subname) end
+                    then format('alter subscription %I set (run_as_owner = true)', s.subname) end, c.relowner
           from pg_subscription s
           join pg_roles o on o.oid = s.subowner
           join pg_subscription_rel r on r.srsubid = s.oid

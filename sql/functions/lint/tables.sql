@@ -1,13 +1,13 @@
 -- What auth.lint() says about tables and their partitions.
 
 create or replace function auth_internal.lint_tables(namespaces oid[], tables oid[], columns smallint[])
-    returns table (code text, severity text, object text, message text, fix text)
+    returns table (code text, severity text, object text, message text, fix text, owner oid)
     language sql stable set search_path = pg_catalog, pg_temp as $$
     with organizations as materialized (
         select t.source, array_agg(t.org) as orgs, min(t.org) as org
           from unnest(tables, columns) t (source, org) group by t.source),
     relations as materialized (
-        select c.oid, c.relkind, c.relispartition, c.relrowsecurity, c.relforcerowsecurity, o.org, o.orgs,
+        select c.oid, c.relowner, c.relkind, c.relispartition, c.relrowsecurity, c.relforcerowsecurity, o.org, o.orgs,
                -- NULL where auth.protect() would not know the column's type.
                (select format('select auth.protect(%L, %L', c.oid::regclass, a.attname)
                        || coalesce(format(', environment_column => %L', n.name), '') || ')'
@@ -24,57 +24,50 @@ create or replace function auth_internal.lint_tables(namespaces oid[], tables oi
                               and d.deptype = 'e'))
     select 'rls_off', 'error', r.oid::regclass::text, 'row-level security is off: whoever has the grant sees every row',
            case when not r.has_policies and not r.relispartition and r.protect is not null then r.protect
-                else format('alter table %s enable row level security, force row level security', r.oid::regclass) end
+                else format('alter table %s enable row level security, force row level security', r.oid::regclass) end, r.relowner
       from relations r
      where r.relkind <> 'f' and not r.relrowsecurity and not r.has_protected_parent
        and (r.org is not null or r.has_policies)
     union all
     select 'no_policy', 'info', r.oid::regclass::text,
            'row-level security is on and there is no policy: nobody sees a row'
-               || case when r.protect is null then '; no SQL can say whose they are' else '' end, r.protect
+               || case when r.protect is null then '; no SQL can say whose they are' else '' end, r.protect, r.relowner
       from relations r
      where r.relrowsecurity and r.org is not null and not r.has_policies and not r.has_protected_parent
     union all
     select 'child_rls_off', 'error', r.oid::regclass::text,
            'row-level security is off, and the policies of its parent hold only for queries of the parent',
-           format('alter table %s enable row level security, force row level security', r.oid::regclass)
+           format('alter table %s enable row level security, force row level security', r.oid::regclass), r.relowner
       from relations r
      where r.relkind <> 'f' and not r.relrowsecurity and r.has_protected_parent
     union all
     select 'rls_not_forced', 'error', r.oid::regclass::text,
            'the policies do not hold for the owner of the table, nor for views and functions of the owner',
-           format('alter table %s force row level security', r.oid::regclass)
+           format('alter table %s force row level security', r.oid::regclass), r.relowner
       from relations r
      where r.relrowsecurity and not r.relforcerowsecurity
        and (r.org is not null or r.has_policies or r.has_protected_parent)
     union all
     select 'foreign_table', 'error', r.oid::regclass::text,
            'a foreign table has no policies: whoever has the grant sees every row',
-           format('revoke all on %s from %s cascade', r.oid::regclass, string_agg(distinct g.name, ', '))
+           format('revoke all on %s from %s cascade', r.oid::regclass, string_agg(distinct g.name, ', ')), r.relowner
       from relations r join pg_class c on c.oid = r.oid
       cross join lateral (
            select case x.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(x.grantee)) end as name
              from aclexplode(c.relacl) x where x.grantee <> c.relowner) g
      where r.relkind = 'f' and (r.org is not null or r.has_protected_parent)
-     group by r.oid
+     group by r.oid, r.relowner
     union all
     select 'org_not_indexed', 'warning', r.oid::regclass::text,
            format('no index begins with column %I: a query of one organization reads the rows of all, and EXPLAIN counts them', a.attname),
-           format('create index on %s (%I)', r.oid::regclass, a.attname)
+           format('create index on %s (%I)', r.oid::regclass, a.attname), r.relowner
       from relations r join pg_attribute a on a.attrelid = r.oid and a.attnum = r.org
      where r.relkind <> 'f' and not r.relispartition
-       and not exists (
-           select from pg_index i join pg_class x on x.oid = i.indexrelid join pg_am m on m.oid = x.relam
-            where i.indrelid = r.oid and i.indisvalid and i.indpred is null
-              and case when m.amname in ('btree', 'hash', 'spgist') then i.indkey[0] = any (r.orgs)
-                       else (i.indkey::smallint[])[0:i.indnkeyatts - 1] && r.orgs end)
-       and not exists (
-           -- The planner leaves out the partitions of other organizations.
-           select from pg_partitioned_table p where p.partrelid = r.oid and p.partattrs[0] = any (r.orgs))
+       and not exists (select from unnest(r.orgs) n (org) where auth_internal.column_has_index(r.oid, n.org))
     union all
     select 'serial_id', 'info', r.oid::regclass::text,
            format('column %I counts with a sequence that those who insert may read, and takes numbers of their choice: both tell what other organizations do. A uuid, or GENERATED ALWAYS AS IDENTITY, does not; no SQL can tell whether the application needs it', a.attname),
-           null
+           null, r.relowner
       from relations r
       join pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
      where r.org is not null and not r.relispartition

@@ -73,8 +73,8 @@ declare
 begin
     perform auth_internal.require_administrator();
     perform from pg_class c
-      where c.oid = source and c.relkind = 'r' and c.relpersistence <> 't'
-        and c.relnamespace not in ('auth'::regnamespace, 'pg_catalog'::regnamespace);
+      join pg_namespace n on n.oid = c.relnamespace and auth_internal.is_application_schema(n.nspname)
+      where c.oid = source and c.relkind = 'r' and c.relpersistence <> 't';
     if not found then
         perform auth_internal.refuse_source('the source is not a plain table',
                                    'It can be no view, partitioned, foreign or temporary table, and none of pg_bearer.');

@@ -67,15 +67,15 @@ declare
     foreign_table regclass;
 begin
     perform from pg_class c
-      where c.oid = source and c.relkind in ('r', 'p') and c.relpersistence <> 't'
-        and c.relnamespace not in ('auth'::regnamespace, 'pg_catalog'::regnamespace, 'information_schema'::regnamespace, 'pg_toast'::regnamespace);
+      join pg_namespace n on n.oid = c.relnamespace and auth_internal.is_application_schema(n.nspname)
+      where c.oid = source and c.relkind in ('r', 'p') and c.relpersistence <> 't';
     if not found then
         perform auth_internal.refuse_protection(
             'the source is not a table that can be protected',
             'It can be no view, foreign, temporary or system table, and none of pg_bearer.');
     end if;
     select c.oid into foreign_table
-      from auth_internal.protection_tree(source) t join pg_class c on c.oid = t and c.relkind = 'f' limit 1;
+      from auth_internal.table_tree(source) t join pg_class c on c.oid = t.part and c.relkind = 'f' limit 1;
     if found then
         raise feature_not_supported using
             message = format('%s is a foreign table and would stay open', foreign_table),

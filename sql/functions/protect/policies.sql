@@ -2,58 +2,23 @@
 -- caller. Settings are jsonb: organization, workspace, owner and environment (names of columns), resource, roles
 -- (oids, 0 for PUBLIC), all_orgs, single_login, and what the comment remembers: enabled, forced and defaults.
 
--- The type below all domains.
-create or replace function auth_internal.base_type(type oid) returns oid
-    language sql stable set search_path = pg_catalog, pg_temp as $$
-    with recursive below (oid, base) as (
-        select t.oid, t.typbasetype from pg_type t where t.oid = base_type.type
-        union all
-        select t.oid, t.typbasetype from below b join pg_type t on t.oid = b.base
-    )
-    select b.oid from below b where b.base = 0
-$$;
-comment on function auth_internal.base_type is 'The type below all domains; NULL for NULL and what is no type.';
-
--- The table and all that inherits from it, partitions or not, nearest first. Of other sessions' temporary tables
--- nothing can be changed, and nobody else sees them.
-create or replace function auth_internal.protection_tree(source oid) returns setof oid
-    language sql stable set search_path = pg_catalog, pg_temp as $$
-    with recursive tree (oid, level) as (
-        select protection_tree.source, 0
-        union
-        select i.inhrelid, t.level + 1 from tree t join pg_inherits i on i.inhparent = t.oid
-    )
-    select c.oid
-      from (select t.oid, min(t.level) as level from tree t group by t.oid) t
-      join pg_class c on c.oid = t.oid and c.relpersistence <> 't'
-     order by t.level, c.oid
-$$;
-comment on function auth_internal.protection_tree is 'A table and all that inherits from it, nearest first.';
-
 -- The columns that settings name, as they are in this table. operand is the column as Postgres prints it
 -- where its base type is asked for.
 create or replace function auth_internal.protection_columns(source oid, settings jsonb)
-    returns table (kind text, name name, number smallint, type oid, operand text, own_default text, present_default text,
-                   fillable boolean)
+    returns table (kind text, name name, number smallint, type oid, operand text, own_default text, floor text,
+                   present_default text, fillable boolean)
     language sql stable set search_path = pg_catalog, pg_temp as $$
     select k.kind, a.attname, a.attnum, b.type,
            case when b.type = a.atttypid and b.type <> 'varchar'::regtype then quote_ident(a.attname)
                 else format('(%I)::%s', a.attname,
                             case b.type when 'varchar'::regtype then 'text' else format_type(b.type, null) end) end,
-           case k.kind when 'organization' then
-                    case b.type when 'uuid'::regtype then 'auth.current_org()'
-                                when 'bigint'::regtype then 'auth.external_org_number()'
-                                when 'integer'::regtype then 'auth.external_org_number()'
-                                else 'auth.external_org_id()' end
-                when 'workspace' then 'auth.current_workspace()'
-                when 'owner' then case b.type when 'uuid'::regtype then 'auth.uid()' else 'auth.user_id()' end
-                else 'auth.environment()' end,
-           pg_get_expr(d.adbin, d.adrelid),
+           r.reader, r.floor, pg_get_expr(d.adbin, d.adrelid),
            d.oid is null and a.attgenerated = '' and a.attidentity = ''
       from unnest(array['organization', 'workspace', 'owner', 'environment']) with ordinality as k (kind, n)
       join pg_attribute a on a.attrelid = protection_columns.source and a.attnum > 0 and not a.attisdropped
                          and a.attname = protection_columns.settings ->> k.kind
      cross join lateral (select auth_internal.base_type(a.atttypid) as type) b
+      left join auth_internal.column_readers() r on r.kind = k.kind and r.type = b.type
       left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
      order by k.n
 $$;
@@ -79,10 +44,7 @@ create or replace function auth_internal.protection_test(source oid, settings js
                                      else format('auth.in_org(%s)', c.operand) end
                             when c.kind = 'workspace' then format('auth.is_workspace_member(%s)', c.operand)
                             else format('(%s = %s)', c.operand, c.own_default) end as test,
-                       case when c.kind = 'organization' then
-                           format('(%s >= auth.service_floor%s())', c.operand,
-                                  case c.type when 'uuid'::regtype then '' when 'text'::regtype then '_text'
-                                              when 'varchar'::regtype then '_text' else '_number' end) end as floor
+                       '(' || c.operand || ' >= ' || c.floor || ')' as floor
                   from auth_internal.protection_columns(protection_test.source, protection_test.settings) c
                  cross join (select (protection_test.settings ->> 'all_orgs')::boolean
                                     and not protection_test.writes as across) s
@@ -118,7 +80,7 @@ create or replace function auth_internal.protection_policies(source oid, setting
                (select format('(%s)', string_agg(s.test, ' AND ' order by s.n))
                   from (select 1 as n, 'auth.is_service_role()' as test
                         union all
-                        select 2, format('(%s = auth.environment())', c.operand)
+                        select 2, format('(%s = %s)', c.operand, c.own_default)
                           from auth_internal.protection_columns(protection_policies.source, protection_policies.settings) c
                          where c.kind = 'environment'
                         union all

@@ -52,7 +52,7 @@ create or replace function auth_internal.protection_plan(source oid, settings js
     language sql stable set search_path = pg_catalog, pg_temp as $$
     with tables as (
         select t.oid, t.n, c.relispartition and t.n > 1 as is_partition
-          from auth_internal.protection_tree(protection_plan.source) with ordinality as t (oid, n)
+          from auth_internal.table_tree(protection_plan.source) with ordinality as t (oid, is_being_detached, n)
           join pg_class c on c.oid = t.oid
     ), inherited as (
         select auth_internal.protection_of(protection_plan.source) as settings
@@ -77,12 +77,12 @@ create or replace function auth_internal.protection_advice(source oid, settings 
     language sql stable set search_path = pg_catalog, pg_temp as $$
     select x.statement
       from (select t.n, 1 as place, c.statement, c.number
-              from auth_internal.protection_tree(protection_advice.source) with ordinality as t (oid, n)
+              from auth_internal.table_tree(protection_advice.source) with ordinality as t (oid, is_being_detached, n)
              cross join lateral auth_internal.protection_suggestions(t.oid, protection_advice.settings)
                                 with ordinality as c (statement, number)
             union all
             select t.n, 2, c.statement, c.number
-              from auth_internal.protection_tree(protection_advice.source) with ordinality as t (oid, n)
+              from auth_internal.table_tree(protection_advice.source) with ordinality as t (oid, is_being_detached, n)
               join pg_class r on r.oid = t.oid and (t.n = 1 or not r.relispartition)
              cross join lateral auth_internal.protection_index(t.oid, protection_advice.settings)
                                 with ordinality as c (action, statement, number)
@@ -142,7 +142,7 @@ create or replace function auth_internal.protection_removal(source oid) returns 
         select t.oid, t.oid::regclass as name, t.n, s.settings, c.relacl, c.relowner, c.relrowsecurity, c.relforcerowsecurity,
                exists (select from pg_policy p
                         where p.polrelid = t.oid and auth_internal.protection_memory(obj_description(p.oid, 'pg_policy')) is null) as has_others
-          from auth_internal.protection_tree(protection_removal.source) with ordinality as t (oid, n)
+          from auth_internal.table_tree(protection_removal.source) with ordinality as t (oid, is_being_detached, n)
           join pg_class c on c.oid = t.oid
          cross join lateral (select auth_internal.protection_of(t.oid) as settings) s
          where s.settings is not null
@@ -178,15 +178,17 @@ create or replace function auth_internal.protection_removal(source oid) returns 
 $$;
 comment on function auth_internal.protection_removal is 'The statements of auth.unprotect().';
 
+-- Security definer, as auth.lint().
 create or replace function auth.protected_tables() returns table (
     source regclass, org_column name, workspace_column name, owner_column name, environment_column name, resource text,
     roles name[], all_orgs boolean, single_login boolean, intact boolean
 )
-    language plpgsql stable set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
+    language plpgsql stable security definer set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
 #variable_conflict use_column
 declare
     quoting constant text := current_setting('quote_all_identifiers');
 begin
+    perform auth_internal.demand_owner();
     perform set_config('quote_all_identifiers', 'off', true);
     return query
     select t.oid::regclass, (s.settings ->> 'organization')::name, (s.settings ->> 'workspace')::name,
@@ -195,8 +197,9 @@ begin
                    from jsonb_array_elements_text(s.settings -> 'roles') r order by 1),
            (s.settings ->> 'all_orgs')::boolean, (s.settings ->> 'single_login')::boolean,
            auth_internal.protection_is_intact(t.oid, s.settings)
-      from (select distinct p.polrelid as oid from pg_policy p
-             where p.polname in ('bearer_select', 'bearer_insert', 'bearer_update', 'bearer_delete', 'bearer_service')) t
+      from (select distinct p.polrelid as oid from pg_policy p join pg_class c on c.oid = p.polrelid
+             where auth_internal.has_rights_of(c.relowner)
+               and p.polname in ('bearer_select', 'bearer_insert', 'bearer_update', 'bearer_delete', 'bearer_service')) t
      cross join lateral (select auth_internal.protection_of(t.oid) as settings) s
      where s.settings is not null
      order by t.oid::regclass::text;
@@ -204,14 +207,14 @@ begin
 end
 $$;
 comment on function auth.protected_tables is
-    'The tables that auth.protect() protects, partitions too, as their policies say. roles are those of the tenants'' policies. intact is false when a policy was changed or dropped, row security is off or not forced, or a partition came later: auth.protect() again repairs that. Columns are NULL where the policies were changed beyond recognition.';
+    'The tables that auth.protect() protects, partitions too, as their policies say. roles are those of the tenants'' policies. intact is false when a policy was changed or dropped, row security is off or not forced, or a partition came later: auth.protect() again repairs that. Columns are NULL where the policies were changed beyond recognition. Administrators see all, owners their own tables. 42501 for anybody else.';
 
 -- Are row security and all policies as auth.protect() makes them, here and in what inherits from the table?
 create or replace function auth_internal.protection_is_intact(source oid, settings jsonb) returns boolean
     language sql stable set search_path = pg_catalog, pg_temp as $$
     select not exists (
-        select from auth_internal.protection_tree(protection_is_intact.source) t
-          join pg_class c on c.oid = t
+        select from auth_internal.table_tree(protection_is_intact.source) t
+          join pg_class c on c.oid = t.part
          where not c.relrowsecurity or not c.relforcerowsecurity
             or exists (select from auth_internal.protection_policies(c.oid, protection_is_intact.settings) w
                          left join pg_policy p on p.polrelid = c.oid and p.polname = w.policy

@@ -156,9 +156,7 @@ begin
     if not found
        and (exists (select from auth.memberships m where m.role_id = old.id)
             or exists (select from auth.workspace_memberships m where m.role_id = old.id)
-            or exists (select from auth.api_keys k
-                        where k.role_id = old.id and k.revoked_at is null
-                          and (k.expires_at is null or k.expires_at > clock_timestamp()))
+            or exists (select from auth_internal.live_api_keys k where k.role_id = old.id)
             or exists (select from auth.invitations i
                         where i.role_id = old.id and i.accepted_at is null and i.revoked_at is null
                           and i.expires_at > clock_timestamp())) then

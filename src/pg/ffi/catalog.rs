@@ -32,15 +32,25 @@ pub(in crate::pg) fn outer_user_owns_table(table: pg_sys::Oid) -> bool {
     }
     let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
     // SAFETY: catalog look-ups in a transaction; the relation is open while its row is read.
-    unsafe {
+    let owner = unsafe {
         let relation = pg_sys::try_relation_open(table, lock);
         if relation.is_null() {
             return false;
         }
         let owner = (*(*relation).rd_rel).relowner;
         pg_sys::relation_close(relation, lock);
-        pg_sys::has_privs_of_role(pg_sys::GetOuterUserId(), owner)
+        owner
+    };
+    outer_user_has_rights_of(owner)
+}
+
+/// Has the outer user the rights of this role? Nobody has those of a role that is not there.
+pub(in crate::pg) fn outer_user_has_rights_of(role: pg_sys::Oid) -> bool {
+    if in_restricted_operation() || role == pg_sys::InvalidOid {
+        return false;
     }
+    // SAFETY: a catalog look-up in a transaction.
+    unsafe { pg_sys::has_privs_of_role(pg_sys::GetOuterUserId(), role) }
 }
 
 /// True inside index expressions, REFRESH and the like, where code of one user runs for another.

@@ -68,3 +68,10 @@ fn is_administrator() -> bool {
 fn owns_table(source: pg_sys::Oid) -> bool {
     catalog::outer_user_owns_table(source)
 }
+
+/// Is the outer user an administrator, or does he have the rights of this role, as its member or being it? No role has
+/// the number 0.
+#[pg_extern(schema = "auth_internal", stable, parallel_unsafe)]
+fn has_rights_of(role: pg_sys::Oid) -> bool {
+    catalog::outer_user_is_administrator() || catalog::outer_user_has_rights_of(role)
+}

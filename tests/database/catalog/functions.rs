@@ -95,7 +95,7 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = &[
     ("public", "auth.leave_workspace(uuid) void: volatile unsafe definer plpgsql"),
     (
         "public",
-        "auth.lint(name[]) TABLE(code text, severity text, object text, message text, fix text): stable unsafe plpgsql",
+        "auth.lint(name[]) TABLE(code text, severity text, object text, message text, fix text): stable unsafe definer plpgsql",
     ),
     (
         "public",
@@ -149,14 +149,14 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = &[
     ("public", "auth.org_ids() uuid[]: stable safe c pg_bearer_org_ids"),
     ("public", "auth.org_ids_with(text) uuid[]: stable safe strict c"),
     ("public", "auth.org_role() text: stable safe strict c"),
-    ("public", "auth.organization_columns() TABLE(source oid, org smallint): stable unsafe sql"),
+    ("public", "auth.organization_columns() TABLE(source oid, org smallint): stable unsafe definer plpgsql"),
     (
         "public",
         "auth.protect(regclass, name, name, name, name, text, name[], boolean, boolean, boolean) TABLE(step integer, action text, statement text): volatile unsafe plpgsql",
     ),
     (
         "public",
-        "auth.protected_tables() TABLE(source regclass, org_column name, workspace_column name, owner_column name, environment_column name, resource text, roles name[], all_orgs boolean, single_login boolean, intact boolean): stable unsafe plpgsql",
+        "auth.protected_tables() TABLE(source regclass, org_column name, workspace_column name, owner_column name, environment_column name, resource text, roles name[], all_orgs boolean, single_login boolean, intact boolean): stable unsafe definer plpgsql",
     ),
     ("public", "auth.purge_api_keys(interval) bigint: volatile unsafe definer plpgsql"),
     (

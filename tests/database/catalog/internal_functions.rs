@@ -31,6 +31,11 @@ pub(super) const INTERNAL_FUNCTIONS: &[(&str, &str)] = &[
     ),
     ("bearer_owner", "auth_internal.check_jwt_secret(bytea, text) void: stable unsafe strict c"),
     ("bearer_owner", "auth_internal.column_grants(regclass, oid, text) text: stable unsafe sql"),
+    ("public bearer_owner", "auth_internal.column_has_index(oid, smallint) boolean: stable unsafe sql"),
+    (
+        "public bearer_owner",
+        "auth_internal.column_readers() TABLE(kind text, type oid, place integer, reader text, floor text): immutable unsafe sql",
+    ),
     ("bearer_owner", "auth_internal.commit_durably() void: volatile unsafe plpgsql"),
     ("bearer_owner", "auth_internal.common_permissions(text[], text[]) text[]: immutable safe strict c"),
     ("bearer_owner", "auth_internal.compared_with(text, text[], jsonb) jsonb: immutable unsafe sql"),
@@ -58,6 +63,7 @@ pub(super) const INTERNAL_FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_owner", "auth_internal.demand_other_owner(uuid, text) void: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.demand_own(uuid, text) void: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.demand_own_width(auth.api_keys, text[]) void: stable unsafe plpgsql"),
+    ("bearer_owner", "auth_internal.demand_owner() void: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.demand_ownership(auth.roles) void: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.demand_permission(auth.roles, text) void: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.demand_quota(uuid, text) void: stable unsafe plpgsql"),
@@ -79,9 +85,14 @@ pub(super) const INTERNAL_FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_owner", "auth_internal.enter_roles(uuid) auth.roles: volatile unsafe plpgsql"),
     ("bearer_owner", "auth_internal.enter_workspace(uuid, text) auth.roles: volatile unsafe plpgsql"),
     (
+        "public bearer_owner",
+        "auth_internal.foreign_keys_without_org(oid[], smallint[]) TABLE(source oid, parent oid, name name, statements text[], obstacle text): stable unsafe sql",
+    ),
+    (
         "bearer_owner",
         "auth_internal.generate_api_key(text, text) TABLE(key text, prefix text, public_id text, last4 text, key_hash bytea): volatile unsafe strict c",
     ),
+    ("bearer_owner", "auth_internal.has_rights_of(oid) boolean: stable unsafe strict c"),
     ("bearer_owner", "auth_internal.insert_api_key(auth.api_keys) void: volatile unsafe plpgsql"),
     ("bearer_owner", "auth_internal.insert_member(uuid, text, uuid, text) void: volatile unsafe plpgsql"),
     (
@@ -96,6 +107,7 @@ pub(super) const INTERNAL_FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_owner", "auth_internal.invited_user() text: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.is_administrator() boolean: stable unsafe strict c"),
     ("bearer_owner", "auth_internal.is_api_key_revoked(uuid) boolean: stable unsafe strict c"),
+    ("public bearer_owner", "auth_internal.is_application_schema(name) boolean: immutable unsafe sql"),
     ("bearer_owner", "auth_internal.is_list_of(text[], text, integer) boolean: immutable unsafe sql"),
     ("bearer_owner", "auth_internal.is_unrestricted() boolean: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.is_workspace_user(uuid, text) boolean: stable unsafe sql"),
@@ -123,7 +135,11 @@ pub(super) const INTERNAL_FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_owner", "auth_internal.may_run_as(oid) boolean: volatile unsafe strict c"),
     ("bearer_owner", "auth_internal.member_permissions(text, uuid) text[]: stable unsafe strict c"),
     ("bearer_owner", "auth_internal.missing_grants(regclass, oid, text) text: stable unsafe sql"),
-    ("bearer_owner", "auth_internal.organization_column(regclass, name) name: volatile unsafe plpgsql"),
+    ("bearer_owner", "auth_internal.organization_column(regclass, name) name: stable unsafe plpgsql"),
+    (
+        "bearer_owner",
+        "auth_internal.organization_columns() TABLE(source oid, org smallint): stable unsafe sql",
+    ),
     ("bearer_owner", "auth_internal.own_api_key(uuid) auth.api_keys: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.owner_of_new(text, text) text: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.owner_role() uuid: immutable unsafe sql"),
@@ -155,6 +171,10 @@ pub(super) const INTERNAL_FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_owner", "auth_internal.privileges_for(text) text[]: immutable unsafe sql"),
     ("bearer_owner", "auth_internal.random_token() text: volatile unsafe strict c"),
     ("bearer_owner", "auth_internal.read_organization(uuid, text) auth.roles: stable unsafe plpgsql"),
+    (
+        "bearer_owner",
+        "auth_internal.readers() TABLE(name name, tells text, is_asked_once boolean): immutable unsafe sql",
+    ),
     ("bearer_owner", "auth_internal.reading_words(jsonb) text: immutable unsafe sql"),
     (
         "",
@@ -181,10 +201,6 @@ pub(super) const INTERNAL_FUNCTIONS: &[(&str, &str)] = &[
         "bearer_owner",
         "auth_internal.roles_in(uuid) TABLE(role text, org_id uuid, rank integer, permissions text[], grantable text[], builtin boolean): stable unsafe plpgsql",
     ),
-    (
-        "bearer_owner",
-        "auth_internal.rotation_due_at(auth.api_keys) timestamp with time zone: stable unsafe sql",
-    ),
     ("bearer_owner", "auth_internal.rsa_algorithm(text[]) text: immutable unsafe sql"),
     (
         "bearer_owner",
@@ -195,11 +211,19 @@ pub(super) const INTERNAL_FUNCTIONS: &[(&str, &str)] = &[
         "auth_internal.stored_rows(oid, oid[], jsonb, text, integer) TABLE(value text, row_values jsonb): volatile unsafe c",
     ),
     ("bearer_owner", "auth_internal.table_names(regclass[]) text[]: stable unsafe plpgsql"),
+    (
+        "public bearer_owner",
+        "auth_internal.table_tree(oid) TABLE(part oid, is_being_detached boolean): stable unsafe sql",
+    ),
     ("bearer_owner", "auth_internal.token_hash(text) bytea: immutable unsafe sql"),
     ("bearer_owner", "auth_internal.token_scopes() text[]: stable unsafe sql"),
     (
         "bearer_owner",
         "auth_internal.try_isolation(regclass, oid, name, text, jsonb, jsonb, jsonb, text) boolean: volatile unsafe plpgsql",
+    ),
+    (
+        "public bearer_owner",
+        "auth_internal.unique_keys_without_org(oid[], smallint[]) TABLE(source oid, name name, org name, statements text[], obstacle text): stable unsafe sql",
     ),
     ("bearer_owner", "auth_internal.usage_of(uuid, date) TABLE(day date, uses bigint): stable unsafe sql"),
     ("bearer_owner", "auth_internal.verdict_text(jsonb) text: immutable unsafe sql"),

@@ -11,7 +11,7 @@ pub(super) const PROTECT_FUNCTIONS: &[(&str, &str)] = &[
     ),
     (
         "public bearer_owner",
-        "auth_internal.protection_columns(oid, jsonb) TABLE(kind text, name name, number smallint, type oid, operand text, own_default text, present_default text, fillable boolean): stable unsafe sql",
+        "auth_internal.protection_columns(oid, jsonb) TABLE(kind text, name name, number smallint, type oid, operand text, own_default text, floor text, present_default text, fillable boolean): stable unsafe sql",
     ),
     (
         "public bearer_owner",
@@ -20,18 +20,13 @@ pub(super) const PROTECT_FUNCTIONS: &[(&str, &str)] = &[
     ("public bearer_owner", "auth_internal.protection_demand_table(regclass) void: stable unsafe plpgsql"),
     (
         "public bearer_owner",
-        "auth_internal.protection_foreign_keys(oid, jsonb) TABLE(statement text): stable unsafe sql",
-    ),
-    ("public bearer_owner", "auth_internal.protection_has_index(oid, jsonb) boolean: stable unsafe sql"),
-    (
-        "public bearer_owner",
         "auth_internal.protection_index(oid, jsonb) TABLE(action text, statement text): stable unsafe sql",
     ),
-    ("public bearer_owner", "auth_internal.protection_is_intact(oid, jsonb) boolean: stable unsafe sql"),
+    ("bearer_owner", "auth_internal.protection_is_intact(oid, jsonb) boolean: stable unsafe sql"),
     ("public bearer_owner", "auth_internal.protection_is_small(oid) boolean: stable unsafe sql"),
     (
         "public bearer_owner",
-        "auth_internal.protection_key_suggestions(oid, jsonb) TABLE(statement text): stable unsafe plpgsql",
+        "auth_internal.protection_key_suggestions(oid, jsonb) TABLE(statement text): stable unsafe sql",
     ),
     ("public bearer_owner", "auth_internal.protection_memory(text) jsonb: immutable unsafe sql"),
     ("public bearer_owner", "auth_internal.protection_name(text) text: immutable unsafe sql"),
@@ -62,10 +57,5 @@ pub(super) const PROTECT_FUNCTIONS: &[(&str, &str)] = &[
     ),
     ("public bearer_owner", "auth_internal.protection_table_test(oid) text: stable unsafe sql"),
     ("public bearer_owner", "auth_internal.protection_test(oid, jsonb, boolean) text: stable unsafe sql"),
-    ("public bearer_owner", "auth_internal.protection_tree(oid) SETOF oid: stable unsafe sql"),
-    (
-        "public bearer_owner",
-        "auth_internal.protection_unique_keys(oid, smallint) TABLE(statement text): stable unsafe sql",
-    ),
     ("public bearer_owner", "auth_internal.refuse_protection(text, text) void: volatile unsafe plpgsql"),
 ];
