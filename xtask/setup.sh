@@ -109,7 +109,11 @@ esac
 case $purpose in
 install | test-all | test-postgres) ;;
 demo) need python3-jwt python3-cryptography ;;
-test | test-long) need python3-jwt python3-cryptography python3-venv pgbouncer pgtap ;;
+test | test-long)
+    need python3-jwt python3-cryptography python3-venv pgbouncer pgtap
+    # cargo-deny fetches advisories with git.
+    command -v git >/dev/null || need git ca-certificates
+    ;;
 bench) need python3-jwt python3-cryptography valgrind ;;
 *) fail "setup.sh: unknown purpose $purpose" ;;
 esac
