@@ -6,6 +6,8 @@
 set -eu
 major=$1
 prefix=$2
+# shellcheck source=xtask/postgresql_source.sh
+. "$(dirname "$0")/postgresql_source.sh"
 # Under another make PostgreSQL's would take itself for a part of it, and not make its headers first.
 unset MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
 
@@ -25,9 +27,9 @@ esac
 # The distributions that have this major, the most stable first; all of them sign their archives.
 case $major in
 15) suites='debian-security/bookworm-security debian/bookworm' ;;
-16) suites='ubuntu/noble-updates ubuntu/noble' ;;
-17) suites='debian-security/trixie-security debian/trixie' ;;
-18) suites='debian/forky ubuntu/resolute' ;;
+16) suites='ubuntu/noble-updates ubuntu/noble-security ubuntu/noble' ;;
+17) suites='debian-security/trixie-security debian/trixie ubuntu/questing-updates ubuntu/questing ubuntu/plucky' ;;
+18) suites='debian/forky ubuntu/resolute-updates ubuntu/resolute debian/sid' ;;
 *) fail "Nobody is known to have the source of PostgreSQL $major." ;;
 esac
 
@@ -43,59 +45,13 @@ rm -rf "$work"
 [ "$(cat "$prefix/built" 2>/dev/null)" != "$recipe" ] || exit 0
 begin=$(date +%s)
 
-# apt with a configuration of its own, whatever the machine's allows.
-apt() {
-    tool=$1
-    shift
-    "$tool" --quiet=2 -o "Dir::Etc::SourceList=$suite_dir/sources.list" -o Dir::Etc::SourceParts=/dev/null \
-        -o "Dir::State::Lists=$suite_dir/lists" -o "Dir::Cache=$suite_dir/archives" -o APT::Sandbox::User= \
-        -o Acquire::Languages=none -o Acquire::Retries=3 -o Debug::NoLocking=1 -o APT::Default-Release= \
-        -o Acquire::AllowInsecureRepositories=false -o Acquire::AllowDowngradeToInsecureRepositories=false \
-        -o Acquire::AllowWeakRepositories=false -o APT::Get::AllowUnauthenticated=false "$@"
-}
-
-# Fetches a file whose checksum is known.
-fetch() { /usr/lib/apt/apt-helper -o APT::Sandbox::User= download-file "$1" "$2" "SHA256:$3" >/dev/null; }
-
-# A line for sources.list.
-source_of() {
-    debian=/usr/share/keyrings/debian-archive-keyring.gpg
-    case $1 in
-    # What testing has is the newest when its Release file is past its date, too.
-    debian/forky) echo "deb-src [signed-by=$debian check-valid-until=no] http://deb.debian.org/debian forky main" ;;
-    debian/* | debian-security/*) echo "deb-src [signed-by=$debian] http://deb.debian.org/${1%/*} ${1#*/} main" ;;
-    ubuntu/*)
-        archive=http://archive.ubuntu.com/ubuntu
-        fetch $archive/pool/main/u/ubuntu-keyring/ubuntu-keyring_2023.11.28.1_all.deb "$suite_dir/keyring.deb" \
-            36de43b15853ccae0028e9a767613770c704833f82586f28eb262f0311adb8a8 || return 1
-        dpkg-deb --extract "$suite_dir/keyring.deb" "$suite_dir" || return 1
-        keyring=$suite_dir/usr/share/keyrings/ubuntu-archive-keyring.gpg
-        echo "deb-src [signed-by=$keyring] $archive ${1#*/} main"
-        ;;
-    esac
-}
-
-# Downloads the source package of one distribution.
-download_from() {
-    suite_dir=$work/$1
-    mkdir -p "$suite_dir/lists/partial" "$suite_dir/archives/partial"
-    cd "$suite_dir" && source_of "$1" >sources.list && apt apt-get update &&
-        apt apt-get source --download-only "postgresql-$major" >/dev/null
-}
-
 echo "==> fetching the source of PostgreSQL $major"
-found=
-for suite in $suites; do
-    if (download_from "$suite") >>"$prefix.log" 2>&1; then
-        found=$work/$suite
-        break
-    fi
-    echo "    $suite does not give it (see $prefix.log)"
-done
-[ -n "$found" ] || fail "None of these has the source of PostgreSQL $major, or none can be reached: $suites"
+# shellcheck disable=SC2086  # a list of words
+fetch_source "$major" "$work" "$prefix.log" $suites ||
+    fail "None of these gives the source of PostgreSQL $major (see $prefix.log):$tried"
 mkdir -p "$work/build"
 cd "$work"
-tar --extract --file "$(ls "$found"/postgresql-"$major"_*.orig.tar.*)"
+tar --extract --file "$tarball"
 source=$(ls -d "$work/postgresql-$major"*/)
 source=${source%/}
 rm -rf "$prefix"

@@ -109,7 +109,12 @@ esac
 case $purpose in
 install | test-all | test-postgres) ;;
 demo) need python3-jwt python3-cryptography ;;
-test | test-long) need python3-jwt python3-cryptography python3-venv pgbouncer pgtap ;;
+test | test-long)
+    need python3-jwt python3-cryptography python3-venv pgbouncer pgtap
+    # cargo-deny fetches advisories with git; a test signs an archive of its own.
+    command -v git >/dev/null || need git ca-certificates
+    command -v gpg-agent >/dev/null || need gpg gpg-agent gpgconf
+    ;;
 bench) need python3-jwt python3-cryptography valgrind ;;
 *) fail "setup.sh: unknown purpose $purpose" ;;
 esac

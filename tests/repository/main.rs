@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
 mod documents;
+mod postgresql_source;
 mod releases;
 mod sources;
 mod versions;

@@ -3,6 +3,7 @@
 mod bench;
 mod cli;
 mod demo;
+mod dependencies;
 mod error;
 mod extension;
 mod install;
@@ -17,6 +18,7 @@ mod server;
 mod server_user;
 mod test;
 mod test_all;
+mod virtual_env;
 mod watcher;
 
 pub use cli::run;

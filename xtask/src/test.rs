@@ -1,13 +1,12 @@
 //! Everything that must hold before a change is good.
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
 use crate::error::{Context, Error};
 use crate::extension::Extension;
 use crate::pg_config::PgConfig;
-use crate::{process, project, run_dir};
+use crate::{dependencies, process, project, virtual_env};
 
 /// Finds what is unsafe in the SQL of extensions.
 const PGSPOT: &str = "pgspot==0.9.4";
@@ -16,6 +15,7 @@ type Check = fn(&PgConfig) -> Result<(), Error>;
 
 const STEPS: &[(&str, Check)] = &[
     ("formatting", formatting),
+    ("dependencies (cargo-deny)", dependencies::check),
     ("lints", lints),
     ("unit tests", unit_tests),
     ("database tests", database_tests),
@@ -66,23 +66,6 @@ fn database_tests(pg_config: &PgConfig) -> Result<(), Error> {
 
 fn pgspot(pg_config: &PgConfig) -> Result<(), Error> {
     let extension = Extension::build(pg_config)?;
-    let python = python_with_pgspot()?;
-    process::run(Command::new(python).args(["-m", "pgspot"]).arg(&extension.install_script))
-}
-
-/// The interpreter of a virtual environment that has this version of pgspot.
-fn python_with_pgspot() -> Result<PathBuf, Error> {
-    let home = run_dir::create()?.join(PGSPOT.replace("==", "-"));
-    let python = home.join("bin/python");
-    if has_pgspot(&python) {
-        return Ok(python);
-    }
-    eprintln!("installing {PGSPOT} in {} …", home.display());
-    process::capture(Command::new("/usr/bin/python3").args(["-m", "venv", "--clear"]).arg(&home))?;
-    process::capture(Command::new(&python).args(["-m", "pip", "install", "--quiet", PGSPOT]))?;
-    Ok(python)
-}
-
-fn has_pgspot(python: &Path) -> bool {
-    process::capture(Command::new(python).args(["-c", "import pgspot.cli"])).is_ok()
+    let program = virtual_env::bin_with(PGSPOT, "pgspot")?.join("pgspot");
+    process::run(Command::new(program).arg(&extension.install_script))
 }
