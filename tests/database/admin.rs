@@ -105,7 +105,7 @@ fn t031_the_right_does_not_pass_through_somebody_elses_function() {
     // Whoever is one may use such a function.
     db.connect("administrator").run("select list_issuers_s()");
     // Execute alone is not enough.
-    superuser.run("grant execute on all functions in schema auth to tenant");
+    superuser.run("grant execute on all functions in schema auth, auth_internal to tenant");
     for (_, call) in calls() {
         assert_contains(
             db.tenant().refused(&format!("select {call}")),

@@ -66,7 +66,7 @@ fn sql_and_verify_agree_on_which_keys_are_alive() {
         }
         session.run("rollback");
         let due = "select count(*) from auth_internal.api_key_rotations";
-        session.run("set pg_bearer.api_key_rotation = '1 day'");
+        session.run("set pg_bearer.api_key_rotation = '1d'");
         let rotated = change.contains("replaced_by");
         assert_eq!(
             session.value(due).as_deref(),

@@ -71,4 +71,4 @@ begin
 end
 $$;
 comment on function auth.organization_columns is
-    'The tables of applications that have a column for the organization, and its number: the column that a policy compares with our functions, or else whose default is one of them, or else a uuid called org_id, organization_id or tenant_id. Several rows for a table with several of one sort. Administrators see all, owners those of their own tables. 42501 for anybody else.';
+    'The tables of applications that have a column for the organization, and its number: the column that a policy compares with our functions, or else whose default is one of them, or else one called org_id, organization_id or tenant_id of a type that auth.protect() takes. Several rows for a table with several of one sort. Administrators see all, owners those of their own tables. 42501 for anybody else.';

@@ -89,7 +89,7 @@ $$;
 comment on function auth_internal.column_has_index is 'Does an index find the rows with a value of this column, or are there partitions for single values of it?';
 
 -- The tables of applications and the column that says to which organization a row belongs: one that a policy compares
--- with our functions, or else one that they fill, or else a uuid with one of the usual names. Several rows for a table
+-- with our functions, or else one that they fill, or else one with a usual name and a type that there is a reader for. Several rows for a table
 -- with several of one sort. Expressions are read as node trees, in which no name can pass for something else.
 create or replace function auth_internal.organization_columns() returns table (source oid, org smallint)
     language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -116,13 +116,18 @@ create or replace function auth_internal.organization_columns() returns table (s
     policies as materialized (
         select p.polrelid as source, coalesce(p.polqual, p.polwithcheck)::text as nodes from pg_policy p),
     calls as materialized (
-        select p.source, p.nodes, substring(p.nodes from pattern.called)::smallint as org from policies p cross join pattern),
+        select p.source, m.parts[1]::smallint as org
+          from policies p cross join pattern cross join lateral regexp_matches(p.nodes, pattern.called, 'g') m (parts)),
     columns as (
-        select c.source, c.org, 1 as rank from calls c where c.org is not null
+        select c.source, c.org, 1 as rank from calls c
         union
-        select c.source, coalesce(substring(c.nodes from pattern.compared), substring(c.nodes from pattern.reversed))::smallint, 1
-          from calls c cross join pattern
-         where c.org is null and c.nodes ~ pattern.any_reader
+        select p.source, m.parts[1]::smallint, 1
+          from policies p
+         cross join pattern
+         cross join lateral (select regexp_matches(p.nodes, pattern.compared, 'g')
+                             union all
+                             select regexp_matches(p.nodes, pattern.reversed, 'g')) m (parts)
+         where p.source not in (select c.source from calls c) and p.nodes ~ pattern.any_reader
         union
         select d.adrelid, d.adnum, 2
           from pg_attrdef d
@@ -132,8 +137,8 @@ create or replace function auth_internal.organization_columns() returns table (s
         union
         select a.attrelid, a.attnum, 3
           from pg_attribute a
-         where a.attname in ('org_id', 'organization_id', 'tenant_id') and a.atttypid = 'uuid'::regtype
-           and a.attnum > 0 and not a.attisdropped),
+          join auth_internal.column_readers() r on r.kind = 'organization' and r.type = auth_internal.base_type(a.atttypid)
+         where a.attname in ('org_id', 'organization_id', 'tenant_id') and a.attnum > 0 and not a.attisdropped),
     ranked as (
         select k.source, k.org, rank() over (partition by k.source order by k.rank) as place
           from columns k join relations r on r.oid = k.source

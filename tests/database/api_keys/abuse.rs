@@ -149,7 +149,7 @@ fn t100_nobody_writes_keys_past_the_functions() {
         "make_api_key('service', 'x', null, null, null, null, null, null, null, null, null, null, null, null, null, null)",
     ] {
         for who in [Who::User("ada"), Who::Administrator, key.bearer()] {
-            let told = world.tell(&who, &format!("auth.{internal}"));
+            let told = world.tell(&who, &format!("auth_internal.{internal}"));
             assert!(told.starts_with("42501 permission denied for function "), "{who:?}: {internal}: {told}");
         }
     }
