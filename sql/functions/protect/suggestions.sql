@@ -78,7 +78,6 @@ comment on function auth_internal.protection_suggestions is 'Policies of somebod
 -- NOT NULL, foreign keys and unique keys of the table itself, for the organization.
 create or replace function auth_internal.protection_key_suggestions(source oid, settings jsonb) returns table (statement text)
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_column
 declare
     org record;
 begin
