@@ -7,7 +7,6 @@ create or replace function auth_internal.described_key(
     rate_limit integer, rate_period interval, metadata jsonb, role text, user_id text
 ) returns auth.api_keys
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
     -- All NULL. As a record, because linters take the fields of other types for unknown variables.
     described record := jsonb_populate_record(null::auth.api_keys, '{}');
@@ -113,10 +112,9 @@ create or replace function auth_internal.make_api_key(
     rate_limit integer, rate_period interval, metadata jsonb, role text, user_id text
 ) returns table (new_id uuid, new_name text, new_key text)
     language plpgsql set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
     its_org uuid := coalesce(org_id, auth.current_org());
-    permissions text[];
+    held text[];
     described record;
 begin
     if not auth_internal.is_unrestricted() then
@@ -124,16 +122,16 @@ begin
     elsif kind = 'secret' and its_org is null then
         perform auth_internal.refuse_key_argument('org_id', 'A secret key acts in an organization.');
     end if;
-    permissions := auth_internal.enter_api_keys(its_org);
+    held := auth_internal.enter_api_keys(its_org);
     described := auth_internal.described_key(kind, name, its_org, environment, scopes, workspace_id, expires_at,
         allowed_cidrs, allowed_origins, allowed_endpoints, allowed_tables, rate_limit, rate_period, metadata,
         role, user_id);
     perform auth_internal.demand_valid_key(described);
-    perform auth_internal.demand_own_width(described, permissions);
-    new_key := auth_internal.issue_key(described);
+    perform auth_internal.demand_own_width(described, held);
+    make_api_key.new_key := auth_internal.issue_key(described);
     perform auth_internal.demand_quota(its_org, 'new');
-    new_id := described.id;
-    new_name := described.name;
+    make_api_key.new_id := described.id;
+    make_api_key.new_name := described.name;
     return next;
 end
 $$;
@@ -166,7 +164,6 @@ create or replace function auth.import_api_key(
     prefix text default null, last4 text default null
 ) returns uuid
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
     described record;
 begin
@@ -209,12 +206,11 @@ comment on function auth_internal.decode_key_hash is 'The bytes of a SHA-256; 22
 -- A key that the caller may know of; one error for what is not there and what is somebody else's.
 create or replace function auth_internal.own_api_key(key_id uuid) returns auth.api_keys
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
     unrestricted boolean := auth_internal.is_unrestricted();
     found_key auth.api_keys;
 begin
-    select * into found_key from auth.api_keys k where k.id = key_id;
+    select * into found_key from auth.api_keys k where k.id = own_api_key.key_id;
     if found_key.id is null or auth.environment() = 'test' and found_key.environment <> 'test'
        or not unrestricted and (found_key.kind <> 'secret' or auth.is_member(found_key.org_id) is not true
                                 or auth_internal.acting_permissions(found_key.org_id) is null) then
@@ -228,12 +224,11 @@ comment on function auth_internal.own_api_key is 'A key that the caller may know
 -- As auth_internal.own_api_key(), with the organization and the key locked for a change.
 create or replace function auth_internal.lock_api_key(key_id uuid) returns auth.api_keys
     language plpgsql set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
     found_key auth.api_keys := auth_internal.own_api_key(key_id);
 begin
     perform auth_internal.lock_organization(found_key.org_id);
-    perform from auth.api_keys k where k.id = key_id for update;
+    perform from auth.api_keys k where k.id = lock_api_key.key_id for update;
     found_key := auth_internal.own_api_key(key_id);
     perform auth_internal.demand_not_ended(key_id);
     return found_key;
@@ -254,7 +249,6 @@ comment on function auth_internal.demand_not_ended is '55000 for a key that was 
 create or replace function auth.rotate_api_key(key_id uuid, grace interval default '0')
     returns table (id uuid, name text, key text)
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_column
 declare
     old record := auth_internal.lock_api_key(key_id);
     new record := old;
@@ -295,7 +289,6 @@ comment on function auth.rotate_api_key is
 
 create or replace function auth.revoke_api_key(key_id uuid, reason text default null) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
     old auth.api_keys := auth_internal.own_api_key(key_id);
     relation text;
@@ -310,7 +303,7 @@ begin
         perform auth_internal.refuse_api_key();
     end if;
     -- And the keys that it made, which may be its thief's; not those that a service made for others.
-    perform auth_internal.end_api_key(f.id, reason)
+    perform auth_internal.end_api_key(f.id, revoke_api_key.reason)
        from (with recursive family (id, kind) as (
                  select old.id, old.kind
                  union
@@ -333,7 +326,6 @@ create or replace function auth.update_api_key(
     rate_period interval default null, clear text[] default '{}'
 ) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
     old record := auth_internal.lock_api_key(key_id);
     new record := old;
@@ -367,7 +359,7 @@ begin
            allowed_origins = new.allowed_origins, allowed_endpoints = new.allowed_endpoints,
            allowed_tables = new.allowed_tables, metadata = new.metadata, rate_limit = new.rate_limit,
            rate_period = new.rate_period
-     where k.id = key_id;
+     where k.id = update_api_key.key_id;
     if old.expires_at <= clock_timestamp() and new.expires_at is distinct from old.expires_at then
         perform auth_internal.demand_quota(old.org_id, 'new');
     end if;

@@ -3,9 +3,8 @@
 create or replace function auth_internal.keys_in(its_org uuid)
     returns setof auth.api_keys
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_column
 declare
-    permissions text[];
+    held text[];
 begin
     if auth_internal.is_unrestricted() then
         return query
@@ -15,15 +14,16 @@ begin
         return;
     end if;
     its_org := coalesce(its_org, auth.current_org());
-    permissions := auth_internal.acting_permissions(its_org);
-    if permissions is null then
+    held := auth_internal.acting_permissions(its_org);
+    if held is null then
         perform auth_internal.refuse_target('organization');
     end if;
     return query
         select k.* from auth.api_keys k
          where k.org_id = its_org and k.kind = 'secret'
            and (auth.environment() is distinct from 'test' or k.environment = 'test')
-           and (auth_internal.permission_covers(permissions, 'api_keys.read') or auth_internal.permission_covers(permissions, 'api_keys.write')
+           and (auth_internal.permission_covers(held, 'api_keys.read')
+                or auth_internal.permission_covers(held, 'api_keys.write')
                 or k.id = auth.api_key_id()
                 or auth.api_key_id() is null and k.user_id = auth.user_id());
 end
@@ -64,7 +64,6 @@ comment on function auth.list_api_keys is
 create or replace function auth.list_api_key_usage(key_id uuid, since date default null)
     returns table (day date, uses bigint)
     language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_column
 declare
     shown auth.api_keys := auth_internal.own_api_key(list_api_key_usage.key_id);
 begin
@@ -112,7 +111,6 @@ create or replace function auth.set_api_key_settings(
     rate_period interval default '1 minute'
 ) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
     violated text;
 begin
@@ -143,7 +141,6 @@ comment on function auth.set_api_key_settings is
 create or replace function auth.list_api_key_settings()
     returns table (org_id uuid, key_prefix text, max_keys integer, rate_limit integer, rate_period interval)
     language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_column
 begin
     perform auth_internal.demand_unrestricted();
     return query select s.* from auth.api_key_settings s order by s.org_id;

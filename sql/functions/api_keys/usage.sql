@@ -1,7 +1,6 @@
 -- Adds what was counted, in the order of the keys, so that two calls cannot wait for each other.
 create or replace function auth_internal.record_api_key_uses(key_ids uuid[], uses bigint[], last_used_at timestamptz[]) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_column
 begin
     insert into auth.api_key_uses as u (key_id, last_used_at)
     select n.key_id, max(n.last_used_at)

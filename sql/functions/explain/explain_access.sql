@@ -68,7 +68,6 @@ create or replace function auth.explain_access(
     helper_search_path text default pg_catalog.current_setting('search_path')
 ) returns table (policy name, applies boolean, kind text, expression text, verdict text, functions jsonb, conclusion text)
     language plpgsql security definer set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
-#variable_conflict use_variable
 declare
     asked text := regexp_replace(lower(btrim(command)), '\s+', ' ', 'g');
     role_oid oid;
@@ -172,7 +171,6 @@ create or replace function auth.rows_visible_to(
     helper_search_path text default pg_catalog.current_setting('search_path')
 ) returns table (visible jsonb)
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
     role_oid oid;
     answer record;

@@ -101,7 +101,6 @@ create or replace function auth.assert_isolated(
     helper_search_path text default pg_catalog.current_setting('search_path')
 ) returns text
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
     most constant integer := 100;
     role_oid oid;

@@ -39,26 +39,25 @@ create or replace function auth.create_invitation(
     expires_in interval default '7 days'
 ) returns table (invitation_id uuid, token text, expires_at timestamptz)
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
     actor auth.roles := auth_internal.enter_organization(org_id, 'invitations.write');
     granted auth.roles := auth_internal.role_named(org_id, role);
     violated text;
 begin
     if workspace_id is not null then
-        perform from auth.workspaces w where w.id = workspace_id and w.org_id = org_id;
+        perform from auth.workspaces w where w.id = create_invitation.workspace_id and w.org_id = create_invitation.org_id;
         if not found then
             perform auth_internal.refuse_target('workspace');
         end if;
         perform auth_internal.demand_permission(actor, 'workspaces.write');
     end if;
     perform auth_internal.demand_grant(actor, granted);
-    token := 'inv_' || auth_internal.random_token();
-    expires_at := auth_internal.invitation_end(expires_in);
+    create_invitation.token := 'inv_' || auth_internal.random_token();
+    create_invitation.expires_at := auth_internal.invitation_end(expires_in);
     insert into auth.invitations (org_id, workspace_id, email, role_id, token_hash, created_by, expires_at)
-    values (org_id, workspace_id, lower(email collate "C"), granted.id, auth_internal.token_hash(token),
-            auth_internal.acting_user(), expires_at)
-    returning invitations.id into invitation_id;
+    values (create_invitation.org_id, create_invitation.workspace_id, lower(create_invitation.email collate "C"), granted.id,
+            auth_internal.token_hash(create_invitation.token), auth_internal.acting_user(), create_invitation.expires_at)
+    returning invitations.id into create_invitation.invitation_id;
     return next;
 exception
     when check_violation then
@@ -74,7 +73,6 @@ create or replace function auth.list_invitations(org_id uuid default null)
                    created_at timestamptz, expires_at timestamptz, accepted_at timestamptz,
                    accepted_by text, revoked_at timestamptz)
     language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_column
 declare
     its_org uuid := coalesce(list_invitations.org_id, auth.current_org());
 begin
@@ -92,14 +90,13 @@ comment on function auth.list_invitations is
 
 create or replace function auth.revoke_invitation(invitation_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
-    its_org uuid := (select i.org_id from auth.invitations i where i.id = invitation_id);
+    its_org uuid := (select i.org_id from auth.invitations i where i.id = revoke_invitation.invitation_id);
 begin
     perform auth_internal.demand_own(its_org, 'invitation');
     perform auth_internal.enter_organization(its_org, 'invitations.write');
     update auth.invitations i set revoked_at = coalesce(i.revoked_at, clock_timestamp())
-     where i.id = invitation_id and i.accepted_at is null;
+     where i.id = revoke_invitation.invitation_id and i.accepted_at is null;
     if not found then
         raise invalid_parameter_value using
             message = 'the invitation was accepted', hint = 'auth.remove_member() removes the member.';
@@ -146,7 +143,6 @@ comment on function auth_internal.invitation_holds is 'May this user accept it, 
 
 create or replace function auth.accept_invitation(token text) returns uuid
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
     invited text := auth_internal.invited_user();
     invitation auth.invitations;
@@ -154,7 +150,8 @@ declare
 begin
     -- The length first: texts so long that a regular expression cannot hold them are refused like all others.
     if octet_length(token) = 47 and token ~ '^inv_[A-Za-z0-9_-]{43}$' then
-        select i.* into invitation from auth.invitations i where i.token_hash = auth_internal.token_hash(token);
+        select i.* into invitation
+          from auth.invitations i where i.token_hash = auth_internal.token_hash(accept_invitation.token);
         locked := auth_internal.lock_organization(invitation.org_id);
     end if;
     -- Of several who show the token at once, one changes the row.

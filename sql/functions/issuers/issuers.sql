@@ -71,7 +71,6 @@ create or replace function auth.add_issuer(
     email_verified_claim text[] default '{email_verified}'
 ) returns uuid
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
     new_id uuid;
     violated text;
@@ -123,7 +122,6 @@ create or replace function auth.update_issuer(
     email_verified_claim text[] default null
 ) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
     old auth.issuers;
     violated text;
@@ -131,24 +129,24 @@ begin
     perform auth_internal.require_administrator();
     old := auth_internal.lock_issuer(issuer);
     update auth.issuers i set
-        audiences = coalesce(audiences, old.audiences),
-        algorithms = coalesce(algorithms, old.algorithms),
-        token_types = coalesce(token_types, old.token_types),
-        memberships_from_claims = coalesce(memberships_from_claims, old.memberships_from_claims),
-        allow_service_role = coalesce(allow_service_role, old.allow_service_role),
-        environment = coalesce(environment, old.environment),
-        leeway = coalesce(leeway, old.leeway),
-        max_lifetime = coalesce(max_lifetime, old.max_lifetime),
-        org_claim = coalesce(org_claim, old.org_claim),
-        workspace_claim = coalesce(workspace_claim, old.workspace_claim),
-        role_claim = coalesce(role_claim, old.role_claim),
-        org_role_claim = coalesce(org_role_claim, old.org_role_claim),
-        permissions_claim = coalesce(permissions_claim, old.permissions_claim),
-        scopes_claim = coalesce(scopes_claim, old.scopes_claim),
-        email_claim = coalesce(email_claim, old.email_claim),
-        org_ids = coalesce(org_ids, old.org_ids),
-        user_id_prefix = coalesce(user_id_prefix, old.user_id_prefix),
-        email_verified_claim = coalesce(email_verified_claim, old.email_verified_claim)
+        audiences = coalesce(update_issuer.audiences, old.audiences),
+        algorithms = coalesce(update_issuer.algorithms, old.algorithms),
+        token_types = coalesce(update_issuer.token_types, old.token_types),
+        memberships_from_claims = coalesce(update_issuer.memberships_from_claims, old.memberships_from_claims),
+        allow_service_role = coalesce(update_issuer.allow_service_role, old.allow_service_role),
+        environment = coalesce(update_issuer.environment, old.environment),
+        leeway = coalesce(update_issuer.leeway, old.leeway),
+        max_lifetime = coalesce(update_issuer.max_lifetime, old.max_lifetime),
+        org_claim = coalesce(update_issuer.org_claim, old.org_claim),
+        workspace_claim = coalesce(update_issuer.workspace_claim, old.workspace_claim),
+        role_claim = coalesce(update_issuer.role_claim, old.role_claim),
+        org_role_claim = coalesce(update_issuer.org_role_claim, old.org_role_claim),
+        permissions_claim = coalesce(update_issuer.permissions_claim, old.permissions_claim),
+        scopes_claim = coalesce(update_issuer.scopes_claim, old.scopes_claim),
+        email_claim = coalesce(update_issuer.email_claim, old.email_claim),
+        org_ids = coalesce(update_issuer.org_ids, old.org_ids),
+        user_id_prefix = coalesce(update_issuer.user_id_prefix, old.user_id_prefix),
+        email_verified_claim = coalesce(update_issuer.email_verified_claim, old.email_verified_claim)
      where i.id = old.id;
 exception
     when check_violation then

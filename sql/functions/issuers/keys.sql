@@ -5,7 +5,6 @@ create or replace function auth.list_jwt_keys(issuer text default null)
                    not_before timestamptz, not_after timestamptz, retired_until timestamptz,
                    created_at timestamptz, revoked_at timestamptz)
     language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_column
 begin
     perform auth_internal.require_administrator();
     return query
@@ -64,7 +63,6 @@ comment on function auth_internal.revoked_jwt_key is 'The key with this thumbpri
 create or replace function auth.load_jwks(issuer text, jwks text, grace interval default '0')
     returns table (key_id uuid, kid text, alg text, state text)
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_column
 declare
     the_issuer auth.issuers;
     new_key record;
@@ -113,7 +111,7 @@ begin
         end if;
         insert into auth.jwt_keys as k (issuer_id, kid, alg, public_jwk, thumbprint)
         values (the_issuer.id, new_key.kid, new_key.alg, new_key.public_jwk, new_key.thumbprint)
-        on conflict (issuer_id, thumbprint, alg) do update
+        on conflict on constraint jwt_keys_issuer_id_thumbprint_alg_key do update
            set kid = excluded.kid,
                public_jwk = excluded.public_jwk,
                state = case when k.disappeared then 'active' else k.state end,
@@ -141,7 +139,6 @@ create or replace function auth.add_jwt_key(
     not_before timestamptz default null, not_after timestamptz default null
 ) returns uuid
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
     the_issuer auth.issuers;
     parsed record;
@@ -157,7 +154,7 @@ begin
         raise invalid_parameter_value using message = 'not_after must be later than not_before';
     end if;
     the_issuer := auth_internal.lock_issuer(issuer);
-    select * into parsed from auth_internal.parse_jwt_key(key, alg, kid);
+    select * into parsed from auth_internal.parse_jwt_key(add_jwt_key.key, add_jwt_key.alg, add_jwt_key.kid);
     if auth_internal.revoked_jwt_key(the_issuer.id, parsed.thumbprint) is not null then
         raise unique_violation using
             message = 'this key was revoked and cannot come back', hint = 'Have the issuer make a new one.';
@@ -185,10 +182,9 @@ create or replace function auth.add_jwt_secret(
     not_before timestamptz default null, not_after timestamptz default null
 ) returns uuid
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
     the_issuer auth.issuers;
-    material bytea;
+    secret_bytes bytea;
     new_id uuid;
     violated text;
 begin
@@ -207,18 +203,18 @@ begin
         raise invalid_parameter_value using
             message = 'unknown encoding of the secret', hint = 'Use text, base64, base64url or hex.';
     end if;
-    material := auth_internal.decode_jwt_secret(secret, encoding);
-    perform auth_internal.check_jwt_secret(material, alg);
+    secret_bytes := auth_internal.decode_jwt_secret(secret, encoding);
+    perform auth_internal.check_jwt_secret(secret_bytes, alg);
     the_issuer := auth_internal.lock_issuer(issuer);
     if exists (select from auth.jwt_keys k join auth.jwt_secrets s on s.key_id = k.id
-                where k.issuer_id = the_issuer.id and k.state = 'revoked' and s.material = material) then
+                where k.issuer_id = the_issuer.id and k.state = 'revoked' and s.material = secret_bytes) then
         raise unique_violation using
             message = 'this secret was revoked and cannot come back', hint = 'Have the issuer make a new one.';
     end if;
     insert into auth.jwt_keys (issuer_id, kid, alg, not_before, not_after)
     values (the_issuer.id, kid, alg, not_before, not_after)
     returning jwt_keys.id into new_id;
-    insert into auth.jwt_secrets (key_id, material) values (new_id, material);
+    insert into auth.jwt_secrets (key_id, material) values (new_id, secret_bytes);
     return new_id;
 exception
     when unique_violation then

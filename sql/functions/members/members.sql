@@ -12,22 +12,24 @@ comment on function auth_internal.refuse_member is 'The error for a user who is 
 -- The organization must be locked, and the caller's right to do it known.
 create or replace function auth_internal.insert_member(org_id uuid, user_id text, role_id uuid, created_by text) returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
     violated text;
 begin
-    if exists (select from auth.memberships m where m.org_id = org_id and m.user_id = user_id) then
+    if exists (select from auth.memberships m
+                where m.org_id = insert_member.org_id and m.user_id = insert_member.user_id) then
         raise unique_violation using
             message = 'already a member', hint = 'auth.set_member_role() changes the role.';
     end if;
     -- Others must not add a user to so many that his sign-in takes long.
     if auth_internal.acting_user() <> user_id
-       and (select count(*) from (select from auth.memberships m where m.user_id = user_id limit 1000) c) >= 1000 then
+       and (select count(*) from (select from auth.memberships m
+                                   where m.user_id = insert_member.user_id limit 1000) c) >= 1000 then
         raise program_limit_exceeded using message = 'the user belongs to too many organizations';
     end if;
     insert into auth.memberships (user_id, org_id, role_id, suspended, created_by)
-    select user_id, org_id, role_id, o.disabled_at is not null, created_by
-      from auth.organizations o where o.id = org_id;
+    select insert_member.user_id, insert_member.org_id, insert_member.role_id, o.disabled_at is not null,
+           insert_member.created_by
+      from auth.organizations o where o.id = insert_member.org_id;
 exception
     when check_violation then
         get stacked diagnostics violated = constraint_name;
@@ -41,15 +43,17 @@ comment on function auth_internal.insert_member is 'Adds a member to a locked or
 
 create or replace function auth_internal.delete_member(org_id uuid, user_id text) returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 begin
     -- They are worth nothing now, and would be again if he came back.
     update auth.invitations i set revoked_at = clock_timestamp()
-     where i.org_id = org_id and i.created_by = user_id and i.accepted_at is null and i.revoked_at is null;
+     where i.org_id = delete_member.org_id and i.created_by = delete_member.user_id
+       and i.accepted_at is null and i.revoked_at is null;
     perform auth_internal.end_api_key(k.id, 'its user is no longer a member')
-       from auth.api_keys k where k.org_id = org_id and k.user_id = user_id and k.revoked_at is null;
-    delete from auth.workspace_memberships m where m.org_id = org_id and m.user_id = user_id;
-    delete from auth.memberships m where m.org_id = org_id and m.user_id = user_id;
+       from auth.api_keys k
+      where k.org_id = delete_member.org_id and k.user_id = delete_member.user_id and k.revoked_at is null;
+    delete from auth.workspace_memberships m
+     where m.org_id = delete_member.org_id and m.user_id = delete_member.user_id;
+    delete from auth.memberships m where m.org_id = delete_member.org_id and m.user_id = delete_member.user_id;
 end
 $$;
 comment on function auth_internal.delete_member is 'Removes a member of a locked organization, from its workspaces too, and revokes his open invitations.';
@@ -65,7 +69,6 @@ comment on function auth_internal.lower_workspace_roles is 'Gives a member of a 
 
 create or replace function auth.add_member(org_id uuid, user_id text, role text default 'member') returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
     actor auth.roles := auth_internal.enter_organization(org_id, 'members.write');
     granted auth.roles := auth_internal.role_named(org_id, role);
@@ -85,7 +88,6 @@ comment on function auth.add_member is
 
 create or replace function auth.set_member_role(org_id uuid, user_id text, role text) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
     actor auth.roles := auth_internal.enter_organization(org_id, 'members.write');
     old auth.roles := auth_internal.role_of(org_id, user_id);
@@ -100,7 +102,8 @@ begin
     if old.id = auth_internal.owner_role() and granted.id <> old.id then
         perform auth_internal.demand_other_owner(org_id, user_id);
     end if;
-    update auth.memberships m set role_id = granted.id where m.org_id = org_id and m.user_id = user_id;
+    update auth.memberships m set role_id = granted.id
+     where m.org_id = set_member_role.org_id and m.user_id = set_member_role.user_id;
     perform auth_internal.lower_workspace_roles(org_id, user_id, granted);
 end
 $$;
@@ -109,7 +112,6 @@ comment on function auth.set_member_role is
 
 create or replace function auth.remove_member(org_id uuid, user_id text) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
     leaves boolean := coalesce(user_id = auth_internal.acting_user(), false);
     actor auth.roles := auth_internal.enter_organization(org_id, case when leaves then null else 'members.write' end);
@@ -132,7 +134,6 @@ comment on function auth.remove_member is
 
 create or replace function auth.leave_organization(org_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 begin
     perform auth.remove_member(org_id, auth_internal.leaving_user());
 end
@@ -143,7 +144,6 @@ comment on function auth.leave_organization is
 create or replace function auth.list_members(org_id uuid default null)
     returns table (user_id text, role text, rank integer, created_at timestamptz, created_by text)
     language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_column
 declare
     its_org uuid := coalesce(list_members.org_id, auth.current_org());
 begin

@@ -67,14 +67,13 @@ create or replace function auth.register_membership_source(
     source regclass, user_column name, org_column name, role_column name default null
 ) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
     ids constant regtype[] := '{text,varchar,uuid,bigint,integer}';
 begin
     perform auth_internal.require_administrator();
     perform from pg_class c
       join pg_namespace n on n.oid = c.relnamespace and auth_internal.is_application_schema(n.nspname)
-      where c.oid = source and c.relkind = 'r' and c.relpersistence <> 't';
+      where c.oid = register_membership_source.source and c.relkind = 'r' and c.relpersistence <> 't';
     if not found then
         perform auth_internal.refuse_source('the source is not a plain table',
                                    'It can be no view, partitioned, foreign or temporary table, and none of pg_bearer.');
@@ -100,10 +99,9 @@ comment on function auth.register_membership_source is
 
 create or replace function auth.unregister_membership_source(source regclass) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 begin
     perform auth_internal.require_administrator();
-    delete from auth.membership_sources s where s.source = source;
+    delete from auth.membership_sources s where s.source = unregister_membership_source.source;
     if not found then
         perform auth_internal.refuse_source('the table is not registered', 'auth.list_membership_sources() shows those that are.');
     end if;

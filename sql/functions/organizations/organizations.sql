@@ -52,7 +52,6 @@ create or replace function auth.create_organization(
     owner_id text default null
 ) returns uuid
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
     owner text := auth_internal.owner_of_new(owner_id, external_id);
     new_id uuid;
@@ -87,7 +86,6 @@ create or replace function auth.update_organization(
     metadata jsonb default null
 ) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
     violated text;
 begin
@@ -96,11 +94,11 @@ begin
         perform auth_internal.demand_unrestricted();
     end if;
     update auth.organizations o
-       set name = coalesce(name, o.name),
-           slug = case when slug = '' then null else coalesce(slug, o.slug) end,
-           external_id = coalesce(external_id, o.external_id),
-           metadata = coalesce(metadata, o.metadata)
-     where o.id = org_id;
+       set name = coalesce(update_organization.name, o.name),
+           slug = case when update_organization.slug = '' then null else coalesce(update_organization.slug, o.slug) end,
+           external_id = coalesce(update_organization.external_id, o.external_id),
+           metadata = coalesce(update_organization.metadata, o.metadata)
+     where o.id = update_organization.org_id;
 exception
     when unique_violation then
         get stacked diagnostics violated = constraint_name;
@@ -115,13 +113,15 @@ comment on function auth.update_organization is
 
 create or replace function auth.disable_organization(org_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 begin
     perform auth_internal.demand_unrestricted();
     perform auth_internal.enter_organization(org_id, null);
-    update auth.organizations o set disabled_at = coalesce(o.disabled_at, clock_timestamp()) where o.id = org_id;
-    update auth.memberships m set suspended = true where m.org_id = org_id and not m.suspended;
-    update auth.workspace_memberships m set suspended = true where m.org_id = org_id and not m.suspended;
+    update auth.organizations o set disabled_at = coalesce(o.disabled_at, clock_timestamp())
+     where o.id = disable_organization.org_id;
+    update auth.memberships m set suspended = true
+     where m.org_id = disable_organization.org_id and not m.suspended;
+    update auth.workspace_memberships m set suspended = true
+     where m.org_id = disable_organization.org_id and not m.suspended;
 end
 $$;
 comment on function auth.disable_organization is
@@ -129,15 +129,14 @@ comment on function auth.disable_organization is
 
 create or replace function auth.enable_organization(org_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 begin
     perform auth_internal.demand_unrestricted();
     perform auth_internal.enter_organization(org_id, null);
-    update auth.organizations o set disabled_at = null where o.id = org_id;
-    update auth.memberships m set suspended = false where m.org_id = org_id and m.suspended;
+    update auth.organizations o set disabled_at = null where o.id = enable_organization.org_id;
+    update auth.memberships m set suspended = false where m.org_id = enable_organization.org_id and m.suspended;
     update auth.workspace_memberships m set suspended = false
       from auth.workspaces w
-     where m.org_id = org_id and m.suspended and w.id = m.workspace_id and w.disabled_at is null;
+     where m.org_id = enable_organization.org_id and m.suspended and w.id = m.workspace_id and w.disabled_at is null;
 end
 $$;
 comment on function auth.enable_organization is
@@ -145,20 +144,19 @@ comment on function auth.enable_organization is
 
 create or replace function auth.delete_organization(org_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
     actor auth.roles := auth_internal.enter_organization(org_id, null);
 begin
     perform auth_internal.demand_ownership(actor);
     -- What was counted of them stays until auth.purge_api_keys(): the recorder waits for no tenant.
-    delete from auth.api_keys k where k.org_id = org_id;
-    delete from auth.api_key_settings s where s.org_id = org_id;
-    delete from auth.invitations i where i.org_id = org_id;
-    delete from auth.workspace_memberships m where m.org_id = org_id;
-    delete from auth.memberships m where m.org_id = org_id;
-    delete from auth.workspaces w where w.org_id = org_id;
-    delete from auth.roles r where r.org_id = org_id;
-    delete from auth.organizations o where o.id = org_id;
+    delete from auth.api_keys k where k.org_id = delete_organization.org_id;
+    delete from auth.api_key_settings s where s.org_id = delete_organization.org_id;
+    delete from auth.invitations i where i.org_id = delete_organization.org_id;
+    delete from auth.workspace_memberships m where m.org_id = delete_organization.org_id;
+    delete from auth.memberships m where m.org_id = delete_organization.org_id;
+    delete from auth.workspaces w where w.org_id = delete_organization.org_id;
+    delete from auth.roles r where r.org_id = delete_organization.org_id;
+    delete from auth.organizations o where o.id = delete_organization.org_id;
 end
 $$;
 comment on function auth.delete_organization is
@@ -166,7 +164,6 @@ comment on function auth.delete_organization is
 
 create or replace function auth.transfer_ownership(org_id uuid, user_id text) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
     actor auth.roles := auth_internal.enter_organization(org_id, null);
     former text := auth_internal.acting_user();
@@ -176,12 +173,13 @@ begin
     if user_id = former then
         raise invalid_parameter_value using message = 'the new owner must be somebody else';
     end if;
-    update auth.memberships m set role_id = auth_internal.owner_role() where m.org_id = org_id and m.user_id = user_id;
+    update auth.memberships m set role_id = auth_internal.owner_role()
+     where m.org_id = transfer_ownership.org_id and m.user_id = transfer_ownership.user_id;
     if not found then
         perform auth_internal.refuse_member();
     end if;
     update auth.memberships m set role_id = lower.id
-     where m.org_id = org_id and m.user_id = former;
+     where m.org_id = transfer_ownership.org_id and m.user_id = former;
     perform auth_internal.lower_workspace_roles(org_id, former, lower);
 end
 $$;
@@ -192,7 +190,6 @@ create or replace function auth.list_organizations()
     returns table (org_id uuid, slug text, name text, external_id text, metadata jsonb, role text,
                    disabled_at timestamptz, created_at timestamptz)
     language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_column
 begin
     if auth_internal.is_unrestricted() then
         return query

@@ -65,28 +65,27 @@ comment on function auth_internal.refuse_api_key is '42501 for the identity of a
 -- Ends a key without waiting for whoever holds its row, who might be its thief.
 create or replace function auth_internal.end_api_key(key_id uuid, reason text) returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
     is_held boolean;
 begin
-    perform from auth.api_key_revocations r where r.key_id = key_id;
+    perform from auth.api_key_revocations r where r.key_id = end_api_key.key_id;
     if found then
         return;
     end if;
     begin
-        perform from auth.api_keys k where k.id = key_id and k.revoked_at is null for update skip locked;
+        perform from auth.api_keys k where k.id = end_api_key.key_id and k.revoked_at is null for update skip locked;
         is_held := not found;
     exception when serialization_failure then
         is_held := true;
     end;
     if is_held then
         insert into auth.api_key_revocations (key_id, revoked_by, revoke_reason)
-        select key_id, auth_internal.acting_user(), reason
-          from auth.api_keys k where k.id = key_id and k.revoked_at is null;
+        select end_api_key.key_id, auth_internal.acting_user(), end_api_key.reason
+          from auth.api_keys k where k.id = end_api_key.key_id and k.revoked_at is null;
     else
         update auth.api_keys k
-           set revoked_at = clock_timestamp(), revoked_by = auth_internal.acting_user(), revoke_reason = reason
-         where k.id = key_id;
+           set revoked_at = clock_timestamp(), revoked_by = auth_internal.acting_user(), revoke_reason = end_api_key.reason
+         where k.id = end_api_key.key_id;
     end if;
 end
 $$;

@@ -6,7 +6,6 @@ create or replace function auth_internal.protection_settings(
     resource text, roles name[], all_orgs boolean, single_login boolean
 ) returns jsonb
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
     settings constant jsonb := jsonb_build_object('organization', org_column, 'workspace', workspace_column, 'owner', owner_column,
                                          'environment', environment_column, 'resource', resource,
@@ -62,7 +61,6 @@ comment on function auth_internal.refuse_protection is 'The error for a bad argu
 -- 22023 for what cannot be protected, 0A000 where only a part cannot.
 create or replace function auth_internal.protection_demand_table(source regclass) returns void
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
     foreign_table regclass;
 begin
@@ -88,7 +86,6 @@ comment on function auth_internal.protection_demand_table is '22023 or 0A000 for
 -- 22023 unless the columns are there, different, stored, compared exactly and of a type that the identity has.
 create or replace function auth_internal.protection_demand_columns(source regclass, settings jsonb) returns void
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
     the_column record;
     argument text;
@@ -134,7 +131,6 @@ comment on function auth_internal.protection_demand_columns is '22023 for column
 create or replace function auth_internal.protection_changes(source oid, settings jsonb, inherited jsonb)
     returns table (part text, statement text)
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_column
 declare
     the_table constant regclass := protection_changes.source;
     before constant jsonb := auth_internal.protection_of(protection_changes.source);
@@ -187,7 +183,6 @@ comment on function auth_internal.protection_changes is 'The statements that one
 -- The statements for policies of one table; 42710 when somebody else's has the name of one of ours.
 create or replace function auth_internal.protection_policy_changes(source oid, settings jsonb) returns table (statement text)
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_column
 declare
     the_table constant regclass := protection_policy_changes.source;
     target record;

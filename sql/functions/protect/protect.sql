@@ -7,7 +7,6 @@ create or replace function auth.protect(
     dry_run boolean default false, all_orgs boolean default false, single_login boolean default false
 ) returns table (step integer, action text, statement text)
     language plpgsql set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
-#variable_conflict use_variable
 declare
     quoting constant text := current_setting('quote_all_identifiers');
     settings jsonb;
@@ -98,7 +97,6 @@ comment on function auth_internal.protection_advice is 'All that auth.protect() 
 create or replace function auth.unprotect(source regclass, dry_run boolean default false)
     returns table (step integer, action text, statement text)
     language plpgsql set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
-#variable_conflict use_variable
 declare
     quoting constant text := current_setting('quote_all_identifiers');
     statements text[];
@@ -184,7 +182,6 @@ create or replace function auth.protected_tables() returns table (
     roles name[], all_orgs boolean, single_login boolean, intact boolean
 )
     language plpgsql stable security definer set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
-#variable_conflict use_column
 declare
     quoting constant text := current_setting('quote_all_identifiers');
 begin

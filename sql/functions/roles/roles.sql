@@ -103,7 +103,6 @@ create or replace function auth.define_role(
     grantable text[] default null
 ) returns uuid
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
     actor auth.roles := auth_internal.enter_roles(org_id);
     old auth.roles := auth_internal.role_in(org_id, name);
@@ -141,7 +140,6 @@ comment on function auth.define_role is
 
 create or replace function auth.drop_role(name text, org_id uuid default null) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
     actor auth.roles := auth_internal.enter_roles(org_id);
     old auth.roles := auth_internal.role_in(org_id, name);
@@ -173,7 +171,6 @@ comment on function auth.drop_role is
 create or replace function auth_internal.roles_in(its_org uuid)
     returns table (role text, org_id uuid, rank integer, permissions text[], grantable text[], builtin boolean)
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_column
 begin
     if its_org is not null then
         perform auth_internal.read_organization(its_org, 'roles.read');

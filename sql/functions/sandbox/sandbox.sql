@@ -6,7 +6,6 @@ create or replace function auth.purge_sandbox(
     tables regclass[], trigger_search_path text default pg_catalog.current_setting('search_path')
 ) returns table (source regclass, deleted bigint)
     language plpgsql set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_column
 declare
     remaining oid[];
     place name;
@@ -23,17 +22,17 @@ begin
     end if;
     while cardinality(remaining) > 0 loop
         -- Rows that refer to others go before them.
-        select r.t::regclass, auth.environment_column(r.t) into source, place
+        select r.t::regclass, auth.environment_column(r.t) into purge_sandbox.source, place
           from unnest(remaining) with ordinality as r (t, n)
          order by exists (select from pg_constraint k
                            where k.contype = 'f' and k.confrelid = r.t and k.conrelid <> r.t
                              and k.conrelid = any (remaining)), r.n
          limit 1;
         perform set_config('search_path', trigger_search_path, true);
-        execute pg_catalog.format('delete from %s where %I operator(pg_catalog.=) ''test''', source, place);
-        get diagnostics deleted = row_count;
+        execute pg_catalog.format('delete from %s where %I operator(pg_catalog.=) ''test''', purge_sandbox.source, place);
+        get diagnostics purge_sandbox.deleted = row_count;
         perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-        remaining := array_remove(remaining, source::oid);
+        remaining := array_remove(remaining, purge_sandbox.source::oid);
         return next;
     end loop;
 end

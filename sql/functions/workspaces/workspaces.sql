@@ -5,7 +5,6 @@ create or replace function auth.create_workspace(
     org_id uuid, name text, slug text default null, metadata jsonb default '{}'
 ) returns uuid
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
     actor auth.roles := auth_internal.enter_organization(org_id, 'workspaces.write');
     new_id uuid;
@@ -36,16 +35,15 @@ create or replace function auth.update_workspace(
     workspace_id uuid, name text default null, slug text default null, metadata jsonb default null
 ) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
     violated text;
 begin
     perform auth_internal.enter_workspace(workspace_id, 'workspaces.write');
     update auth.workspaces w
-       set name = coalesce(name, w.name),
-           slug = case when slug = '' then null else coalesce(slug, w.slug) end,
-           metadata = coalesce(metadata, w.metadata)
-     where w.id = workspace_id;
+       set name = coalesce(update_workspace.name, w.name),
+           slug = case when update_workspace.slug = '' then null else coalesce(update_workspace.slug, w.slug) end,
+           metadata = coalesce(update_workspace.metadata, w.metadata)
+     where w.id = update_workspace.workspace_id;
 exception
     when unique_violation then
         raise unique_violation using message = 'this slug is taken';
@@ -59,11 +57,12 @@ comment on function auth.update_workspace is
 
 create or replace function auth.disable_workspace(workspace_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 begin
     perform auth_internal.enter_workspace(workspace_id, 'workspaces.write');
-    update auth.workspaces w set disabled_at = coalesce(w.disabled_at, clock_timestamp()) where w.id = workspace_id;
-    update auth.workspace_memberships m set suspended = true where m.workspace_id = workspace_id and not m.suspended;
+    update auth.workspaces w set disabled_at = coalesce(w.disabled_at, clock_timestamp())
+     where w.id = disable_workspace.workspace_id;
+    update auth.workspace_memberships m set suspended = true
+     where m.workspace_id = disable_workspace.workspace_id and not m.suspended;
 end
 $$;
 comment on function auth.disable_workspace is
@@ -71,13 +70,12 @@ comment on function auth.disable_workspace is
 
 create or replace function auth.enable_workspace(workspace_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 begin
     perform auth_internal.enter_workspace(workspace_id, 'workspaces.write');
-    update auth.workspaces w set disabled_at = null where w.id = workspace_id;
+    update auth.workspaces w set disabled_at = null where w.id = enable_workspace.workspace_id;
     update auth.workspace_memberships m set suspended = false
       from auth.organizations o
-     where m.workspace_id = workspace_id and m.suspended and o.id = m.org_id and o.disabled_at is null;
+     where m.workspace_id = enable_workspace.workspace_id and m.suspended and o.id = m.org_id and o.disabled_at is null;
 end
 $$;
 comment on function auth.enable_workspace is
@@ -85,14 +83,13 @@ comment on function auth.enable_workspace is
 
 create or replace function auth.delete_workspace(workspace_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 begin
     perform auth_internal.enter_workspace(workspace_id, 'workspaces.write');
     update auth.invitations i set revoked_at = clock_timestamp()
-     where i.org_id = auth_internal.workspace_org(workspace_id)
-       and i.workspace_id = workspace_id and i.accepted_at is null and i.revoked_at is null;
-    delete from auth.workspace_memberships m where m.workspace_id = workspace_id;
-    delete from auth.workspaces w where w.id = workspace_id;
+     where i.org_id = auth_internal.workspace_org(delete_workspace.workspace_id)
+       and i.workspace_id = delete_workspace.workspace_id and i.accepted_at is null and i.revoked_at is null;
+    delete from auth.workspace_memberships m where m.workspace_id = delete_workspace.workspace_id;
+    delete from auth.workspaces w where w.id = delete_workspace.workspace_id;
 end
 $$;
 comment on function auth.delete_workspace is
@@ -102,17 +99,18 @@ comment on function auth.delete_workspace is
 create or replace function auth_internal.insert_workspace_member(workspace_id uuid, user_id text, role_id uuid, created_by text)
     returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 begin
     if exists (select from auth.workspace_memberships m
-                where m.workspace_id = workspace_id and m.user_id = user_id) then
+                where m.workspace_id = insert_workspace_member.workspace_id
+                  and m.user_id = insert_workspace_member.user_id) then
         raise unique_violation using
             message = 'already a member', hint = 'auth.set_workspace_member_role() changes the role.';
     end if;
     insert into auth.workspace_memberships (user_id, workspace_id, org_id, role_id, suspended, created_by)
-    select m.user_id, w.id, w.org_id, role_id, m.suspended or w.disabled_at is not null, created_by
+    select m.user_id, w.id, w.org_id, insert_workspace_member.role_id, m.suspended or w.disabled_at is not null,
+           insert_workspace_member.created_by
       from auth.workspaces w join auth.memberships m on m.org_id = w.org_id
-     where w.id = workspace_id and m.user_id = user_id;
+     where w.id = insert_workspace_member.workspace_id and m.user_id = insert_workspace_member.user_id;
     if not found then
         perform auth_internal.refuse_member();
     end if;
@@ -124,13 +122,12 @@ comment on function auth_internal.insert_workspace_member is
 -- The role of a member of a workspace; 22023 when he is none.
 create or replace function auth_internal.workspace_role_of(workspace_id uuid, user_id text) returns auth.roles
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
     its_role auth.roles;
 begin
     select r.* into its_role
       from auth.workspace_memberships m cross join lateral auth_internal.live_role(m.role_id) r
-     where m.workspace_id = workspace_id and m.user_id = user_id;
+     where m.workspace_id = workspace_role_of.workspace_id and m.user_id = workspace_role_of.user_id;
     if not found then
         perform auth_internal.refuse_member();
     end if;
@@ -143,7 +140,6 @@ comment on function auth_internal.workspace_role_of is
 create or replace function auth.add_workspace_member(workspace_id uuid, user_id text, role text default 'member')
     returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
     actor auth.roles := auth_internal.enter_workspace(workspace_id, 'workspaces.write');
     granted auth.roles := auth_internal.role_named(auth_internal.workspace_org(workspace_id), role);
@@ -157,7 +153,6 @@ comment on function auth.add_workspace_member is
 
 create or replace function auth.set_workspace_member_role(workspace_id uuid, user_id text, role text) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
     actor auth.roles := auth_internal.enter_workspace(workspace_id, 'workspaces.write');
     old auth.roles := auth_internal.workspace_role_of(workspace_id, user_id);
@@ -171,7 +166,7 @@ begin
     end if;
     perform auth_internal.demand_grant(actor, granted);
     update auth.workspace_memberships m set role_id = granted.id
-     where m.workspace_id = workspace_id and m.user_id = user_id;
+     where m.workspace_id = set_workspace_member_role.workspace_id and m.user_id = set_workspace_member_role.user_id;
 end
 $$;
 comment on function auth.set_workspace_member_role is
@@ -179,7 +174,6 @@ comment on function auth.set_workspace_member_role is
 
 create or replace function auth.remove_workspace_member(workspace_id uuid, user_id text) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 declare
     leaves boolean := coalesce(user_id = auth_internal.acting_user(), false);
     actor auth.roles := auth_internal.enter_workspace(workspace_id, case when leaves then null else 'workspaces.write' end);
@@ -190,9 +184,11 @@ begin
     end if;
     perform auth_internal.end_api_key(k.id, 'its user is no longer a member')
        from auth.api_keys k
-      where k.org_id = auth_internal.workspace_org(workspace_id) and k.workspace_id = workspace_id
-        and k.user_id = user_id and k.revoked_at is null;
-    delete from auth.workspace_memberships m where m.workspace_id = workspace_id and m.user_id = user_id;
+      where k.org_id = auth_internal.workspace_org(remove_workspace_member.workspace_id)
+        and k.workspace_id = remove_workspace_member.workspace_id
+        and k.user_id = remove_workspace_member.user_id and k.revoked_at is null;
+    delete from auth.workspace_memberships m
+     where m.workspace_id = remove_workspace_member.workspace_id and m.user_id = remove_workspace_member.user_id;
 end
 $$;
 comment on function auth.remove_workspace_member is
@@ -200,7 +196,6 @@ comment on function auth.remove_workspace_member is
 
 create or replace function auth.leave_workspace(workspace_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_variable
 begin
     perform auth.remove_workspace_member(workspace_id, auth_internal.leaving_user());
 end
@@ -213,7 +208,6 @@ create or replace function auth_internal.workspaces_in(its_org uuid)
     returns table (workspace_id uuid, org_id uuid, slug text, name text, metadata jsonb, role text,
                    disabled_at timestamptz, created_at timestamptz)
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_column
 declare
     actor auth.roles := auth_internal.read_organization(its_org, null);
     all_of_them boolean := auth_internal.permission_covers(actor.permissions, 'workspaces.write') is true;
@@ -241,7 +235,6 @@ comment on function auth.list_workspaces is
 create or replace function auth.list_workspace_members(workspace_id uuid)
     returns table (user_id text, role text, created_at timestamptz, created_by text)
     language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
-#variable_conflict use_column
 declare
     its_org uuid := auth_internal.workspace_org(list_workspace_members.workspace_id);
     actor auth.roles;
