@@ -62,6 +62,47 @@ fn versions_differ_in_one_module() {
     );
 }
 
+#[test]
+fn what_headers_say_is_written_down_in_that_module_alone() {
+    let rule: Rule = |file| {
+        if !file.is_in("src") || file.is_in(HOME) {
+            return Vec::new();
+        }
+        let is_number = |text: &str| text.trim_start_matches('-').starts_with(|c: char| c.is_ascii_digit());
+        // A number of a type of C's or Postgres's, or of an object in the catalogs.
+        let copies = |line: &str| {
+            let constant = line.split_once("const ").and_then(|(_, rest)| rest.split_once(" = "));
+            let of_c = |kind: &str| kind.contains(": c_") || kind.contains("pg_sys::");
+            constant.is_some_and(|(kind, value)| of_c(kind) && is_number(value))
+                || ["Oid::from_u32(", "Oid::from("]
+                    .iter()
+                    .any(|start| line.split(start).skip(1).any(is_number))
+        };
+        let declares = |line: &str| line.contains("extern \"C") && !line.contains("fn ");
+        // A comment is often all there is to see of it.
+        let tells = |line: &str| line.contains("15 to 18") || line.contains("by its number in");
+        let code = file.code().filter(|(_, line)| copies(line) || declares(line));
+        let text = file.text.lines().enumerate().filter(|(_, line)| tells(line));
+        code.chain(text.map(|(index, line)| (index + 1, line)))
+            .map(|(number, line)| format!("{number}: {line}"))
+            .collect()
+    };
+    let path = "src/pg/ffi/worker.rs";
+    hold(
+        rule,
+        &[
+            (path, "const STATEMENT_TIMEOUT: c_int = 3;"),
+            (path, "const NO_SUBTRANSACTION: pg_sys::SubTransactionId = 0;"),
+            (path, "    const C_LANGUAGE: pg_sys::Oid = pg_sys::Oid::from_u32(13);"),
+            (path, "if family == pg_sys::Oid::from(1994) {"),
+            (path, "/// The lock, by its number in lwlocknames.\nconst LOCK: usize = 21;"),
+            (path, "/// As in 15 to 18.\nconst LOCK: usize = 21;"),
+            (path, "unsafe extern \"C-unwind\" {\n    fn die(signal: c_int);\n}"),
+            (path, "    unsafe extern \"C\" {"),
+        ],
+    );
+}
+
 /// The conditions about versions that hold for an unknown one, too: what is negated, and what is asked where both
 /// answers are compiled. A negation that refuses to compile is none of them.
 fn open_conditions(code: &str) -> Vec<String> {

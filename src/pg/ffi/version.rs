@@ -1,11 +1,11 @@
-//! Everything that differs between major versions of Postgres.
+//! Everything that differs between major versions of Postgres, or could differ without the compiler noticing.
 //!
 //! Each difference names every version, so that one that is added does not compile before somebody has looked at
 //! all of them, and is mistaken for none of its predecessors.
 
 use super::executor::{enter, leave, previous_run};
 use pgrx::pg_sys;
-use std::ffi::{CStr, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 
 #[cfg(not(any(feature = "pg15", feature = "pg16", feature = "pg17", feature = "pg18")))]
 compile_error!("a feature has to say for which PostgreSQL this is built: pg15, pg16, pg17 or pg18");
@@ -31,7 +31,57 @@ const _: () = assert!(
     "the headers are those of another major version than the one that the feature names"
 );
 
-// Called without a guard, as in executor.rs.
+/// What the bindings have no names for. Look each of them up in the sources of a new version.
+#[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17", feature = "pg18"))]
+mod numbers {
+    use pgrx::pg_sys::{Oid, SubTransactionId};
+    use std::ffi::c_int;
+
+    /// The timeout of a statement: TimeoutId of timeout.h.
+    pub(in crate::pg::ffi) const STATEMENT_TIMEOUT: c_int = 3;
+    /// The lock that guards the directory of shared memory: lwlocknames.txt, from 17 on lwlocklist.h.
+    pub(in crate::pg::ffi) const ADDIN_SHMEM_INIT_LOCK: usize = 21;
+    /// The `createSubid` of a portal that an earlier transaction left: InvalidSubTransactionId of c.h.
+    pub(in crate::pg::ffi) const NO_SUBTRANSACTION: SubTransactionId = 0;
+    /// The `datconnlimit` of a database that was not dropped completely: DATCONNLIMIT_INVALID_DB of pg_database.h,
+    /// which the first minor releases of 15 do not have.
+    pub(in crate::pg::ffi) const INVALID_DATABASE: i32 = -2;
+    /// The operator `uuid = uuid`: pg_operator.dat.
+    pub(in crate::pg::ffi) const UUID_EQ: Oid = Oid::from_u32(2972);
+    /// The btree operator family of uuids: pg_opfamily.dat.
+    pub(in crate::pg::ffi) const UUID_FAMILY: Oid = Oid::from_u32(2968);
+    /// pg_language.dat.
+    pub(in crate::pg::ffi) const C_LANGUAGE: Oid = Oid::from_u32(13);
+    pub(in crate::pg::ffi) const SQL_LANGUAGE: Oid = Oid::from_u32(14);
+}
+pub(super) use numbers::*;
+
+// Not in the bindings: timeout.h.
+#[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17", feature = "pg18"))]
+unsafe extern "C-unwind" {
+    pub(super) fn enable_timeout_after(timeout: c_int, milliseconds: c_int);
+}
+
+// In the bindings, too, whose wrappers do too much for these: they guard each call with a setjmp, catch errors of
+// the command and raise other ones in their place, without position, context and names of constraints. Whoever
+// calls one of these has nothing that needs dropping when an error jumps over it. Each is used where the bindings
+// say what type it has: as a hook, or as the handler of a signal.
+unsafe extern "C-unwind" {
+    pub(super) fn SignalHandlerForConfigReload(signal: c_int);
+    pub(super) fn SignalHandlerForShutdownRequest(signal: c_int);
+    pub(super) fn die(signal: c_int);
+    pub(super) fn standard_ExecutorFinish(query: *mut pg_sys::QueryDesc);
+    pub(super) fn standard_ProcessUtility(
+        statement: *mut pg_sys::PlannedStmt,
+        query: *const c_char,
+        read_only_tree: bool,
+        context: pg_sys::ProcessUtilityContext::Type,
+        params: pg_sys::ParamListInfo,
+        environment: *mut pg_sys::QueryEnvironment,
+        destination: *mut pg_sys::DestReceiver,
+        completion: *mut pg_sys::QueryCompletion,
+    );
+}
 #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
 unsafe extern "C-unwind" {
     fn standard_ExecutorRun(
@@ -49,6 +99,13 @@ unsafe extern "C-unwind" {
         count: u64,
     );
 }
+
+// The same; it cannot raise at all. A reader that policies call for each row asks it.
+unsafe extern "C" {
+    pub(super) fn GetCurrentStatementStartTimestamp() -> pg_sys::TimestampTz;
+}
+// It is what the bindings say.
+const _: unsafe fn() -> pg_sys::TimestampTz = pg_sys::GetCurrentStatementStartTimestamp;
 
 /// Settings that not all versions have and that could end a background worker, with the values that it needs.
 #[cfg(any(feature = "pg15", feature = "pg16"))]
@@ -107,6 +164,17 @@ pub(super) fn may_become(user: pg_sys::Oid, role: pg_sys::Oid) -> bool {
         let may = pg_sys::member_can_set_role(user, role);
         may
     }
+}
+
+/// Is this column computed when it is read, so that no row holds it?
+#[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
+pub(super) fn is_virtual(_table: pg_sys::Oid, _column: pg_sys::AttrNumber) -> bool {
+    false
+}
+#[cfg(feature = "pg18")]
+pub(super) fn is_virtual(table: pg_sys::Oid, column: pg_sys::AttrNumber) -> bool {
+    // SAFETY: a catalog look-up in a transaction.
+    unsafe { pg_sys::get_attgenerated(table, column) as u8 == pg_sys::ATTRIBUTE_GENERATED_VIRTUAL }
 }
 
 /// Runs a started query to its end.

@@ -4,7 +4,10 @@
 //! The worker acts as the server, has no identity, and calls one function, by its oid and only if
 //! `bearer_owner` owns it: nothing that others have created runs with its rights.
 
-use super::version::{self, handle_signal};
+use super::version::{
+    self, INVALID_DATABASE, STATEMENT_TIMEOUT, SignalHandlerForConfigReload, SignalHandlerForShutdownRequest,
+    die, enable_timeout_after, handle_signal,
+};
 use crate::pg::settings;
 use crate::pg::usage::recording;
 use crate::pg::usage::table::Uses;
@@ -15,13 +18,11 @@ use std::ffi::{CStr, c_char, c_int};
 use std::time::{Duration, Instant};
 
 /// Seconds after which the postmaster starts a launcher that failed again.
-const RESTART_AFTER: c_int = 10;
+const RESTART_AFTER: u8 = 10;
 /// The longest time between two attempts with a database in which recording fails.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// Workers that follow one another in the same database before it is another one's turn.
 const MOST_RUNS: u64 = 10;
-/// How the catalog marks a database that was not dropped completely.
-const INVALID_DATABASE: i32 = -2;
 
 /// What the worker sets for itself, whatever the owner of the database has stored for it. A background worker
 /// loads no libraries for its session and fires no login triggers, and the other timeouts are for sessions.
@@ -40,23 +41,11 @@ const PINNED: [(&CStr, &CStr); 9] = [
     (c"row_security", c"on"),
 ];
 
-unsafe extern "C-unwind" {
-    // Declared once more as what they are, signal handlers: the bindings' wrappers do too much for one.
-    fn SignalHandlerForConfigReload(signal: c_int);
-    fn SignalHandlerForShutdownRequest(signal: c_int);
-    fn die(signal: c_int);
-    // Not in the bindings.
-    fn enable_timeout_after(timeout: c_int, milliseconds: c_int);
-}
-
-/// The timeout of a statement, by its number in 15 to 18.
-const STATEMENT_TIMEOUT: c_int = 3;
-
 /// Has the postmaster start the launcher. Called from `_PG_init`, and only while the server is loading the
 /// library at its start.
 pub(in crate::pg) fn register_launcher() {
     let mut launcher = description(c"pg_bearer launcher", c"pg_bearer_launcher");
-    launcher.bgw_restart_time = RESTART_AFTER;
+    launcher.bgw_restart_time = RESTART_AFTER.into();
     // SAFETY: the postmaster copies the description.
     unsafe { pg_sys::RegisterBackgroundWorker(&mut launcher) }
 }
