@@ -87,7 +87,7 @@ fn what_headers_say_is_written_down_in_that_module_alone() {
             .map(|(number, line)| format!("{number}: {line}"))
             .collect()
     };
-    let path = "src/pg/ffi/worker.rs";
+    let path = "src/pg/ffi/scan.rs";
     hold(
         rule,
         &[
