@@ -47,8 +47,8 @@ const PINNED: [(&CStr, &CStr); 9] = [
     (c"row_security", c"on"),
 ];
 
-/// Where functions of ours are.
-const SCHEMA: &CStr = c"auth";
+/// Where functions of ours are: in `auth` in a database whose extension was not updated yet.
+const SCHEMAS: [&CStr; 2] = [c"auth_internal", c"auth"];
 
 /// A worker that is connected and has pinned its settings. There is no other way to a transaction.
 pub(super) struct Worker {
@@ -109,10 +109,17 @@ impl Worker {
 /// # Safety
 /// In a transaction.
 pub(super) unsafe fn function(name: &CStr, arguments: &[pg_sys::Oid]) -> Option<pg_sys::Oid> {
+    // SAFETY: as the caller promises.
+    SCHEMAS.into_iter().find_map(|schema| unsafe { function_in(schema, name, arguments) })
+}
+
+/// # Safety
+/// In a transaction.
+unsafe fn function_in(schema: &CStr, name: &CStr, arguments: &[pg_sys::Oid]) -> Option<pg_sys::Oid> {
     let count = c_int::try_from(arguments.len()).ok()?;
     // SAFETY: catalog look-ups; the row is copied from before it is released.
     unsafe {
-        let schema = pg_sys::get_namespace_oid(SCHEMA.as_ptr(), true);
+        let schema = pg_sys::get_namespace_oid(schema.as_ptr(), true);
         let owner = pg_sys::get_role_oid(c"bearer_owner".as_ptr(), true);
         let tuple = pg_sys::SearchSysCache3(
             pg_sys::SysCacheIdentifier::PROCNAMEARGSNSP as c_int,
