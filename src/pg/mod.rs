@@ -20,6 +20,6 @@ pub(crate) fn init() {
     ffi::log_hook::install();
     if ffi::shared::is_preloading() {
         ffi::shared::install();
-        ffi::worker::register_launcher();
+        ffi::launcher::register();
     }
 }

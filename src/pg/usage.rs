@@ -1,5 +1,5 @@
 //! What API keys were used for is counted, and limited, in shared memory: no table is written, so that it works
-//! in read-only transactions and on a standby. `ffi/worker.rs` records the counts.
+//! in read-only transactions and on a standby. `ffi/usage_worker.rs` records the counts.
 
 pub(super) mod recording;
 pub(super) mod table;

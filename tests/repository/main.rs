@@ -203,6 +203,36 @@ fn tables_are_read_in_one_place() {
     );
 }
 
+#[test]
+fn background_workers_begin_in_one_place() {
+    let rule: Rule = |file| {
+        // The launcher is connected to no database.
+        let homes = ["src/pg/ffi/worker.rs", "src/pg/ffi/launcher.rs"];
+        if !file.is_in("src") || homes.contains(&file.path.as_str()) {
+            return Vec::new();
+        }
+        let beginnings = [
+            "BackgroundWorkerUnblockSignals",
+            "BackgroundWorkerInitializeConnection",
+            "BackgroundWorkerInitializeConnectionByOid",
+            "RegisterBackgroundWorker",
+            "RegisterDynamicBackgroundWorker",
+            "StartTransactionCommand",
+            "BackgroundWorkerBuilder",
+        ];
+        mentions(file.code(), &beginnings)
+    };
+    let path = "src/pg/ffi/usage_worker.rs";
+    hold(
+        rule,
+        &[
+            (path, "    pg_sys::BackgroundWorkerInitializeConnectionByOid(database, user, 0);"),
+            (path, "    pg_sys::StartTransactionCommand();"),
+            ("src/pg/usage.rs", "use pgrx::bgworkers::BackgroundWorkerBuilder;"),
+        ],
+    );
+}
+
 /// Where else SQLSTATEs are named, and why.
 const SQLSTATE_ELSEWHERE: &[(&str, &str)] = &[
     ("src/pg/ffi/carrier.rs", "a check hook sets the code of its refusal as a number"),

@@ -5,7 +5,7 @@
 //! not come from [`publish`] or from the start of a parallel worker. The decoded identity lies in the
 //! setting's `extra` block, which Postgres keeps exactly as long as the value it belongs to.
 
-use super::version::allocate_extra;
+use super::version::{GetCurrentStatementStartTimestamp, allocate_extra};
 use crate::pg::encoding::View;
 use crate::verify::identity::Uuid;
 use base64::Engine;
@@ -185,11 +185,6 @@ pub(in crate::pg) fn with_published<T>(read: impl FnOnce(View<'_>) -> T) -> Opti
 /// When the running statement began, in a parallel worker as in its leader.
 #[inline]
 pub(super) fn statement_start() -> pg_sys::TimestampTz {
-    unsafe extern "C" {
-        // Declared once more because it cannot raise: the bindings guard every call with a setjmp,
-        // which would cost more than a reader does.
-        fn GetCurrentStatementStartTimestamp() -> pg_sys::TimestampTz;
-    }
     // SAFETY: reads a variable of the backend.
     unsafe { GetCurrentStatementStartTimestamp() }
 }

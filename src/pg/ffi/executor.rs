@@ -4,7 +4,7 @@
 //! are about the same identity, it stays while such a query runs.
 
 use super::nodes::members;
-use super::version::run_query;
+use super::version::{run_query, standard_ExecutorFinish};
 use pgrx::{pg_guard, pg_sys};
 use std::cell::{Cell, RefCell};
 use std::ffi::{c_int, c_void};
@@ -116,13 +116,8 @@ pub(super) unsafe extern "C-unwind" fn enter(query: *mut pg_sys::QueryDesc) -> u
     }
 }
 
-// Declared once more and called without a guard, which would take position, context and names from an error.
-// Nothing in the hooks needs dropping when an error jumps over it.
-unsafe extern "C-unwind" {
-    fn standard_ExecutorFinish(query: *mut pg_sys::QueryDesc);
-}
-
-/// Statements in WITH that nobody reads to their end run here.
+/// Statements in WITH that nobody reads to their end run here. Nothing in it needs dropping when an error jumps
+/// over it.
 unsafe extern "C-unwind" fn finish(query: *mut pg_sys::QueryDesc) {
     // SAFETY: the argument is passed on as it came.
     unsafe {

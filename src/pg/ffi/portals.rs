@@ -2,12 +2,10 @@
 
 use super::executor::reads_under_policies;
 use super::nodes::members;
+use super::version::NO_SUBTRANSACTION;
 use pgrx::pg_sys;
 use std::cell::Cell;
 use std::ffi::{CStr, CString};
-
-/// The `createSubid` of a portal that an earlier transaction left: InvalidSubTransactionId of c.h.
-const NO_SUBTRANSACTION: pg_sys::SubTransactionId = 0;
 
 /// A portal as this module's callers need it.
 pub(super) struct OpenPortal {

@@ -2,6 +2,7 @@
 //! other code of the table's owner runs.
 
 use super::scan::Latest;
+use super::version::is_virtual;
 use pgrx::memcxt::PgMemoryContexts;
 use pgrx::pg_sys;
 use std::ffi::{CStr, CString};
@@ -140,7 +141,7 @@ unsafe fn number(table: pg_sys::Oid, name: &CStr) -> Result<i32, Unfit> {
     // SAFETY: catalog look-ups; a column that was dropped has no number, a virtual one is in no row.
     unsafe {
         let number = pg_sys::get_attnum(table, name.as_ptr());
-        if number <= 0 || pg_sys::get_attgenerated(table, number) as u8 == b'v' {
+        if number <= 0 || is_virtual(table, number) {
             return Err(Unfit::NoSuchColumn);
         }
         Ok(i32::from(number))
@@ -163,7 +164,7 @@ unsafe fn json(tuple: pg_sys::HeapTuple, shape: pg_sys::TupleDesc, table: pg_sys
         for number in 1..=(*shape).natts {
             let kind = pg_sys::SPI_gettypeid(shape, number);
             let short = i16::try_from(number).unwrap_or(0);
-            if kind == pg_sys::InvalidOid || pg_sys::get_attgenerated(table, short) as u8 == b'v' {
+            if kind == pg_sys::InvalidOid || is_virtual(table, short) {
                 continue;
             }
             let name = CStr::from_ptr(pg_sys::SPI_fname(shape, number)).to_string_lossy().into_owned();

@@ -3,6 +3,7 @@
 //!
 //! One LWLock guards it: shared to find an entry, whose numbers are atomics, exclusive to make one.
 
+use super::version::ADDIN_SHMEM_INIT_LOCK;
 use crate::pg::settings;
 use crate::pg::usage::table::{Entry, Head, Table};
 use pgrx::{pg_guard, pg_sys};
@@ -12,8 +13,6 @@ use std::sync::atomic::AtomicU32;
 
 /// Of the memory, and of the lock's tranche in `pg_stat_activity`.
 const NAME: &CStr = c"pg_bearer";
-/// The lock that guards the directory of shared memory, by its number in lwlocknames of 15 to 18.
-const ADDIN_SHMEM_INIT_LOCK: usize = 21;
 
 /// What the postmaster set up, for the processes that it forks.
 #[derive(Clone, Copy)]

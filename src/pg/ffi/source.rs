@@ -2,16 +2,12 @@
 //! trigger or function of the table's owner runs, and none of its privileges is needed.
 
 use super::scan::Latest;
+use super::version::{UUID_FAMILY, is_virtual};
 use crate::verify::identity::{Uuid, uuid, uuid_text};
 use crate::verify::membership::OrgName;
 use pgrx::prelude::*;
 use pgrx::{IntoDatum, pg_sys};
 use std::ffi::{CStr, CString};
-
-/// The btree operator families of the types, from pg_opfamily.dat.
-const TEXT_FAMILY: u32 = 1994;
-const UUID_FAMILY: u32 = 2968;
-const INTEGER_FAMILY: u32 = 1976;
 
 /// A registered table and the columns to read.
 #[derive(PartialEq, Eq)]
@@ -186,8 +182,7 @@ unsafe fn column(table: pg_sys::Oid, name: &CStr) -> Option<Column> {
     // SAFETY: catalog look-ups; a column that was dropped has no number.
     unsafe {
         let number = pg_sys::get_attnum(table, name.as_ptr());
-        // Virtual columns are not in the rows.
-        if number <= 0 || pg_sys::get_attgenerated(table, number) as u8 == b'v' {
+        if number <= 0 || is_virtual(table, number) {
             return None;
         }
         pg_sys::get_atttypetypmodcoll(table, number, &mut kind, &mut modifier, &mut collation);
@@ -234,9 +229,9 @@ unsafe fn scan_key(column: Column, user: User<'_>) -> pg_sys::ScanKeyData {
 /// the table is read from end to end.
 unsafe fn index_of(relation: pg_sys::Relation, column: Column) -> pg_sys::Oid {
     let family = match column.kind {
-        Kind::Text => TEXT_FAMILY,
+        Kind::Text => pg_sys::TEXT_BTREE_FAM_OID,
         Kind::Uuid => UUID_FAMILY,
-        Kind::Bigint | Kind::Integer => INTEGER_FAMILY,
+        Kind::Bigint | Kind::Integer => pg_sys::INTEGER_BTREE_FAM_OID,
         Kind::Enum => return pg_sys::InvalidOid,
     };
     // SAFETY: the table is locked, so its indexes stay; each is open while it is looked at.
@@ -249,7 +244,7 @@ unsafe fn index_of(relation: pg_sys::Relation, column: Column) -> pg_sys::Oid {
                 && (*form).indisvalid
                 && (*form).indkey.values.as_slice(1).first() == Some(&column.number)
                 && pg_sys::heap_attisnull((*opened).rd_indextuple, partial, std::ptr::null_mut())
-                && *(*opened).rd_opfamily == pg_sys::Oid::from(family)
+                && *(*opened).rd_opfamily == family
                 && *(*opened).rd_indcollation == column.collation;
             pg_sys::index_close(opened, LOCK);
             fits

@@ -6,6 +6,7 @@
 //! left to it, and closed when the command ends that called it.
 
 use super::portals::{self, OpenPortal, PortalIdentity};
+use super::version::standard_ProcessUtility;
 use pgrx::pg_sys::elog::PgLogLevel;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -99,22 +100,7 @@ fn refuse_held_cursor() {
     .report(PgLogLevel::ERROR);
 }
 
-// As it is in C, without pgrx's wrapper: that would catch an error of the command and raise another one in
-// its place, without position, context and names of constraints. Nothing in `process_utility` needs dropping
-// when an error jumps over it.
-unsafe extern "C-unwind" {
-    fn standard_ProcessUtility(
-        statement: *mut pg_sys::PlannedStmt,
-        query: *const c_char,
-        read_only_tree: bool,
-        context: pg_sys::ProcessUtilityContext::Type,
-        params: pg_sys::ParamListInfo,
-        environment: *mut pg_sys::QueryEnvironment,
-        destination: *mut pg_sys::DestReceiver,
-        completion: *mut pg_sys::QueryCompletion,
-    );
-}
-
+/// Nothing in it needs dropping when an error of the command jumps over it.
 #[allow(clippy::too_many_arguments, reason = "the signature is utility.h's")]
 unsafe extern "C-unwind" fn process_utility(
     statement: *mut pg_sys::PlannedStmt,

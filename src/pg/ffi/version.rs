@@ -1,12 +1,116 @@
-//! Everything that differs between major versions of Postgres.
+//! Everything that differs between major versions of Postgres, or could differ without the compiler noticing.
+//!
+//! Each difference names every version, so that one that is added does not compile before somebody has looked at
+//! all of them, and is mistaken for none of its predecessors.
 
 use super::executor::{enter, leave, previous_run};
-use std::ffi::{CStr, c_void};
+use pgrx::pg_sys;
+use std::ffi::{CStr, c_char, c_int, c_void};
+
+#[cfg(not(any(feature = "pg15", feature = "pg16", feature = "pg17", feature = "pg18")))]
+compile_error!("a feature has to say for which PostgreSQL this is built: pg15, pg16, pg17 or pg18");
+
+#[cfg(any(
+    all(feature = "pg15", any(feature = "pg16", feature = "pg17", feature = "pg18")),
+    all(feature = "pg16", any(feature = "pg15", feature = "pg17", feature = "pg18")),
+    all(feature = "pg17", any(feature = "pg15", feature = "pg16", feature = "pg18")),
+    all(feature = "pg18", any(feature = "pg15", feature = "pg16", feature = "pg17")),
+))]
+compile_error!("one library is for one PostgreSQL: choose one of pg15, pg16, pg17 and pg18");
+
+#[cfg(feature = "pg15")]
+const MAJOR: u32 = 15;
+#[cfg(feature = "pg16")]
+const MAJOR: u32 = 16;
+#[cfg(feature = "pg17")]
+const MAJOR: u32 = 17;
+#[cfg(feature = "pg18")]
+const MAJOR: u32 = 18;
+const _: () = assert!(
+    MAJOR == pg_sys::PG_MAJORVERSION_NUM,
+    "the headers are those of another major version than the one that the feature names"
+);
+
+/// What the bindings have no names for. Look each of them up in the sources of a new version.
+#[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17", feature = "pg18"))]
+mod numbers {
+    use pgrx::pg_sys::{Oid, SubTransactionId};
+    use std::ffi::c_int;
+
+    /// The timeout of a statement: TimeoutId of timeout.h.
+    pub(in crate::pg::ffi) const STATEMENT_TIMEOUT: c_int = 3;
+    /// The lock that guards the directory of shared memory: lwlocknames.txt, from 17 on lwlocklist.h.
+    pub(in crate::pg::ffi) const ADDIN_SHMEM_INIT_LOCK: usize = 21;
+    /// The `createSubid` of a portal that an earlier transaction left: InvalidSubTransactionId of c.h.
+    pub(in crate::pg::ffi) const NO_SUBTRANSACTION: SubTransactionId = 0;
+    /// The `datconnlimit` of a database that was not dropped completely: DATCONNLIMIT_INVALID_DB of pg_database.h,
+    /// which the first minor releases of 15 do not have.
+    pub(in crate::pg::ffi) const INVALID_DATABASE: i32 = -2;
+    /// The operator `uuid = uuid`: pg_operator.dat.
+    pub(in crate::pg::ffi) const UUID_EQ: Oid = Oid::from_u32(2972);
+    /// The btree operator family of uuids: pg_opfamily.dat.
+    pub(in crate::pg::ffi) const UUID_FAMILY: Oid = Oid::from_u32(2968);
+    /// pg_language.dat.
+    pub(in crate::pg::ffi) const C_LANGUAGE: Oid = Oid::from_u32(13);
+    pub(in crate::pg::ffi) const SQL_LANGUAGE: Oid = Oid::from_u32(14);
+}
+pub(super) use numbers::*;
+
+// Not in the bindings: timeout.h.
+#[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17", feature = "pg18"))]
+unsafe extern "C-unwind" {
+    pub(super) fn enable_timeout_after(timeout: c_int, milliseconds: c_int);
+}
+
+// In the bindings, too, whose wrappers do too much for these: they guard each call with a setjmp, catch errors of
+// the command and raise other ones in their place, without position, context and names of constraints. Whoever
+// calls one of these has nothing that needs dropping when an error jumps over it. Each is used where the bindings
+// say what type it has: as a hook, or as the handler of a signal.
+unsafe extern "C-unwind" {
+    pub(super) fn SignalHandlerForConfigReload(signal: c_int);
+    pub(super) fn SignalHandlerForShutdownRequest(signal: c_int);
+    pub(super) fn die(signal: c_int);
+    pub(super) fn standard_ExecutorFinish(query: *mut pg_sys::QueryDesc);
+    pub(super) fn standard_ProcessUtility(
+        statement: *mut pg_sys::PlannedStmt,
+        query: *const c_char,
+        read_only_tree: bool,
+        context: pg_sys::ProcessUtilityContext::Type,
+        params: pg_sys::ParamListInfo,
+        environment: *mut pg_sys::QueryEnvironment,
+        destination: *mut pg_sys::DestReceiver,
+        completion: *mut pg_sys::QueryCompletion,
+    );
+}
+#[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
+unsafe extern "C-unwind" {
+    fn standard_ExecutorRun(
+        query: *mut pg_sys::QueryDesc,
+        direction: pg_sys::ScanDirection::Type,
+        count: u64,
+        once: bool,
+    );
+}
+#[cfg(feature = "pg18")]
+unsafe extern "C-unwind" {
+    fn standard_ExecutorRun(
+        query: *mut pg_sys::QueryDesc,
+        direction: pg_sys::ScanDirection::Type,
+        count: u64,
+    );
+}
+
+// The same; it cannot raise at all. A reader that policies call for each row asks it.
+unsafe extern "C" {
+    pub(super) fn GetCurrentStatementStartTimestamp() -> pg_sys::TimestampTz;
+}
+// It is what the bindings say.
+const _: unsafe fn() -> pg_sys::TimestampTz = pg_sys::GetCurrentStatementStartTimestamp;
 
 /// Settings that not all versions have and that could end a background worker, with the values that it needs.
 #[cfg(any(feature = "pg15", feature = "pg16"))]
 pub(super) const PINNED: [(&CStr, &CStr); 0] = [];
-#[cfg(not(any(feature = "pg15", feature = "pg16")))]
+#[cfg(any(feature = "pg17", feature = "pg18"))]
 pub(super) const PINNED: [(&CStr, &CStr); 1] = [(c"transaction_timeout", c"0")];
 
 /// Memory for a setting's `extra` block, which the settings machinery frees itself: with `free` on 15,
@@ -17,87 +121,79 @@ pub(super) fn allocate_extra(size: usize) -> *mut c_void {
     unsafe {
         libc::malloc(size)
     }
-    #[cfg(not(feature = "pg15"))]
+    #[cfg(any(feature = "pg16", feature = "pg17", feature = "pg18"))]
     // SAFETY: guc_malloc with an elevel below ERROR returns null instead of raising.
     unsafe {
-        pgrx::pg_sys::guc_malloc(pgrx::pg_sys::LOG as i32, size)
+        pg_sys::guc_malloc(pg_sys::LOG as i32, size)
     }
 }
 
 /// Sets the handler of a signal.
-pub(super) fn handle_signal(signal: u32, handler: pgrx::pg_sys::pqsigfunc) {
+pub(super) fn handle_signal(signal: u32, handler: pg_sys::pqsigfunc) {
     // SAFETY: the handler is one of Postgres's own, made for this.
     unsafe {
-        #[cfg(not(feature = "pg18"))]
-        pgrx::pg_sys::pqsignal(signal as i32, handler);
+        #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
+        pg_sys::pqsignal(signal as i32, handler);
         #[cfg(feature = "pg18")]
-        pgrx::pg_sys::pqsignal_be(signal as i32, handler);
+        pg_sys::pqsignal_be(signal as i32, handler);
     }
 }
 
 /// May the current user execute this function?
-pub(super) fn may_execute(function: pgrx::pg_sys::Oid) -> bool {
-    let right = pgrx::pg_sys::ACL_EXECUTE as pgrx::pg_sys::AclMode;
+pub(super) fn may_execute(function: pg_sys::Oid) -> bool {
+    let right = pg_sys::ACL_EXECUTE as pg_sys::AclMode;
     // SAFETY: catalog look-ups in a transaction.
     let result = unsafe {
-        let user = pgrx::pg_sys::GetUserId();
+        let user = pg_sys::GetUserId();
         #[cfg(feature = "pg15")]
-        let result = pgrx::pg_sys::pg_proc_aclcheck(function, user, right);
-        #[cfg(not(feature = "pg15"))]
-        let result = pgrx::pg_sys::object_aclcheck(pgrx::pg_sys::ProcedureRelationId, function, user, right);
+        let result = pg_sys::pg_proc_aclcheck(function, user, right);
+        #[cfg(any(feature = "pg16", feature = "pg17", feature = "pg18"))]
+        let result = pg_sys::object_aclcheck(pg_sys::ProcedureRelationId, function, user, right);
         result
     };
-    result == pgrx::pg_sys::AclResult::ACLCHECK_OK
-}
-
-/// Runs a started query to its end.
-pub(super) unsafe fn run_executor(query: *mut pgrx::pg_sys::QueryDesc) {
-    let forward = pgrx::pg_sys::ScanDirection::ForwardScanDirection;
-    // SAFETY: the caller's query was started and not run yet.
-    unsafe {
-        #[cfg(not(feature = "pg18"))]
-        pgrx::pg_sys::ExecutorRun(query, forward, 0, true);
-        #[cfg(feature = "pg18")]
-        pgrx::pg_sys::ExecutorRun(query, forward, 0);
-    }
+    result == pg_sys::AclResult::ACLCHECK_OK
 }
 
 /// May this user SET ROLE to that one?
-pub(super) fn may_become(user: pgrx::pg_sys::Oid, role: pgrx::pg_sys::Oid) -> bool {
+pub(super) fn may_become(user: pg_sys::Oid, role: pg_sys::Oid) -> bool {
     // SAFETY: catalog look-ups in a transaction.
     unsafe {
         #[cfg(feature = "pg15")]
-        let may = pgrx::pg_sys::is_member_of_role(user, role);
-        #[cfg(not(feature = "pg15"))]
-        let may = pgrx::pg_sys::member_can_set_role(user, role);
+        let may = pg_sys::is_member_of_role(user, role);
+        #[cfg(any(feature = "pg16", feature = "pg17", feature = "pg18"))]
+        let may = pg_sys::member_can_set_role(user, role);
         may
     }
 }
 
-// Called without a guard, as in executor.rs.
-#[cfg(not(feature = "pg18"))]
-unsafe extern "C-unwind" {
-    fn standard_ExecutorRun(
-        query: *mut pgrx::pg_sys::QueryDesc,
-        direction: pgrx::pg_sys::ScanDirection::Type,
-        count: u64,
-        once: bool,
-    );
+/// Is this column computed when it is read, so that no row holds it?
+#[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
+pub(super) fn is_virtual(_table: pg_sys::Oid, _column: pg_sys::AttrNumber) -> bool {
+    false
 }
 #[cfg(feature = "pg18")]
-unsafe extern "C-unwind" {
-    fn standard_ExecutorRun(
-        query: *mut pgrx::pg_sys::QueryDesc,
-        direction: pgrx::pg_sys::ScanDirection::Type,
-        count: u64,
-    );
+pub(super) fn is_virtual(table: pg_sys::Oid, column: pg_sys::AttrNumber) -> bool {
+    // SAFETY: a catalog look-up in a transaction.
+    unsafe { pg_sys::get_attgenerated(table, column) as u8 == pg_sys::ATTRIBUTE_GENERATED_VIRTUAL }
+}
+
+/// Runs a started query to its end.
+pub(super) unsafe fn run_executor(query: *mut pg_sys::QueryDesc) {
+    let forward = pg_sys::ScanDirection::ForwardScanDirection;
+    // SAFETY: the caller's query was started and not run yet.
+    unsafe {
+        #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
+        pg_sys::ExecutorRun(query, forward, 0, true);
+        #[cfg(feature = "pg18")]
+        pg_sys::ExecutorRun(query, forward, 0);
+    }
 }
 
 /// The hook of ExecutorRun.
-#[cfg(not(feature = "pg18"))]
+#[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
 pub(super) unsafe extern "C-unwind" fn run_query(
-    query: *mut pgrx::pg_sys::QueryDesc,
-    direction: pgrx::pg_sys::ScanDirection::Type,
+    query: *mut pg_sys::QueryDesc,
+    direction: pg_sys::ScanDirection::Type,
     count: u64,
     once: bool,
 ) {
@@ -112,8 +208,8 @@ pub(super) unsafe extern "C-unwind" fn run_query(
 /// The hook of ExecutorRun.
 #[cfg(feature = "pg18")]
 pub(super) unsafe extern "C-unwind" fn run_query(
-    query: *mut pgrx::pg_sys::QueryDesc,
-    direction: pgrx::pg_sys::ScanDirection::Type,
+    query: *mut pg_sys::QueryDesc,
+    direction: pg_sys::ScanDirection::Type,
     count: u64,
 ) {
     // SAFETY: the arguments are passed on as they came.

@@ -1,4 +1,4 @@
-//! From shared memory to the tables, for `ffi/worker.rs`.
+//! From shared memory to the tables, for `ffi/usage_worker.rs`.
 //!
 //! Counts are read, recorded, and subtracted after the commit. What fails before the commit is still there the
 //! next time; between the commit and the subtraction nothing can interrupt, and a crash takes the shared memory

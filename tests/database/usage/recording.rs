@@ -163,6 +163,34 @@ fn what_has_no_place_is_forgotten_quietly() {
 }
 
 #[test]
+fn the_function_that_records_is_found_in_either_schema_and_no_look_alike_in_the_other() {
+    let db = Counting::new();
+    let (mut administrator, mut session) = (db.connect("postgres"), db.connect("tenant"));
+    let key = make_key(&mut administrator, "key", &[]);
+    administrator.run(
+        "create schema if not exists auth_internal;
+         create table public.called (); grant all on public.called to tenant",
+    );
+    let function = "record_api_key_uses(uuid[], bigint[], timestamptz[])";
+    let home_of_ours = "select pronamespace::regnamespace::text from pg_proc
+                         where proname = 'record_api_key_uses' and proowner = 'bearer_owner'::regrole";
+    for (uses, [home, other]) in [(1, ["auth_internal", "auth"]), (2, ["auth", "auth_internal"])] {
+        if administrator.value(home_of_ours).as_deref() != Some(home) {
+            administrator.run(&format!("alter function {other}.{function} set schema {home}"));
+        }
+        administrator.run(&format!(
+            "create function {other}.{function} returns void language sql security definer
+                 begin atomic insert into public.called default values; end;
+             alter function {other}.{function} owner to tenant"
+        ));
+        use_key(&mut session, "key").unwrap();
+        until_recorded(&mut administrator, &key, uses);
+        administrator.run(&format!("drop function {other}.{function}"));
+    }
+    assert_values(&mut administrator, &[("select count(*) from public.called", Some("0"))]);
+}
+
+#[test]
 fn what_cannot_be_recorded_now_is_recorded_later() {
     let db = Counting::new();
     let (mut administrator, mut session) = (db.connect("postgres"), db.connect("tenant"));

@@ -5,12 +5,9 @@ mod membership;
 mod once;
 
 use super::nodes::{is_a, members};
-use super::version;
+use super::version::{self, C_LANGUAGE, UUID_EQ};
 use pgrx::pg_sys;
 use std::ffi::CStr;
-
-/// `uuid = uuid`, by its number in every version.
-const UUID_EQ: pg_sys::Oid = pg_sys::Oid::from_u32(2972);
 
 /// A list of these nodes.
 ///
@@ -86,7 +83,6 @@ unsafe fn find_reader(
     symbol: &CStr,
     result: pg_sys::Oid,
 ) -> Option<pg_sys::Oid> {
-    const C_LANGUAGE: pg_sys::Oid = pg_sys::Oid::from_u32(13);
     // SAFETY: a look-up by name and by no types; the row is read before it is released.
     unsafe {
         let tuple = pg_sys::SearchSysCache3(

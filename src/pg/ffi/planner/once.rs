@@ -1,6 +1,7 @@
 //! Calls that say the same for every row, made once: as an InitPlan, which is what `(select …)` around them is.
 
 use super::{is_a, list, make_node, members, support_function};
+use crate::pg::ffi::version::SQL_LANGUAGE;
 use pgrx::{pg_guard, pg_sys};
 use std::ffi::c_void;
 
@@ -219,7 +220,6 @@ unsafe extern "C-unwind" fn may_call(node: *mut pg_sys::Node, context: *mut c_vo
 
 #[pg_guard]
 unsafe extern "C-unwind" fn becomes_a_call(function: pg_sys::Oid, context: *mut c_void) -> bool {
-    const SQL_LANGUAGE: pg_sys::Oid = pg_sys::Oid::from_u32(14);
     // SAFETY: the context is the number of a function; the row is read before it is released.
     unsafe {
         let ours = pg_sys::get_func_support(*context.cast::<pg_sys::Oid>());
