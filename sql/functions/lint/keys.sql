@@ -6,7 +6,7 @@ create or replace function auth_internal.lint_unique_keys(namespaces oid[], tabl
     select 'unique_without_org', 'warning', format('%I on %s', k.name, k.source::regclass),
            format('the key shows whether another organization has a value: put column %I first', k.org)
                || coalesce('; ' || k.obstacle, ''),
-           array_to_string(k.statements, '; '), c.relowner
+           case when k.obstacle is null then array_to_string(k.statements, '; ') end, c.relowner
       from auth_internal.unique_keys_without_org(tables, columns) k
       join pg_class c on c.oid = k.source and c.relnamespace = any (namespaces)
 $$;

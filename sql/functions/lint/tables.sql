@@ -10,7 +10,7 @@ create or replace function auth_internal.lint_tables(namespaces oid[], tables oi
         select c.oid, c.relowner, c.relkind, c.relispartition, c.relrowsecurity, c.relforcerowsecurity, o.org, o.orgs,
                -- NULL where auth.protect() would not know the column's type.
                (select format('select auth.protect(%L, %L', c.oid::regclass, a.attname)
-                       || coalesce(format(', environment_column => %L', n.name), '') || ')'
+                       || coalesce(', environment_column => ' || quote_literal(n.name), '') || ')'
                   from pg_attribute a where a.attrelid = c.oid and a.attnum = o.org
                                         and auth_internal.lint_predicate(c.oid, o.org, null) is not null) as protect,
                exists (select from pg_policy p where p.polrelid = c.oid) as has_policies,

@@ -79,6 +79,10 @@ create or replace function auth_internal.protection_key_suggestions(source oid, 
                  cross join org o
                   join pg_attribute a on a.attrelid = l.oid and a.attnum > 0 and not a.attisdropped
                                      and a.attname = coalesce(auth_internal.protection_of(l.oid) ->> 'organization', o.name)) t
+    ), links as materialized (
+        select k.*, row_number() over (order by k.source::regclass::text, k.name) as n
+          from tables t cross join lateral auth_internal.foreign_keys_without_org(t.sources, t.numbers) k
+         where protection_key_suggestions.source in (k.source, k.parent) and k.statements is not null
     ), suggested as (
         -- Nobody looks for NULLs: to plan a query of the table runs functions in its indexes, as whoever asks.
         select 1 as place, 1::bigint as key, 1::bigint as step,
@@ -86,19 +90,16 @@ create or replace function auth_internal.protection_key_suggestions(source oid, 
           from org o where not o.attnotnull
         union all
         select 2, k.n, s.n, s.statement
-          from org o
-         cross join tables t
-         cross join lateral auth_internal.foreign_keys_without_org(t.sources, t.numbers)
-                            with ordinality as k (source, parent, name, statements, obstacle, n)
-         cross join lateral unnest(k.statements) with ordinality as s (statement, n)
-         where o.attnotnull and protection_key_suggestions.source in (k.source, k.parent)
+          from org o cross join links k cross join lateral unnest(k.statements) with ordinality as s (statement, n)
+         where o.attnotnull
         union all
+        -- Nothing refers to it any more when the foreign keys above are mended.
         select 3, k.n, s.n, s.statement
           from org o
          cross join lateral auth_internal.unique_keys_without_org(array[protection_key_suggestions.source], array[o.number])
-                            with ordinality as k (source, name, org, statements, obstacle, n)
+                            with ordinality as k (source, name, org, statements, obstacle, referenced_by, n)
          cross join lateral unnest(k.statements) with ordinality as s (statement, n)
-         where o.attnotnull
+         where o.attnotnull and k.referenced_by <@ array(select l.key from links l)
     )
     -- Two keys may need the same unique key of the table that they refer to.
     select f.statement

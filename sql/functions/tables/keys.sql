@@ -3,9 +3,10 @@
 -- these. tables and columns are the tables that have a column for the organization, and its number.
 
 -- A key without the organization answers whether another organization has a value, to whoever can choose values. Nobody guesses a
--- uuid, and nobody chooses GENERATED ALWAYS. statements is NULL where no SQL can mend it, and obstacle says why.
+-- uuid, and nobody chooses GENERATED ALWAYS. obstacle says why the statements cannot be run as things are; they are NULL where no
+-- SQL can mend it. referenced_by are the foreign keys that have to be mended first.
 create or replace function auth_internal.unique_keys_without_org(tables oid[], columns smallint[])
-    returns table (source oid, name name, org name, statements text[], obstacle text)
+    returns table (source oid, name name, org name, statements text[], obstacle text, referenced_by oid[])
     language sql stable set search_path = pg_catalog, pg_temp as $$
     with organizations as materialized (
         select t.source, array_agg(t.org) as orgs, min(t.org) as org
@@ -13,7 +14,7 @@ create or replace function auth_internal.unique_keys_without_org(tables oid[], c
     keys as materialized (
         select i.indexrelid, i.indrelid, i.indisexclusion, k.oid as constraint_id, coalesce(k.conname, x.relname) as name,
                a.attname as org,
-               exists (select from pg_constraint f where f.contype = 'f' and f.conindid = i.indexrelid) as is_referenced,
+               array(select f.oid from pg_constraint f where f.contype = 'f' and f.conindid = i.indexrelid) as referenced_by,
                pg_get_constraintdef(k.oid) as constraint_definition, pg_get_indexdef(i.indexrelid) as definition,
                format('CREATE UNIQUE INDEX %I ON %s%s USING %I (', x.relname,
                       case c.relkind when 'p' then 'ONLY ' else '' end, c.oid::regclass, m.amname) as head
@@ -37,10 +38,10 @@ create or replace function auth_internal.unique_keys_without_org(tables oid[], c
                                        where d.adrelid = c.oid and d.adnum = n)))),
     judged as (
         select k.*, case when k.indisexclusion then 'no SQL can say whether its type has an operator class there (btree_gist)'
-                         when k.is_referenced then 'no SQL can say where the foreign keys that refer to it belong then' end as obstacle
+                         when k.referenced_by <> '{}' then 'no SQL can say where the foreign keys that refer to it belong then' end as obstacle
           from keys k)
     select j.indrelid, j.name, j.org,
-           case when j.obstacle is not null then null
+           case when j.indisexclusion then null
                 when j.constraint_id is not null then array[
                     format('alter table %1$s drop constraint %2$I, add constraint %2$I %3$s', j.indrelid::regclass, j.name,
                            overlay(j.constraint_definition placing '(' || quote_ident(j.org) || ', '
@@ -48,7 +49,7 @@ create or replace function auth_internal.unique_keys_without_org(tables oid[], c
                 when starts_with(j.definition, j.head) then array[
                     format('drop index %s', j.indexrelid::regclass),
                     format('%s%I, %s', j.head, j.org, substr(j.definition, length(j.head) + 1))] end,
-           j.obstacle
+           j.obstacle, j.referenced_by
       from judged j
      order by j.indrelid::regclass::text, j.name
 $$;
@@ -56,7 +57,7 @@ comment on function auth_internal.unique_keys_without_org is 'Unique keys of the
 
 -- A foreign key without the organization accepts another organization's row, and shows whether there is one. As above.
 create or replace function auth_internal.foreign_keys_without_org(tables oid[], columns smallint[])
-    returns table (source oid, parent oid, name name, statements text[], obstacle text)
+    returns table (key oid, source oid, parent oid, name name, statements text[], obstacle text)
     language sql stable set search_path = pg_catalog, pg_temp as $$
     with organizations as materialized (
         select t.source, array_agg(t.org) as orgs, min(t.org) as org
@@ -98,7 +99,7 @@ create or replace function auth_internal.foreign_keys_without_org(tables oid[], 
                           and i.indnkeyatts = cardinality(k.confkey) + 1
                           and (i.indkey::smallint[])[0:i.indnkeyatts - 1] @> (k.confkey || k.parent_place)) as has_key
           from keys k)
-    select conrelid, confrelid, conname,
+    select oid, conrelid, confrelid, conname,
            case when obstacle is null then
                case when has_key then '{}'
                     else array[format('alter table %s add unique (%I, %s)', confrelid::regclass, parent_org, parent_columns)] end

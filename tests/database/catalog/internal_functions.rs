@@ -86,7 +86,7 @@ pub(super) const INTERNAL_FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_owner", "auth_internal.enter_workspace(uuid, text) auth.roles: volatile unsafe plpgsql"),
     (
         "public bearer_owner",
-        "auth_internal.foreign_keys_without_org(oid[], smallint[]) TABLE(source oid, parent oid, name name, statements text[], obstacle text): stable unsafe sql",
+        "auth_internal.foreign_keys_without_org(oid[], smallint[]) TABLE(key oid, source oid, parent oid, name name, statements text[], obstacle text): stable unsafe sql",
     ),
     (
         "bearer_owner",
@@ -223,7 +223,7 @@ pub(super) const INTERNAL_FUNCTIONS: &[(&str, &str)] = &[
     ),
     (
         "public bearer_owner",
-        "auth_internal.unique_keys_without_org(oid[], smallint[]) TABLE(source oid, name name, org name, statements text[], obstacle text): stable unsafe sql",
+        "auth_internal.unique_keys_without_org(oid[], smallint[]) TABLE(source oid, name name, org name, statements text[], obstacle text, referenced_by oid[]): stable unsafe sql",
     ),
     ("bearer_owner", "auth_internal.usage_of(uuid, date) TABLE(day date, uses bigint): stable unsafe sql"),
     ("bearer_owner", "auth_internal.verdict_text(jsonb) text: immutable unsafe sql"),

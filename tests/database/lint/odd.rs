@@ -99,6 +99,7 @@ pub(super) const FOUND: &[(&str, &str)] = &[
     ("view_bypasses", "app.on_view"),
     ("org_not_indexed", "\"o'd\"\"d $$ %I\".policy"),
     ("org_not_indexed", "app.by_expression"),
+    ("org_not_indexed", "app.by_hash"),
     ("org_not_indexed", "app.typed"),
     ("org_not_indexed", "app.with_domain"),
     ("org_not_tested", "deep on app.typed"),

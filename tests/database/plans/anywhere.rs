@@ -33,7 +33,7 @@ grant all on all tables in schema public to tenant;
 const STATEMENTS: &[&str] = &[
     "select auth.role(), count(*) from t group by auth.role()",
     "select auth.role() || 'x', count(*) from t group by auth.role()",
-    "select auth.role() || body, count(*) from t group by auth.role(), body order by auth.role(), 1",
+    "select auth.role() || body, count(*) from t group by auth.role(), body order by auth.role(), 1, 2",
     "select auth.role() || 'x', body, count(*) from t group by rollup (auth.role(), body) order by 1, 2",
     "select auth.role(), count(*) from t group by grouping sets ((auth.role()), ()) order by 1",
     "select auth.role() is null, count(*) from t group by cube (auth.role()) having auth.role() is null",

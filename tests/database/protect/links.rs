@@ -49,9 +49,9 @@ fn foreign_keys_are_suggested_from_both_sides() {
         said[..4],
         [
             "alter table shop.tasks add unique (org_id, id)",
-            "alter table shop.tasks drop constraint \"Up $x$\", add foreign key (org_id, parent) references shop.tasks (org_id, id) on delete set null (parent) deferrable initially deferred",
+            "alter table shop.tasks drop constraint \"Up $x$\", add constraint \"Up $x$\" foreign key (org_id, parent) references shop.tasks (org_id, id) on delete set null (parent) deferrable initially deferred",
             "alter table shop.projects add unique (org_id, id)",
-            "alter table shop.tasks drop constraint tasks_project_fkey, add foreign key (org_id, project) references shop.projects (org_id, id) on delete cascade",
+            "alter table shop.tasks drop constraint tasks_project_fkey, add constraint tasks_project_fkey foreign key (org_id, project) references shop.projects (org_id, id) on delete cascade",
         ]
     );
     let said = only("suggested", &statements(&mut superuser, "protect('shop.projects')"));
@@ -59,7 +59,7 @@ fn foreign_keys_are_suggested_from_both_sides() {
         said[..2],
         [
             "alter table shop.projects add unique (org_id, id)",
-            "alter table shop.tasks drop constraint tasks_project_fkey, add foreign key (org_id, project) references shop.projects (org_id, id) on delete cascade",
+            "alter table shop.tasks drop constraint tasks_project_fkey, add constraint tasks_project_fkey foreign key (org_id, project) references shop.projects (org_id, id) on delete cascade",
         ]
     );
     follow_all(&mut superuser);
@@ -144,10 +144,10 @@ fn unique_keys_of_every_form_are_suggested_with_the_organization() {
     let call = "protect('shop.invoices')";
     let said = only("suggested", &statements(&mut superuser, call));
     let mut expected = vec![
-        "create unique index on shop.invoices (org_id, lower(code), number) where (number > 0)",
+        "CREATE UNIQUE INDEX \"By lower\" ON shop.invoices USING btree (org_id, lower(code), number) WHERE (number > 0)",
         "drop index shop.\"By lower\"",
-        "alter table shop.invoices drop constraint \"Nr\", add unique nulls not distinct (org_id, number)",
-        "alter table shop.invoices drop constraint invoices_pkey, add primary key (org_id, id)",
+        "alter table shop.invoices drop constraint \"Nr\", add constraint \"Nr\" UNIQUE NULLS NOT DISTINCT (org_id, number)",
+        "alter table shop.invoices drop constraint invoices_pkey, add constraint invoices_pkey PRIMARY KEY (org_id, id)",
     ];
     expected.sort_unstable();
     let mut found = said;
@@ -182,8 +182,8 @@ fn partitioned_tables_get_suggestions_for_the_whole_only() {
         said,
         [
             "alter table shop.parents add unique (org_id, id)",
-            "alter table shop.events drop constraint events_parent_fkey, add foreign key (org_id, parent) references shop.parents (org_id, id)",
-            "alter table shop.events drop constraint events_id_key, add unique (org_id, id)",
+            "alter table shop.events drop constraint events_parent_fkey, add constraint events_parent_fkey foreign key (org_id, parent) references shop.parents (org_id, id)",
+            "alter table shop.events drop constraint events_id_key, add constraint events_id_key UNIQUE (org_id, id)",
         ]
     );
     follow(&mut superuser, "protect('shop.events')");
