@@ -290,6 +290,29 @@ fn files_are_short() {
 }
 
 #[test]
+fn no_function_says_which_of_two_meanings_a_name_has() {
+    let rule: Rule = |file| {
+        if !file.is_in("sql") {
+            return Vec::new();
+        }
+        let lines = file.text.lines().enumerate();
+        // PL/pgSQL takes capital letters, and a blank after the sign.
+        lines
+            .filter(|(_, line)| line.to_lowercase().contains("variable_conflict"))
+            .map(|(index, line)| format!("{}: {line}", index + 1))
+            .collect()
+    };
+    hold(
+        rule,
+        &[
+            ("sql/functions/a/a.sql", "as $$\n#variable_conflict use_variable\nbegin"),
+            ("sql/functions/a/b.sql", "as $$\n# Variable_Conflict use_column\ndeclare"),
+            ("sql/upgrade/before.sql", "    set plpgsql.variable_conflict = error as $$"),
+        ],
+    );
+}
+
+#[test]
 fn no_path_of_one_machine_is_written_down() {
     let rule: Rule = |file| {
         // Taken apart, so that this file does not mention them either.
