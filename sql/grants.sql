@@ -1,19 +1,25 @@
 -- Who owns what, and who may do what: the last step of every install and every update, and the one list of grants.
 
--- Tables, views and security-definer functions belong to a role that can do nothing else.
+-- Tables, views and security-definer functions belong to a role that can do nothing else. Only those of the extension:
+-- what somebody else put into the schema must not run with that role's rights.
 do $$
 declare
     target record;
+    extension constant pg_catalog.oid :=
+        (select e.oid from pg_catalog.pg_extension e where e.extname operator(pg_catalog.=) 'pg_bearer');
 begin
     for target in
         select o.kind, o.name
-          from (select 'table' as kind, c.oid::pg_catalog.regclass::pg_catalog.text as name, c.relnamespace as schema,
-                       c.relowner as owner
+          from (select 'pg_catalog.pg_class'::pg_catalog.regclass as class, c.oid, 'table' as kind,
+                       c.oid::pg_catalog.regclass::pg_catalog.text as name, c.relowner as owner
                   from pg_catalog.pg_class c where c.relkind in ('r', 'v')
                 union all
-                select 'function', p.oid::pg_catalog.regprocedure::pg_catalog.text, p.pronamespace, p.proowner
+                select 'pg_catalog.pg_proc'::pg_catalog.regclass, p.oid, 'function',
+                       p.oid::pg_catalog.regprocedure::pg_catalog.text, p.proowner
                   from pg_catalog.pg_proc p where p.prosecdef) o
-         where o.schema in ('auth'::pg_catalog.regnamespace, 'auth_internal'::pg_catalog.regnamespace)
+          join pg_catalog.pg_depend m on m.classid operator(pg_catalog.=) o.class and m.objid operator(pg_catalog.=) o.oid
+         where m.refclassid operator(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass
+           and m.refobjid operator(pg_catalog.=) extension and m.deptype operator(pg_catalog.=) 'e'
            and o.owner operator(pg_catalog.<>) 'bearer_owner'::pg_catalog.regrole
     loop
         execute pg_catalog.format('alter %s %s owner to bearer_owner', target.kind, target.name);
@@ -23,10 +29,12 @@ $$;
 
 -- Nobody but the owners keeps a right that default privileges or Postgres itself gave to what is new. What was there
 -- before an update loses what PUBLIC and our own roles have: the lists below say it again. What administrators
--- granted to others stays, but in auth_internal, where nobody else has anything to do.
+-- granted to others stays, but in auth_internal, where nobody else has anything to do. What is not of the extension is left alone.
 do $$
 declare
     target record;
+    extension constant pg_catalog.oid :=
+        (select e.oid from pg_catalog.pg_extension e where e.extname operator(pg_catalog.=) 'pg_bearer');
 begin
     for target in
         select o.kind, o.name, a.grantee
@@ -36,7 +44,11 @@ begin
                   from pg_catalog.pg_namespace n
                 union all
                 select 'pg_catalog.pg_class'::pg_catalog.regclass, c.oid, 'table', c.oid::pg_catalog.regclass::pg_catalog.text,
-                       c.relnamespace, c.relowner, coalesce(c.relacl, pg_catalog.acldefault('r', c.relowner))
+                       c.relnamespace, c.relowner,
+                       -- With what was granted on columns, which a revoke from the table takes away too.
+                       pg_catalog.array_cat(coalesce(c.relacl, pg_catalog.acldefault('r', c.relowner)),
+                           array(select x from pg_catalog.pg_attribute a cross join lateral pg_catalog.unnest(a.attacl) x
+                                  where a.attrelid operator(pg_catalog.=) c.oid))
                   from pg_catalog.pg_class c
                  where c.relkind in ('r', 'v', 'm', 'p', 'f')
                 union all
@@ -58,6 +70,12 @@ begin
                  from pg_catalog.aclexplode(o.acl) x
                 where x.grantee operator(pg_catalog.<>) o.owner) a
          where o.schema in ('auth'::pg_catalog.regnamespace, 'auth_internal'::pg_catalog.regnamespace)
+           -- The types of tables' rows are members in newer versions only.
+           and (o.kind operator(pg_catalog.=) 'type'
+                or exists (select from pg_catalog.pg_depend m
+                            where m.classid operator(pg_catalog.=) o.class and m.objid operator(pg_catalog.=) o.oid
+                              and m.refclassid operator(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass
+                              and m.refobjid operator(pg_catalog.=) extension and m.deptype operator(pg_catalog.=) 'e'))
            and (o.schema operator(pg_catalog.=) 'auth_internal'::pg_catalog.regnamespace
                 or a.grantee in ('public', 'bearer_owner', 'bearer_admin', 'bearer_service')
                 or not exists (select from auth_internal.before_update b

@@ -217,6 +217,11 @@ pub(super) fn bad_key(error: KeyError) -> ErrorReport {
     bad_argument(error.to_string())
 }
 
+/// Is this, as Postgres keeps it, the code of a function that does not exist?
+pub(super) fn is_undefined_function(code: i32) -> bool {
+    code == PgSqlErrorCode::ERRCODE_UNDEFINED_FUNCTION as i32
+}
+
 /// Is this the error of somebody who wants the command or the session to end, rather than of what it does?
 pub(super) fn asks_to_stop(code: PgSqlErrorCode) -> bool {
     matches!(

@@ -76,7 +76,9 @@ fn t051_dropping_the_extension_closes_a_table_with_a_permissive_policy() {
     for sql in [
         "drop extension pg_bearer",
         "drop schema auth cascade",
+        "drop schema auth_internal cascade",
         "drop function auth.in_org(uuid) cascade",
+        "drop function auth_internal.is_list_of(text[], text, integer) cascade",
         "drop table auth.issuers cascade",
         "drop owned by bearer_owner",
         "drop owned by bearer_owner cascade",

@@ -60,7 +60,7 @@ fn clean_catalog() -> Vec<String> {
     found
 }
 
-fn assert_clean(session: &mut Client, what: &str) {
+pub(super) fn assert_clean(session: &mut Client, what: &str) {
     for (found, expected) in catalog(session).iter().zip(clean_catalog()) {
         assert_eq!(*found, expected, "{what}");
     }
@@ -131,7 +131,7 @@ fn t037_default_privileges_that_take_from_the_owner_do_no_harm() {
 
 /// Better matches for what the scripts and bodies call, all of which raise; and relations and types that
 /// would be found first if the path began with pg_temp or `evil`.
-const PLANTS: &str = "
+pub(super) const PLANTS: &str = "
 create schema evil;
 create function evil.trap() returns void language plpgsql as $$ begin raise 'trap'; end $$;
 do $$
@@ -180,7 +180,7 @@ grant all on schema evil to public;
 ";
 
 /// The same relations, in the temporary schema.
-const TEMPORARY_PLANTS: &str = "
+pub(super) const TEMPORARY_PLANTS: &str = "
 create temp table pg_proc (oid oid, pronamespace oid, prosecdef boolean);
 create temp table pg_class (oid oid, relnamespace oid, relkind \"char\");
 create temp table pg_namespace (oid oid, nspname name);
@@ -327,7 +327,7 @@ fn a_database_without_utf8_is_refused() {
 }
 
 /// How much there is in the catalogs that an extension leaves traces in.
-const TRACES: &str = "
+pub(super) const TRACES: &str = "
 select concat_ws(' ', (select count(*) from pg_class), (select count(*) from pg_proc), (select count(*) from pg_type),
   (select count(*) from pg_namespace where nspname !~ 'temp'), (select count(*) from pg_depend), (select count(*) from pg_description),
   (select count(*) from pg_init_privs), (select count(*) from pg_constraint), (select count(*) from pg_attrdef),

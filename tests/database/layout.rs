@@ -1,8 +1,10 @@
 //! What library and SQL must agree on: the tables as it reads them past the executor, and its symbols.
 
 use super::catalog::rows;
+use super::upgrade::released;
 use pg_bearer_tests::Database;
 use pg_bearer_tests::database::installation;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -264,17 +266,51 @@ fn t013_the_library_exports_nothing_but_what_sql_declares() {
         &mut session,
         "select p.prosrc from pg_proc p where p.pronamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace) and p.probin is not null",
     );
-    let mut expected: Vec<String> =
-        ["Pg_magic_func", "_PG_init", "pg_bearer_launcher", "pg_bearer_usage"].map(str::to_owned).to_vec();
-    expected.extend(symbols.iter().flat_map(|symbol| [symbol.clone(), format!("pg_finfo_{symbol}")]));
+    let mut expected: BTreeSet<String> =
+        ["Pg_magic_func", "_PG_init", "pg_bearer_launcher", "pg_bearer_usage"].map(str::to_owned).into();
+    // Databases that were not updated yet call what releases declared.
+    let symbols = symbols.into_iter().chain(released().into_values().flat_map(|script| symbols_in(&script)));
+    expected.extend(symbols.flat_map(|symbol| [format!("pg_finfo_{symbol}"), symbol]));
+    assert_eq!(exported(), expected);
+}
+
+/// The names that the library offers to servers.
+fn exported() -> BTreeSet<String> {
     let library = directory("--pkglibdir").join("pg_bearer.so");
     let output = Command::new("nm").args(["-D", "--defined-only"]).arg(&library).output().unwrap();
     assert!(output.status.success(), "nm: {output:?}");
     let text = String::from_utf8(output.stdout).unwrap();
-    let mut found: Vec<_> = text.lines().map(|line| line.rsplit(' ').next().unwrap().to_owned()).collect();
-    found.sort();
-    expected.sort();
-    assert_eq!(found, expected);
+    text.lines().map(|line| line.rsplit(' ').next().unwrap().to_owned()).collect()
+}
+
+/// The C symbols that a script declares functions with.
+fn symbols_in(script: &str) -> Vec<String> {
+    let declared = script.split("'MODULE_PATHNAME', '").skip(1);
+    declared.map(|rest| rest.split_once('\'').unwrap().0.to_owned()).collect()
+}
+
+/// Those of them that a library without these names could not call.
+fn missing(script: &str, exported: &BTreeSet<String>) -> Vec<String> {
+    let is_there = |symbol: &String| exported.contains(symbol) && exported.contains(&format!("pg_finfo_{symbol}"));
+    symbols_in(script).into_iter().filter(|symbol| !is_there(symbol)).collect()
+}
+
+#[test]
+fn t199_the_library_has_every_symbol_that_a_release_declared() {
+    let exported = exported();
+    for (version, script) in released() {
+        let declared = symbols_in(&script);
+        assert!(declared.len() > 50 && declared.len() == script.matches("MODULE_PATHNAME").count());
+        assert_eq!(missing(&script, &exported), [] as [String; 0], "of {version}");
+        // Without one of them, or without what says how it is called, it would be noticed.
+        for name in [declared[0].clone(), format!("pg_finfo_{}", declared[0])] {
+            let mut fewer = exported.clone();
+            fewer.remove(&name);
+            assert_eq!(missing(&script, &fewer), [declared[0].clone()]);
+        }
+    }
+    let gone = "create function auth.gone() returns int language c as 'MODULE_PATHNAME', 'pg_bearer_gone';";
+    assert_eq!(missing(gone, &exported), ["pg_bearer_gone"]);
 }
 
 #[test]

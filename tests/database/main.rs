@@ -29,6 +29,7 @@ mod forging;
 mod hostile;
 mod identity;
 mod install;
+mod internal;
 mod key_guessing;
 mod key_races;
 mod layout;

@@ -1,6 +1,7 @@
 //! What was released never changes: the install script of every release and the steps that lead to one.
 
 use crate::sources::{File, all, read};
+use crate::{Rule, hold};
 use aws_lc_rs::digest::{SHA256, digest};
 
 const RELEASED: &str = "tests/upgrade/released/";
@@ -72,4 +73,105 @@ fn a_changed_release_is_noticed() {
     let (first, second) = all.split_at(1);
     assert_eq!(faults(changelog, &sums, first).len(), 1);
     assert_eq!(faults(changelog, &sums, second).len(), 2);
+}
+
+/// What keeps a database of a release from being updated to the current version, if these are the steps.
+fn chain_faults(released: &[&str], current: &str, steps: &[&str]) -> Vec<String> {
+    let ends: Vec<_> = steps.iter().filter_map(|step| step.split_once("--")).collect();
+    let mut faults = Vec::new();
+    for (from, to) in &ends {
+        if !released.contains(from) || !(released.contains(to) || *to == current) || from == to {
+            faults.push(format!("{from}--{to} does not lead from a release to a later one or to {current}"));
+        }
+        if ends.iter().filter(|(other, _)| other == from).count() > 1 {
+            faults.push(format!("more than one step begins at {from}"));
+        }
+    }
+    for version in released {
+        let mut at = *version;
+        // A circle never ends.
+        for _ in 0..=ends.len() {
+            at = ends.iter().find(|(from, _)| *from == at && at != current).map_or(at, |(_, to)| to);
+        }
+        if at != current {
+            faults.push(format!("the steps from {version} end at {at} instead of {current}"));
+        }
+    }
+    faults
+}
+
+#[test]
+fn the_steps_lead_from_every_release_to_this_version() {
+    let manifest = read("Cargo.toml");
+    let current =
+        manifest.lines().find_map(|line| line.strip_prefix("version = ")).unwrap().trim_matches('"');
+    let files = all();
+    let versions_in = |place: &str| -> Vec<&str> {
+        let files = files.iter().filter(|file| file.path.starts_with(place));
+        files.filter_map(|file| version_of(&file.path)).collect()
+    };
+    let (released, upgrades) = (versions_in(RELEASED), versions_in("sql/upgrade/"));
+    let steps: Vec<_> = upgrades.into_iter().filter(|name| !["before", "after"].contains(name)).collect();
+    assert!(!released.is_empty() && steps.iter().all(|step| step.contains("--")), "{steps:?}");
+    assert_eq!(chain_faults(&released, current, &steps), [] as [String; 0]);
+}
+
+#[test]
+fn a_step_that_leads_nowhere_is_noticed() {
+    let released = ["1", "2"];
+    let faults = |current: &str, steps: &[&str]| chain_faults(&released, current, steps).len();
+    assert_eq!(faults("3", &["1--2", "2--3"]), 0);
+    // Released just now.
+    assert_eq!(faults("2", &["1--2"]), 0);
+    assert_eq!(faults("3", &["1--3", "2--3"]), 0);
+    for steps in [
+        &["1--2"][..],
+        &["2--3"],
+        &["1--2", "2--3-dev"],
+        &["1--2", "2--1"],
+        &["1--2", "2--3", "0--1"],
+        &["1--2", "2--3", "1--3"],
+        &["1--2", "2--2"],
+    ] {
+        assert!(faults("3", steps) > 0, "{steps:?}");
+    }
+}
+
+/// What an update itself calls, and what it leaves in the place of a function that it could not drop.
+const OF_UPDATES: [&str; 3] =
+    ["auth_internal.move_function(", "auth_internal.retire_function(", "auth_internal.%I("];
+
+#[test]
+fn updates_hold_no_function_that_sql_functions_is_the_home_of() {
+    let rule: Rule = |file| {
+        if !file.is_in("sql/upgrade") {
+            return Vec::new();
+        }
+        let words = |line: &str| line.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
+        let text: Vec<_> =
+            file.text.lines().map(|line| line.split("--").next().unwrap_or_default()).collect();
+        let text = words(&text.join("\n"));
+        let created = [
+            "create function ",
+            "create or replace function ",
+            "create procedure ",
+            "create or replace procedure ",
+        ];
+        let made = created.iter().flat_map(|begin| text.split(begin).skip(1));
+        let ours = made.filter(|rest| !OF_UPDATES.iter().any(|name| rest.starts_with(&name.to_lowercase())));
+        ours.map(|rest| rest.chars().take(60).collect()).collect()
+    };
+    let path = "sql/upgrade/1--2.sql";
+    hold(
+        rule,
+        &[
+            (path, "create or replace function auth.uid() returns uuid"),
+            (path, "create function auth.uid() returns uuid"),
+            (path, "CREATE OR REPLACE\n  FUNCTION auth_internal.role_in(uuid)"),
+            ("sql/upgrade/before.sql", "create function auth_internal.other() returns void"),
+        ],
+    );
+    assert!(
+        rule(&File::new(path, "-- create function auth.uid()\nalter table auth.roles add x int;")).is_empty()
+    );
 }

@@ -1,12 +1,14 @@
-//! Keeps credentials that a client wrote into its SQL out of the server log.
+//! Keeps credentials that a client wrote into its SQL out of the server log, and says what to do where the library is
+//! newer than the schema.
 //!
 //! When a statement fails, Postgres logs its text, and when it is told to, parameters. A client should pass
 //! credentials as bind parameters; for the one that does not, the text is left out of the log.
 
+use crate::pg::sqlstate;
 use crate::verify::api_key::contains_key;
 use pgrx::{pg_guard, pg_sys};
 use std::cell::Cell;
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, c_char, c_int};
 
 /// What takes a credential or a secret, in lower case. A longer word that begins like one of them, such as
 /// `authenticated`, is none.
@@ -27,6 +29,11 @@ const CALLS: [&[u8]; 13] = [
 ];
 /// How every JWT begins: `{"` in base64url.
 const JWT_START: &[u8] = b"eyJ";
+
+/// What is added to the hint of an error about a function of ours that is not there.
+const UPDATE: &[u8] = b"If the package was upgraded, run ALTER EXTENSION pg_bearer UPDATE.";
+/// A hint that is longer, or a message, is not of that error.
+const LONGEST: usize = 8192;
 
 struct Previous(Cell<pg_sys::emit_log_hook_type>);
 // SAFETY: a backend runs on a single thread.
@@ -58,6 +65,7 @@ unsafe extern "C-unwind" fn before_logging(edata: *mut pg_sys::ErrorData) {
     // SAFETY: Postgres passes the error it is about to log, and so do we.
     unsafe {
         hide_credentials(edata);
+        hint_at_update(edata);
         if let Some(previous) = PREVIOUS.0.get() {
             previous(edata);
         }
@@ -93,6 +101,53 @@ unsafe extern "C-unwind" fn hide_credentials(edata: *mut pg_sys::ErrorData) {
     }
 }
 
+/// The client sees it too: Postgres sends the error after it has been here.
+#[pg_guard]
+unsafe extern "C-unwind" fn hint_at_update(edata: *mut pg_sys::ErrorData) {
+    // SAFETY: as above. The new text lies where the error's other texts do and lives as long; without memory for it
+    // there is none, and no error in the middle of another one.
+    unsafe {
+        let bytes = |text: *const c_char| if text.is_null() { &[] } else { CStr::from_ptr(text).to_bytes() };
+        let edata = &mut *edata;
+        if !sqlstate::is_undefined_function(edata.sqlerrcode) || !names_function_of_ours(bytes(edata.message)) {
+            return;
+        }
+        let hint = bytes(edata.hint);
+        // An error of a parallel worker comes here twice.
+        let is_told = hint.windows(UPDATE.len()).any(|window| window == UPDATE);
+        if is_told || hint.len() > LONGEST || edata.assoc_context.is_null() {
+            return;
+        }
+        let between: &[u8] = if hint.is_empty() { b"" } else { b" " };
+        let parts = [hint, between, UPDATE, b"\0"];
+        let length = parts.iter().map(|part| part.len()).sum();
+        let flags = pg_sys::MCXT_ALLOC_NO_OOM as c_int;
+        let text = pg_sys::MemoryContextAllocExtended(edata.assoc_context, length, flags).cast::<u8>();
+        if text.is_null() {
+            return;
+        }
+        let mut end = text;
+        for part in parts {
+            std::ptr::copy_nonoverlapping(part.as_ptr(), end, part.len());
+            end = end.add(part.len());
+        }
+        edata.hint = text.cast();
+    }
+}
+
+/// Does this message, in whatever language, name a function of one of our schemas before it names arguments?
+fn names_function_of_ours(message: &[u8]) -> bool {
+    let end = message.iter().take(LONGEST).position(|byte| *byte == b'(');
+    let before = end.and_then(|end| message.get(..end)).unwrap_or_default();
+    let word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let name = before.iter().rposition(|byte| !word(byte) && *byte != b'.').map_or(0, |last| last.saturating_add(1));
+    // Another script may go without blanks; a quoted name, or one with a dollar sign, is none of ours.
+    let (ahead, name) = before.split_at_checked(name).unwrap_or_default();
+    let starts_anew = !matches!(ahead.last(), Some(b'"' | b'$'));
+    let function = name.strip_prefix(b"auth.").or(name.strip_prefix(b"auth_internal."));
+    starts_anew && function.is_some_and(|function| !function.is_empty() && function.iter().all(word))
+}
+
 /// Does this text call one of our functions, or contain an API key or something that begins like a JWT?
 fn holds_credential(text: &[u8]) -> bool {
     let word = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
@@ -109,7 +164,7 @@ fn holds_credential(text: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::holds_credential;
+    use super::{holds_credential, names_function_of_ours};
 
     #[test]
     fn statements_with_credentials_are_recognised() {
@@ -131,6 +186,36 @@ mod tests {
             "select authenticates(1)",
         ] {
             assert!(!holds_credential(text.as_bytes()), "{text}");
+        }
+    }
+    #[test]
+    fn functions_of_ours_are_recognised_in_every_language() {
+        for text in [
+            "function auth.help() does not exist",
+            "Funktion auth.help(integer, auth.issuers) existiert nicht",
+            "関数auth_internal.x1(uuid)は存在しません",
+            "auth.help(unknown)",
+        ] {
+            assert!(names_function_of_ours(text.as_bytes()), "{text}");
+        }
+        for text in [
+            "",
+            "(",
+            "auth.",
+            "function auth.() does not exist",
+            "function help() does not exist",
+            "function public.help(auth.issuers) does not exist",
+            "function f(auth.help()) does not exist",
+            "function my_auth.help() does not exist",
+            "function my.auth.help() does not exist",
+            "function \"auth.help() does not exist",
+            "function x$auth.help() does not exist",
+            "function auth_internals.help() does not exist",
+            "function auth.a b() does not exist",
+            "operator does not exist: auth.issuers = integer",
+            "could not find function \"auth.help\" in file \"x\"",
+        ] {
+            assert!(!names_function_of_ours(text.as_bytes()), "{text}");
         }
     }
 }

@@ -3,7 +3,9 @@
 use super::world::{
     Counting, connect, counting_server, errors, make_key, recorded, server, until, until_recorded, use_key,
 };
+use crate::upgrade::{install, released, update, update_from};
 use pg_bearer_tests::database::{Session, assert_values, installation};
+use postgres::Client;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -41,6 +43,28 @@ fn uses_arrive_in_the_tables() {
         ("select context from pg_settings where name = 'pg_bearer.max_tracked_keys'", Some("postmaster")),
     ];
     assert_values(&mut administrator, &cases);
+}
+
+/// What is recorded in all, whatever the schema is.
+fn recorded_in_all(administrator: &mut Client) -> String {
+    administrator.value("select coalesce(sum(uses), 0)::text from auth.api_key_usage").unwrap()
+}
+
+#[test]
+fn t199_uses_are_recorded_in_the_tables_of_a_release_before_and_after_its_update() {
+    for (version, script) in released() {
+        let name = format!("counting_in_{}", version.replace('.', "_"));
+        server().psql("postgres", &format!("create database {name}")).unwrap();
+        let mut administrator = connect(server().socket_dir(), &name, "postgres");
+        install(&mut administrator, &script, &update_from(&version));
+        make_key(&mut administrator, "key", &[]);
+        let mut session = connect(server().socket_dir(), &name, "tenant");
+        use_key(&mut session, "key").unwrap();
+        until("a use in the old schema", || recorded_in_all(&mut administrator) == "1");
+        update(&mut administrator);
+        use_key(&mut session, "key").unwrap();
+        until("a use in the new schema", || recorded_in_all(&mut administrator) == "2");
+    }
 }
 
 #[test]
@@ -138,15 +162,18 @@ fn what_has_no_place_is_forgotten_quietly() {
     std::thread::sleep(Duration::from_secs(3));
     // A look-alike, which must not run with the worker's rights.
     administrator.run(
-        "create schema auth authorization tenant;
+        "create schema auth authorization tenant; create schema auth_internal authorization tenant;
          create table auth.called (); grant all on auth.called to tenant;
          create function auth_internal.record_api_key_uses(uuid[], bigint[], timestamptz[]) returns void
              language sql security definer begin atomic insert into auth.called default values; end;
-         alter function auth_internal.record_api_key_uses(uuid[], bigint[], timestamptz[]) owner to tenant",
+         alter function auth_internal.record_api_key_uses(uuid[], bigint[], timestamptz[]) owner to tenant;
+         create function auth.record_api_key_uses(uuid[], bigint[], timestamptz[]) returns void
+             language sql security definer begin atomic insert into auth.called default values; end;
+         alter function auth.record_api_key_uses(uuid[], bigint[], timestamptz[]) owner to tenant",
     );
     std::thread::sleep(Duration::from_secs(2));
     assert_values(&mut administrator, &[("select count(*) from auth.called", Some("0"))]);
-    administrator.run("drop schema auth cascade; create extension pg_bearer");
+    administrator.run("drop schema auth, auth_internal cascade; create extension pg_bearer");
     // A key that is gone, and one that is there.
     let now = make_key(&mut administrator, "key", &[]);
     use_key(&mut session, "key").unwrap();

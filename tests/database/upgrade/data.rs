@@ -1,0 +1,92 @@
+//! What was stored is there after an update, and a dump of either version is restored as this one.
+
+use super::scripts::{assert_fresh, before, release, released, update, update_once_more};
+use crate::dump::{TABLES, TENANTS, dump, restore};
+use pg_bearer_tests::database::Session;
+use pg_bearer_tests::token::*;
+use postgres::Client;
+
+/// Everything in our tables.
+pub(super) fn contents(session: &mut Client) -> Vec<String> {
+    let rows = TABLES.iter().map(|table| {
+        let sql =
+            format!("select coalesce(string_agg(t::text, E'\\n' order by t::text), '') from auth.{table} t");
+        format!("{table}: {}", session.value(&sql).unwrap())
+    });
+    rows.collect()
+}
+
+pub(super) fn seed(session: &mut Client) {
+    session.run(TENANTS);
+    session.run(&format!(
+        "select auth.add_issuer('{STRICT_ISSUER}');
+         select auth.add_jwt_secret('{STRICT_ISSUER}', '{SECRET}')"
+    ));
+}
+
+/// Alice's token is accepted, she sees her organization's rows and nobody else's, and a key can be made and used.
+pub(super) fn assert_works(session: &mut Client) {
+    session.run(
+        "create table notes (org_id uuid not null default auth.current_org(), body text);
+         create index on notes (org_id);
+         alter table notes enable row level security; alter table notes force row level security;
+         create policy own on notes using (auth.in_org(org_id)) with check (auth.in_org(org_id));
+         insert into notes select org_id, slug from auth.list_organizations();
+         grant all on notes to tenant",
+    );
+    session.run("begin; set local role tenant");
+    session.authenticate(&token_of("alice")).unwrap();
+    assert_eq!(session.value("select string_agg(body, ',') from notes").as_deref(), Some("acme"));
+    let made = "select key from auth.create_api_key('after', auth.current_org(), scopes => '{x.read}')";
+    let key = session.value(made).unwrap();
+    session.authenticate(&key).unwrap();
+    assert_eq!(session.value("select count(*) from notes").as_deref(), Some("1"));
+    session.run("rollback");
+    session.run("drop table notes");
+}
+
+#[test]
+fn what_was_stored_survives_an_upgrade() {
+    for (version, script) in released() {
+        let db = release(&version, &script);
+        let mut session = db.superuser();
+        seed(&mut session);
+        let before = contents(&mut session);
+        assert!(
+            before.iter().all(|rows| !rows.ends_with(": ")),
+            "an empty table proves nothing: {before:#?}"
+        );
+        update(&mut session);
+        assert_eq!(contents(&mut session), before, "from {version}");
+        assert_works(&mut session);
+        update_once_more(&mut session);
+        assert_eq!(contents(&mut session), before, "from {version}, and on");
+    }
+}
+
+/// What is in our tables but the times at which an install made the roles that come with it.
+fn restorable(session: &mut Client) -> Vec<String> {
+    session.run("update auth.roles set created_at = '2026-01-01' where builtin");
+    contents(session)
+}
+
+#[test]
+fn a_dump_of_a_release_and_one_of_its_update_are_restored_as_this_version() {
+    let db = before();
+    let mut session = db.superuser();
+    seed(&mut session);
+    let expected = restorable(&mut session);
+    // A dump says CREATE EXTENSION without a version.
+    for is_updated in [false, true] {
+        if is_updated {
+            update(&mut session);
+        }
+        for (format, jobs) in [("-Fp", ""), ("-Fc", "-j4")] {
+            let restored = restore(&dump(&db, format, "-c pg_bearer.dump_secrets=on"), format, jobs);
+            let mut session = restored.superuser();
+            assert_eq!(restorable(&mut session), expected, "{format}, updated: {is_updated}");
+            assert_works(&mut session);
+            assert_fresh(&mut session, format);
+        }
+    }
+}
