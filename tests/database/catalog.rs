@@ -8,10 +8,10 @@ mod protect_functions;
 use functions::FUNCTIONS;
 use internal_functions::INTERNAL_FUNCTIONS;
 use lint_functions::LINT_FUNCTIONS;
-use protect_functions::PROTECT_FUNCTIONS;
 use pg_bearer_tests::Database;
 use pg_bearer_tests::database::Session;
 use postgres::Client;
+use protect_functions::PROTECT_FUNCTIONS;
 
 const TABLES: [&str; 15] = [
     "auth.api_key_revocations",
@@ -116,12 +116,15 @@ fn t009_only_superusers_create_in_the_schema() {
         "select r.rolname::text from pg_roles r where not r.rolsuper",
         "has_schema_privilege(r.oid, 'auth', 'create') or has_schema_privilege(r.oid, 'auth_internal', 'create')",
     );
-    let owner = "select n.nspowner::regrole::text from pg_namespace n where n.nspname in ('auth', 'auth_internal')";
+    let owner =
+        "select n.nspowner::regrole::text from pg_namespace n where n.nspname in ('auth', 'auth_internal')";
     assert_none(&mut session, owner, "not (select r.rolsuper from pg_roles r where r.oid = n.nspowner)");
     for role in ["tenant", "administrator", "bearer_owner", "bearer_admin", "bearer_service"] {
         session.run(&format!("set role {role}"));
         for schema in ["auth", "auth_internal"] {
-            let plant = format!("create function {schema}.has_scope(scope varchar) returns boolean language sql return true");
+            let plant = format!(
+                "create function {schema}.has_scope(scope varchar) returns boolean language sql return true"
+            );
             let refused = format!("42501 permission denied for schema {schema}");
             assert_eq!(session.refused(&plant), refused, "{role}");
         }
@@ -133,8 +136,7 @@ fn t009_only_superusers_create_in_the_schema() {
 fn t031_definer_functions_belong_to_a_role_that_can_do_nothing_else() {
     let db = Database::new();
     let mut session = db.superuser();
-    let definers =
-        "select p.proname::text from pg_proc p where p.pronamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace) and p.prosecdef";
+    let definers = "select p.proname::text from pg_proc p where p.pronamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace) and p.prosecdef";
     assert_none(&mut session, definers, "p.proowner <> 'bearer_owner'::regrole");
     assert_none(
         &mut session,
@@ -201,7 +203,10 @@ fn everything_in_the_schema_belongs_to_the_extension_and_nothing_is_elsewhere() 
     );
     assert_eq!(found, ["pg_class auth", "pg_namespace -", "pg_proc auth", "pg_proc auth_internal"]);
     for (catalog, all) in [
-        ("pg_proc", "select p.proname::text from pg_proc p where p.pronamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace)"),
+        (
+            "pg_proc",
+            "select p.proname::text from pg_proc p where p.pronamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace)",
+        ),
         (
             "pg_class",
             "select p.relname::text from pg_class p where p.relnamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace) and p.relkind not in ('i', 't')",

@@ -206,7 +206,10 @@ fn a_subscriber_that_would_refuse_changes_is_found() {
             assert_found_and_mended(&mut session, case, Some(case.1), "");
         }
     } else {
-        assert_eq!(session.value("select count(*) from auth_internal.lint_replication()").as_deref(), Some("0"));
+        assert_eq!(
+            session.value("select count(*) from auth_internal.lint_replication()").as_deref(),
+            Some("0")
+        );
     }
 }
 

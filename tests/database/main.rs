@@ -34,6 +34,7 @@ mod key_races;
 mod layout;
 mod lifetime;
 mod lint;
+mod numbers;
 mod oracle;
 mod parallel;
 mod plans;

@@ -105,7 +105,10 @@ fn a_script_that_forgets_something_is_noticed() {
     let (version, script) = released().into_iter().next_back().unwrap();
     for (number, (slip, trace)) in [
         ("alter function auth.in_org(uuid) called on null input", "in_org"),
-        ("grant execute on function auth_internal.require_administrator() to public", "require_administrator"),
+        (
+            "grant execute on function auth_internal.require_administrator() to public",
+            "require_administrator",
+        ),
         ("alter table auth.api_keys disable row level security", "api_keys"),
         ("alter table auth.issuers add column forgotten text", "forgotten"),
         ("alter table auth.memberships alter column role_id drop not null", "memberships"),

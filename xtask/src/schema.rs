@@ -91,11 +91,10 @@ impl Source {
         let mut script = self.before_update.clone();
         let mut at = from;
         while at != version {
-            let (_, to, step) = self
-                .steps
-                .iter()
-                .find(|(from, _, _)| from == at)
-                .ok_or_else(|| Error::new(format!("no step in sql/upgrade/ leads from {at} to {version}")))?;
+            let (_, to, step) =
+                self.steps.iter().find(|(from, _, _)| from == at).ok_or_else(|| {
+                    Error::new(format!("no step in sql/upgrade/ leads from {at} to {version}"))
+                })?;
             script += step;
             at = to;
         }

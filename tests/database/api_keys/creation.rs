@@ -267,7 +267,8 @@ fn values_that_are_not_allowed_are_named() {
         ("org_id => :desk", FOREIGN),
     ] {
         let told = world.attempt(&Who::Superuser, arguments);
-        let counted = world.root("auth_internal.counts_api_key_uses()") == "t" && arguments.contains("rate_limit");
+        let counted =
+            world.root("auth_internal.counts_api_key_uses()") == "t" && arguments.contains("rate_limit");
         assert_eq!(told, if counted { "k" } else { expected }, "{arguments}");
     }
     // NULL says the same as nothing.

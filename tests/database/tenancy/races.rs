@@ -29,7 +29,8 @@ fn t107_of_two_last_owners_one_stays() {
         for round in 0..rounds(all) {
             let race = races[round / 3 % races.len()];
             let told = stage.race(round, level, race, "select auth.set_member_role({org}, 'bob', 'owner')");
-            let owners = "select count(*) from auth.memberships m where m.role_id = auth_internal.owner_role()";
+            let owners =
+                "select count(*) from auth.memberships m where m.role_id = auth_internal.owner_role()";
             let context = format!("{level}, round {round}, {race}: {told:?}");
             assert_eq!(stage.observer.value(owners).as_deref(), Some("1"), "{context}");
             assert_eq!(told.iter().filter(|told| *told == "ok").count(), 1, "{context}");
