@@ -88,7 +88,7 @@ grant execute on function
     auth.touch_api_key, auth.list_api_keys, auth.list_api_key_usage, auth.purge_api_keys, auth.set_api_key_settings,
     auth.list_api_key_settings, auth.external_org_id, auth.external_org_number, auth.service_floor,
     auth.service_floor_text, auth.service_floor_number, auth.protect, auth.unprotect, auth.protected_tables,
-    auth.lint, auth.organization_columns
+    auth.lint, auth.organization_columns, auth.help
 to public;
 
 -- Everybody, in auth_internal: what runs as its caller. auth.protect() changes a table with the rights of whoever calls it,
@@ -115,6 +115,12 @@ grant execute on function
     auth_internal.lint_foreign_keys, auth_internal.lint_protected, auth_internal.lint_escapes,
     auth_internal.lint_views, auth_internal.lint_functions, auth_internal.lint_grants, auth_internal.lint_roles,
     auth_internal.lint_replication
+to public;
+
+-- auth.help() runs as its caller; these read the declarations, grants and comments of our functions.
+grant execute on function
+    auth_internal.topics, auth_internal.reference, auth_internal.signature_of, auth_internal.callers_of,
+    auth_internal.help_heading, auth_internal.wrapped
 to public;
 
 -- Administrators.

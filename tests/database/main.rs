@@ -43,6 +43,7 @@ mod pooler;
 mod protect;
 mod readers;
 mod readme;
+mod reference;
 mod revocation;
 mod sandbox;
 mod scenarios;

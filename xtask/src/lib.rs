@@ -17,6 +17,7 @@ mod server;
 mod server_user;
 mod test;
 mod test_all;
+mod topics;
 mod watcher;
 
 pub use cli::run;
