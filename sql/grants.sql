@@ -106,7 +106,7 @@ grant execute on function
     auth.touch_api_key, auth.list_api_keys, auth.list_api_key_usage, auth.purge_api_keys, auth.set_api_key_settings,
     auth.list_api_key_settings, auth.external_org_id, auth.external_org_number, auth.service_floor,
     auth.service_floor_text, auth.service_floor_number, auth.protect, auth.unprotect, auth.protected_tables,
-    auth.lint, auth.organization_columns
+    auth.lint, auth.organization_columns, auth.help
 to public;
 
 -- Everybody, in auth_internal: only what runs as its caller, and why it has to. auth.protect() and auth.unprotect() change a
@@ -127,6 +127,12 @@ grant execute on function
     auth_internal.base_type, auth_internal.column_has_index, auth_internal.column_readers,
     auth_internal.foreign_keys_without_org, auth_internal.is_application_schema, auth_internal.table_tree,
     auth_internal.unique_keys_without_org
+to public;
+
+-- auth.help() runs as its caller; these read the declarations, grants and comments of our functions.
+grant execute on function
+    auth_internal.topics, auth_internal.reference, auth_internal.signature_of, auth_internal.callers_of,
+    auth_internal.help_heading, auth_internal.wrapped
 to public;
 
 -- Administrators.

@@ -103,7 +103,7 @@ create unique index jwt_keys_kid on auth.jwt_keys (issuer_id, kid, alg) where st
 comment on table auth.jwt_keys is 'The keys that verify tokens. A key belongs to one issuer and serves one algorithm.';
 comment on column auth.jwt_keys.id is 'Identifies the key, for auth.revoke_jwt_key().';
 comment on column auth.jwt_keys.issuer_id is 'The issuer that signs with it.';
-comment on column auth.jwt_keys.kid is 'The key id a token names (RFC 7515 section 4.1.4); NULL serves tokens that name none.';
+comment on column auth.jwt_keys.kid is 'The key id a token names (RFC 7515 section 4.1.4), 1 to 128 bytes; NULL serves tokens that name none.';
 comment on column auth.jwt_keys.alg is 'The one algorithm it is used with (RFC 7518 section 3.1).';
 comment on column auth.jwt_keys.public_jwk is 'The public key (RFC 7517) without anything else; NULL for a secret.';
 comment on column auth.jwt_keys.thumbprint is 'SHA-256 thumbprint of the public key (RFC 7638).';

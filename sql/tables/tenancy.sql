@@ -127,8 +127,8 @@ comment on column auth.roles.id is 'Identifies the role in memberships; the same
 comment on column auth.roles.builtin is 'It came with the extension. Such rows never change and are left out of dumps.';
 comment on column auth.roles.org_id is 'The organization that has the role; NULL: every organization.';
 comment on column auth.roles.name is 'Of a to z, 0 to 9, hyphens and underscores, begins with a letter, at most 63 bytes.';
-comment on column auth.roles.rank is '1 to 1000. Members change only members whose role has a lower rank, and grant only roles of a lower rank.';
-comment on column auth.roles.permissions is 'Dotted names; "a.*" covers all below "a.", "*" everything. At most 1000, each of up to 255 bytes, without blanks.';
+comment on column auth.roles.rank is '1 or more and below 1000, which is owner''s alone. Members change only members whose role has a lower rank, and grant only roles of a lower rank.';
+comment on column auth.roles.permissions is 'Dotted names; "a.*" covers all below "a.", "*" everything. At most 200, each of up to 100 bytes, without blanks.';
 comment on column auth.roles.grantable is 'Names of the roles that its members may grant, at most 1000; NULL: every role of a lower rank.';
 comment on column auth.roles.created_at is 'When it was defined.';
 comment on table auth.memberships is 'Who belongs to which organization, with one role.';

@@ -174,3 +174,14 @@ select auth_internal.retire_function('auth.protection_has_index(oid, jsonb)');
 select auth_internal.retire_function('auth.protection_tree(oid)');
 select auth_internal.retire_function('auth.protection_unique_keys(oid, smallint)');
 select auth_internal.retire_function('auth.rotation_due_at(auth.api_keys)');
+
+-- What these columns take; errors show it as a hint.
+comment on column auth.roles.permissions is 'Dotted names; "a.*" covers all below "a.", "*" everything. At most 200, each of up to 100 bytes, without blanks.';
+comment on column auth.roles.rank is '1 or more and below 1000, which is owner''s alone. Members change only members whose role has a lower rank, and grant only roles of a lower rank.';
+comment on column auth.api_keys.scopes is 'The permissions it has, of those its user or role has when it is used, at most 200, each of up to 100 bytes, as in auth.roles; NULL: all of them.';
+comment on column auth.api_keys.allowed_origins is 'The web origins of requests with it, such as https://app.example.com or https://*.example.com, at most 100, each of up to 100 bytes; NULL: any, or none named.';
+comment on column auth.api_keys.allowed_endpoints is 'The requests it may make: GET /invoices, POST /rpc/send, * /reports/*, at most 100, each of up to 100 bytes; NULL: any.';
+comment on column auth.api_keys.allowed_tables is 'The tables that auth.allows_table() answers true for, with their schemas, at most 100, with names of up to 100 bytes; NULL: any.';
+comment on column auth.api_keys.prefix is 'How it begins, such as sk_live_, in up to 40 printable ASCII characters without blanks; NULL: not known (imported).';
+comment on column auth.api_keys.last4 is 'How it ends, in 4 printable ASCII characters without blanks; NULL: not known (imported).';
+comment on column auth.jwt_keys.kid is 'The key id a token names (RFC 7515 section 4.1.4), 1 to 128 bytes; NULL serves tokens that name none.';

@@ -55,10 +55,14 @@ fn t200_what_everybody_may_execute_runs_as_its_caller_and_has_a_reason() {
         let listed = |(beginning, _): &&(&str, &str)| {
             if beginning.ends_with('_') { name.starts_with(*beginning) } else { name == *beginning }
         };
-        assert!(FOR_EVERYBODY.iter().any(|known| listed(&known)), "{name} is for everybody, without a reason");
+        assert!(
+            FOR_EVERYBODY.iter().any(|known| listed(&known)),
+            "{name} is for everybody, without a reason"
+        );
         // Neither C, which knows no rights, nor anything that writes.
         let rest: Vec<_> = words.collect();
-        let safe = ["false s sql", "false i sql", "false s plpgsql", "false i plpgsql"].contains(&&*rest.join(" "));
+        let safe =
+            ["false s sql", "false i sql", "false s plpgsql", "false i plpgsql"].contains(&&*rest.join(" "));
         assert!(safe || name == "refuse_protection", "{function}");
     }
     for (known, reason) in FOR_EVERYBODY {
@@ -130,7 +134,8 @@ fn calls(session: &mut Client) -> Vec<(String, Vec<String>, bool)> {
 fn state(session: &mut Client) -> Vec<String> {
     let mut state = catalog(session);
     for table in TABLES.iter().map(|table| format!("auth.{table}")).chain(["docs".into()]) {
-        let sql = format!("select md5(coalesce(string_agg(t::text, ' ' order by t::text), '')) from {table} t");
+        let sql =
+            format!("select md5(coalesce(string_agg(t::text, ' ' order by t::text), '')) from {table} t");
         state.push(format!("{table} {}", session.value(&sql).unwrap()));
     }
     let catalogs = "select concat_ws(' ', (select count(*) from pg_class), (select count(*) from pg_proc),
@@ -203,7 +208,9 @@ fn t200_they_show_nothing_that_a_plain_query_would_not() {
     for (name, calls, _) in calls.iter().filter(|(_, _, for_everybody)| *for_everybody) {
         for call in calls {
             let call = call.replace("'docs'", "'hidden'");
-            let shown = session.simple_query(&call).map_or_else(|error| format!("{error:?}"), |rows| format!("{rows:?}"));
+            let shown = session
+                .simple_query(&call)
+                .map_or_else(|error| format!("{error:?}"), |rows| format!("{rows:?}"));
             assert!(!shown.contains("canary"), "{name}");
         }
     }

@@ -217,7 +217,7 @@ fn a_subscriber_that_would_refuse_changes_is_found() {
 #[test]
 fn every_finding_that_lint_can_make_is_planted_here() {
     let mut made = Vec::new();
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../sql/functions/lint");
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../sql/functions/linting");
     for file in ["tables", "policies", "keys", "relations", "roles"] {
         let sql = std::fs::read_to_string(format!("{root}/{file}.sql")).unwrap();
         for line in sql.lines() {

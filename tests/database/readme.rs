@@ -128,20 +128,38 @@ fn the_readme_is_short() {
 }
 
 #[test]
-fn the_readme_names_every_function_that_people_may_call() {
-    let db = Database::new();
-    let rows = db
-        .superuser()
-        .query(
-            "select proname::text from pg_proc p
-              where pronamespace = 'auth'::regnamespace and obj_description(p.oid, 'pg_proc') not like 'Internal:%'
-                and (has_function_privilege('tenant', p.oid, 'execute') or has_function_privilege('administrator', p.oid, 'execute'))",
-            &[],
-        )
-        .unwrap();
-    assert!(rows.len() > 30);
-    for row in rows {
-        let name: String = row.get(0);
-        assert!(README.contains(&format!("`{name}(")), "README does not mention {name}");
+fn the_readme_and_the_pages_lead_to_the_reference() {
+    assert!(README.contains("(docs/reference.md)") && README.contains("auth.help()"));
+    for page in [
+        include_str!("../../docs/tenancy.md"),
+        include_str!("../../docs/api-keys.md"),
+        include_str!("../../docs/policies.md"),
+    ] {
+        assert!(page.contains("(reference.md)") && page.contains("auth.help()") && !page.contains("\\df+"));
     }
+}
+
+/// The names before a bracket in the quotes of a document, such as `uid()`.
+fn calls(document: &str) -> Vec<&str> {
+    let quoted = document.split('`').skip(1).step_by(2);
+    let names =
+        quoted.filter_map(|quote| quote.split_once('(')).map(|(name, _)| name.trim_start_matches("auth."));
+    names
+        .filter(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+        .collect()
+}
+
+#[test]
+fn the_readme_names_functions_that_exist() {
+    let db = Database::new();
+    let mut session = db.superuser();
+    let section = README.split_once("\n## Functions\n").unwrap().1.split_once("\n## ").unwrap().0;
+    let named = calls(section);
+    assert!(named.len() > 40, "{named:?}");
+    for name in named {
+        let found =
+            session.query("select from pg_proc where oid = to_regproc('auth.' || $1)", &[&name]).unwrap();
+        assert_eq!(found.len(), 1, "README mentions {name}()");
+    }
+    assert_eq!(calls("`uid()`, uid2(), `auth.in_org(org_id)` `x` `f(a)`"), ["uid", "in_org", "f"]);
 }

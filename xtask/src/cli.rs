@@ -10,6 +10,7 @@ const USAGE: &str = "\
 usage: cargo xtask <command>
 
   schema    write the install script and print where it is
+  reference  write docs/reference.md
   install   [--pg-config FILE] [--destdir DIR]  install into a PostgreSQL
   demo      start a server with an example of two tenants
   psql      open the demo in psql
@@ -27,6 +28,7 @@ pub fn run(arguments: &[String]) -> Result<(), Error> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["schema"] => schema(),
+        ["reference"] => test::write_reference(),
         ["install", options @ ..] => install(options),
         ["demo"] => demo::start(),
         ["psql"] => demo::psql(),

@@ -18,6 +18,7 @@ mod server;
 mod server_user;
 mod test;
 mod test_all;
+mod topics;
 mod virtual_env;
 mod watcher;
 

@@ -9,7 +9,7 @@ use pgrx_sql_entity_graph::section::{decode_entities, is_schema_section_name};
 use pgrx_sql_entity_graph::{ControlFile, PgrxSql, SqlGraphEntity};
 
 use crate::error::{Context, Error};
-use crate::project;
+use crate::{project, topics};
 
 /// Before the steps of an update comes what they need, before its functions this line.
 const FUNCTIONS: &str = "-- Every function, as it is in this version.\n";
@@ -48,13 +48,17 @@ pub(crate) fn scripts(library: &Path, control: &str, version: &str) -> Result<Sc
 
 impl Source {
     fn read(dir: &Path, compiled: &str) -> Result<Self, Error> {
-        let mut checks = String::new();
-        let mut functions = compiled.to_owned();
+        let mut folders = Vec::new();
         for folder in entries(&dir.join("functions"))? {
-            let is_first = folder.file_name().is_some_and(|name| name == CHECKS);
-            let place = if is_first { &mut checks } else { &mut functions };
-            *place += &text_of_all(&folder)?;
+            let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            folders.push((name, text_of_all(&folder)?));
         }
+        let topics = topics::function(&text(&dir.join("topics.txt"))?, &folders)?;
+        let of = |wanted: bool| {
+            let chosen = folders.iter().filter(|(name, _)| (name == CHECKS) == wanted);
+            chosen.map(|(_, sql)| sql.as_str()).collect::<String>()
+        };
+        let (checks, functions) = (of(true), [compiled, &of(false), &topics].concat());
         Ok(Self {
             begin: text(&dir.join("begin.sql"))?,
             checks,

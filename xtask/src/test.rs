@@ -43,6 +43,16 @@ pub(crate) fn run_long() -> Result<(), Error> {
     process::run(test.args(["test", "--package", "pg_bearer_tests"]).env("PG_BEARER_LONG", "1"))
 }
 
+/// Writes docs/reference.md, by the test that says when it is stale.
+pub(crate) fn write_reference() -> Result<(), Error> {
+    let mut test = project::cargo(&PgConfig::find()?);
+    test.args(["test", "--package", "pg_bearer_tests", "--test", "database", "--", "--exact"]);
+    process::run(
+        test.arg("reference::the_page_with_the_reference_is_what_the_database_says")
+            .env("PG_BEARER_WRITE_REFERENCE", "1"),
+    )
+}
+
 fn formatting(pg_config: &PgConfig) -> Result<(), Error> {
     process::run(project::cargo(pg_config).args(["fmt", "--all", "--check"]))
 }

@@ -153,7 +153,7 @@ create or replace function auth.create_api_key(
         create_api_key.metadata, create_api_key.role, create_api_key.user_id)
 $$;
 comment on function auth.create_api_key is
-    'Creates an API key and returns its id, name and text, which is never shown again. With api_keys.write in the organization (NULL: the current one), where pg_bearer.api_key_creation lets the caller. The key acts as the user who creates it or, with role, as nobody; services and administrators may name a user_id, or else the role is admin. kind publishable and service: services and administrators only. The columns of auth.api_keys explain the arguments; environment NULL is that of the caller, or live. 42501 for what goes beyond the caller, 22023 for a value that is not allowed, 54000 beyond the quota, 0A000 for a rate limit without shared_preload_libraries, 28000 without an identity.';
+    'With api_keys.write, where pg_bearer.api_key_creation lets the caller: creates an API key and returns its id, name and text, which is never shown again. org_id NULL is the current organization. The key acts as the user who creates it or, with role, as nobody; services and administrators may name a user_id, or else the role is admin. kind publishable and service: services and administrators only. \d+ auth.api_keys explains the arguments; environment NULL is that of the caller, or live. 42501 for what goes beyond the caller, 22023 for a value that is not allowed, 54000 beyond the quota, 0A000 for a rate limit without shared_preload_libraries, 28000 without an identity.';
 
 create or replace function auth.import_api_key(
     name text, hash text, org_id uuid, environment text default null, scopes text[] default null,
@@ -186,7 +186,7 @@ begin
 end
 $$;
 comment on function auth.import_api_key is
-    'Services and administrators: makes a key that was issued elsewhere good here and returns its id. hash is the SHA-256 of the whole key, as 64 hexadecimal digits or base64; the key has 1 to 512 printable ASCII characters without blanks, and not exactly two dots. prefix and last4 are for people. The rest as for auth.create_api_key(). 23505 for a key that is known.';
+    'Services and administrators: makes a key that was issued elsewhere valid here and returns its id. hash is the SHA-256 of the whole key, as 64 hexadecimal digits or base64; the key has 1 to 512 printable ASCII characters without blanks, and not exactly two dots. prefix and last4 are for people. The rest as for auth.create_api_key(). 23505 for a key that is known, 22023 for a value that is not allowed, 54000 beyond the quota, 0A000 for a rate limit without shared_preload_libraries, 42501 for anybody else and for an organization that is unknown, 28000 without an identity.';
 
 -- A SHA-256 as other systems keep it: 64 hexadecimal digits, or base64 or base64url with or without padding.
 create or replace function auth_internal.decode_key_hash(hash text) returns bytea
@@ -285,7 +285,7 @@ begin
 end
 $$;
 comment on function auth.rotate_api_key is
-    'Makes a new key like this one and returns its id, name and text, which is never shown again. The old key works until the grace ends (0 to 90 days), and not at all with 0. The new one lives as long as the old one was to. For whoever could create such a key; nobody rotates a key of another user, except services and administrators. 55000 for a key that is revoked, has expired or was rotated before, 42501 for one that is unknown or not the caller''s, 54000 beyond the quota, 22023 for another grace, 28000 without an identity.';
+    'Whoever could create such a key: makes a new key like this one and returns its id, name and text, which is never shown again. Nobody rotates a key of another user, except services and administrators. The old key works until the grace ends (0 to 90 days), and not at all with 0. The new one lives as long as the old one was to. 55000 for a key that is revoked, has expired or was rotated before, 42501 for one that is unknown or not the caller''s, 54000 beyond the quota, 22023 for another grace, 0A000 for a key with a rate limit without shared_preload_libraries, 28000 without an identity.';
 
 create or replace function auth.revoke_api_key(key_id uuid, reason text default null) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -317,7 +317,7 @@ exception
 end
 $$;
 comment on function auth.revoke_api_key is
-    'Ends a key, and keys of its kind that it made itself: every auth.authenticate() that starts after the commit refuses them. Waits for nobody. Idempotent; the first reason stays. For its user, for the key itself, with api_keys.write in its organization, and for services and administrators. 42501 for anybody else and for a key that is unknown or NULL, 22023 for a reason of more than 1000 characters, 28000 without an identity.';
+    'Whoever has api_keys.write, the key''s user, and the key itself: ends a key, and keys of its kind that it made itself: every auth.authenticate() that starts after the commit refuses them. Waits for nobody. Idempotent; the first reason stays. 42501 for anybody else and for a key that is unknown or NULL, 22023 for a reason of more than 1000 characters, 28000 without an identity.';
 
 create or replace function auth.update_api_key(
     key_id uuid, name text default null, scopes text[] default null, expires_at timestamptz default null,
@@ -371,7 +371,7 @@ exception
 end
 $$;
 comment on function auth.update_api_key is
-    'Changes what is given; NULL leaves it, and clear names what becomes NULL. Its user may make it narrower, and so may whoever has api_keys.write; wider only whoever could create it so. API keys change none. 55000 for a revoked key and for another end of one that was rotated, 42501 for one that is unknown or not the caller''s and for what goes beyond him, 22023 for a value that is not allowed, 54000 for a key that had expired, beyond the quota, 0A000 for a rate limit without shared_preload_libraries, 28000 without an identity.';
+    'Whoever has api_keys.write, and the key''s user; to make it wider, only whoever could create it so: changes what is given; NULL leaves it, and clear names what becomes NULL. API keys, except service keys, change none. \d+ auth.api_keys explains the arguments. 55000 for a revoked key and for another end of one that was rotated, 42501 for one that is unknown or not the caller''s and for what goes beyond him, 22023 for a value that is not allowed, 54000 for a key that had expired, beyond the quota, 0A000 for a rate limit without shared_preload_libraries, 28000 without an identity.';
 
 -- Narrower: its user, and whoever may write keys. Wider: whoever could create it so.
 create or replace function auth_internal.demand_changeable(old auth.api_keys, new auth.api_keys) returns void

@@ -59,7 +59,7 @@ create or replace function auth.list_api_keys(org_id uuid default null, include_
      order by k.created_at, k.id
 $$;
 comment on function auth.list_api_keys is
-    'The API keys of the organization (NULL: the current one; for services and administrators all), without those revoked unless asked for: all with api_keys.read, else the caller''s own. last_used is some seconds behind with pg_bearer in shared_preload_libraries; without, it is what auth.touch_api_key() noted. Never a hash. 42501 for an organization that is unknown or not the caller''s, 28000 without an identity.';
+    'The API keys of the organization (NULL: the current one; for services and administrators all), without those revoked unless asked for: all with api_keys.read, else the caller''s own. last_used is some seconds behind with pg_bearer in shared_preload_libraries; without, it is what auth.touch_api_key() noted. Shows no hash. 42501 for an organization that is unknown or not the caller''s, 28000 without an identity.';
 
 create or replace function auth.list_api_key_usage(key_id uuid, since date default null)
     returns table (day date, uses bigint)
@@ -75,7 +75,7 @@ begin
 end
 $$;
 comment on function auth.list_api_key_usage is
-    'How often a key authenticated on each day (UTC) since that one, or for NULL ever, as far as it was counted: that needs pg_bearer in shared_preload_libraries. For whoever sees the key in auth.list_api_keys(). 42501 for any other key or NULL, 28000 without an identity.';
+    'Whoever sees the key in auth.list_api_keys(): how often a key authenticated on each day (UTC) from the date since on, or for NULL ever, as far as it was counted: that needs pg_bearer in shared_preload_libraries. 42501 for any other key or NULL, 28000 without an identity.';
 
 create or replace function auth.purge_api_keys(keep interval default '90 days') returns bigint
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -104,7 +104,7 @@ begin
 end
 $$;
 comment on function auth.purge_api_keys is
-    'Services and administrators: deletes keys that ended this long ago, and what was counted of keys that are gone; returns how many keys. 22023 for another interval than 0 to 100 years, 42501 for users, 28000 without an identity.';
+    'Services and administrators: deletes keys that ended this long ago, and what was counted of keys that are gone; returns how many keys. 22023 for another interval than 0 to 100 years, 42501 for anybody else, 28000 without an identity.';
 
 create or replace function auth.set_api_key_settings(
     org_id uuid, key_prefix text default null, max_keys integer default null, rate_limit integer default null,
@@ -136,7 +136,7 @@ exception
 end
 $$;
 comment on function auth.set_api_key_settings is
-    'Services and administrators: what the API keys of an organization are held to from now on; NULL is what the server''s settings say. The columns of auth.api_key_settings explain the arguments. 22023 for a value that is not allowed, 0A000 for a rate limit without shared_preload_libraries, 42501 for anybody else and for an organization that is unknown or NULL.';
+    'Services and administrators: what the API keys of an organization are held to from now on; NULL is what the server''s settings say. \d+ auth.api_key_settings explains the arguments. 22023 for a value that is not allowed, 0A000 for a rate limit without shared_preload_libraries, 42501 for anybody else, for a credential of environment test, and for an organization that is unknown or NULL, 28000 without an identity.';
 
 create or replace function auth.list_api_key_settings()
     returns table (org_id uuid, key_prefix text, max_keys integer, rate_limit integer, rate_period interval)
@@ -146,4 +146,5 @@ begin
     return query select s.* from auth.api_key_settings s order by s.org_id;
 end
 $$;
-comment on function auth.list_api_key_settings is 'Services and administrators: the organizations whose API keys are held to something of their own. 42501 for anybody else.';
+comment on function auth.list_api_key_settings is
+    'Services and administrators: the organizations whose API keys are held to something of their own. 42501 for anybody else, 28000 without an identity.';

@@ -192,4 +192,4 @@ begin
 end
 $$;
 comment on function auth.rows_visible_to is
-    'Administrators: the rows of a table or view that an identity (as for auth.act_as(); NULL is nobody) sees as a role, as jsonb; the other arguments, and how it runs, are those of auth.explain_access(). 22023, 42501, and what selecting the rows raises.';
+    'Administrators: the rows of a table or view that an identity (as for auth.act_as(); NULL is nobody) sees as a role, as jsonb; the other arguments, and how it runs, are those of auth.explain_access(). It also fails where selecting the rows fails. 22023 for a bad argument, 42501 for a role that the caller may not SET ROLE to and for anybody but administrators.';

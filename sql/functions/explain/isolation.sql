@@ -178,4 +178,4 @@ begin
 end
 $$;
 comment on function auth.assert_isolated is
-    'Administrators: tries whether identities of up to 100 organizations in a table, live and test, a stranger, a user without organization and nobody see rows of others as a role, or get past policies to write them (policies are evaluated, nothing is written); returns what was tried. P0004 with the offence. org_column: NULL is the one that auth.organization_columns() names. 22023 for a bad argument and a table without rows, 42501 for whoever may not read all rows of the table.';
+    'Administrators: tries whether identities of up to 100 organizations in a table, live and test, a stranger, a user without organization and nobody see rows of others as a role, or get past policies to write them (policies are evaluated, nothing is written); returns what was tried. org_column: NULL is the one that auth.organization_columns() names. P0004 with the offence, 22023 for a bad argument and a table without rows, 42501 for whoever may not read all rows of the table and for anybody but administrators.';

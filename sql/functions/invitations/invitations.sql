@@ -66,7 +66,7 @@ exception
 end
 $$;
 comment on function auth.create_invitation is
-    'With invitations.write, for a workspace workspaces.write too: invites whoever has the token, or only the one with this verified e-mail address, to a role that the caller may grant. The token is shown this once. expires_in is 1 minute to 1 year. 22023 for an unknown role or a value that is not allowed, 42501 when the caller may not or the organization or workspace is unknown or not his.';
+    'With invitations.write, for a workspace workspaces.write too: invites whoever has the token, or only the one with this verified e-mail address, to a role that the caller may grant. The token is shown this once. expires_in is 1 minute to 1 year. 22023 for an unknown role or a value that is not allowed, 42501 when the caller may not or the organization or workspace is unknown or not his, 28000 without an identity.';
 
 create or replace function auth.list_invitations(org_id uuid default null)
     returns table (invitation_id uuid, email text, role text, workspace_id uuid, created_by text,
@@ -86,7 +86,7 @@ begin
 end
 $$;
 comment on function auth.list_invitations is
-    'With invitations.read: the invitations of an organization, for NULL of the current one, without their tokens. 42501 when it is unknown or not the caller''s.';
+    'With invitations.read: the invitations of an organization, for NULL of the current one, without their tokens. 42501 when the caller may not or it is unknown or not his, 28000 without an identity.';
 
 create or replace function auth.revoke_invitation(invitation_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -104,7 +104,7 @@ begin
 end
 $$;
 comment on function auth.revoke_invitation is
-    'With invitations.write: makes an invitation worth nothing. Idempotent; 22023 when it was accepted, 42501 when it is unknown or not the caller''s or NULL.';
+    'With invitations.write: makes an invitation worth nothing. Idempotent. 22023 when it was accepted, 42501 when the caller may not or it is unknown or not his or NULL, 28000 without an identity.';
 
 -- The user who accepts; whoever has no id of his own cannot.
 create or replace function auth_internal.invited_user() returns text
@@ -176,4 +176,4 @@ begin
 end
 $$;
 comment on function auth.accept_invitation is
-    'Makes the user a member by an invitation and returns the organization; counts from his next auth.authenticate() on. 42501 for everything that is wrong with the token, NULL included: unknown, expired, used, revoked, for another or an unverified e-mail address, the organization disabled, the inviter no longer allowed to. 23505 when he is a member already, which leaves the invitation as it is. 28000 without an identity, 42501 for a service. Pass the token as a bind parameter.';
+    'Makes the user a member by an invitation and returns the organization; counts from his next auth.authenticate() on. Pass the token as a bind parameter. 42501 for everything that is wrong with the token, NULL included: unknown, expired, used, revoked, for another or an unverified e-mail address, the organization disabled, the inviter no longer allowed to; 42501 for a service and an API key; 23505 when he is a member already, which leaves the invitation as it is; 28000 without an identity.';

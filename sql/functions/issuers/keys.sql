@@ -20,7 +20,7 @@ begin
 end
 $$;
 comment on function auth.list_jwt_keys is
-    'Administrators: the keys of an issuer, or of all; usable says whether a key verifies tokens now. Shows no secret; no rows for an issuer that is not there.';
+    'Administrators: the keys of an issuer, or of all; usable says whether a key verifies tokens now. Shows no secret; no rows for an issuer that is not there. 42501 for anybody else.';
 
 -- The bytes of a secret. Never repeats the text in an error, as decode() does.
 create or replace function auth_internal.decode_jwt_secret(secret text, encoding text) returns bytea
@@ -132,7 +132,7 @@ begin
 end
 $$;
 comment on function auth.load_jwks is
-    'Administrators: makes a JWK Set (RFC 7517) the public keys of an issuer, all or nothing; returns the keys it has and those it lost. A key that disappeared is revoked, or with a grace retired until it ends, and comes back when the set has it again; a running grace may end sooner but not later. A key revoked by auth.revoke_jwt_key() stays revoked. 22023 with the reason for a bad set.';
+    'Administrators: makes a JWK Set (RFC 7517) the public keys of an issuer, all or nothing; returns the keys it has and those it lost. A key that disappeared is revoked, or with a grace (up to 100 years) retired until it ends, and comes back when the set has it again; a running grace may end sooner but not later. A key revoked by auth.revoke_jwt_key() stays revoked. 22023 with the reason for a bad set, for another grace and for an unknown issuer, 42501 for anybody else.';
 
 create or replace function auth.add_jwt_key(
     issuer text, key text, alg text default null, kid text default null,
@@ -175,7 +175,7 @@ exception
 end
 $$;
 comment on function auth.add_jwt_key is
-    'Administrators: adds one public key, as JWK or PEM, to an issuer; returns its id. Without alg: what the JWK says, RS256 for RSA, or what the curve asks for. 22023 with the reason for a bad key, 23505 when it is there. The next auth.load_jwks() of the issuer takes it away unless the set has it.';
+    'Administrators: adds one public key, as JWK or PEM, to an issuer; returns its id. Without alg: what the JWK says, RS256 for RSA, or what the curve asks for. The next auth.load_jwks() of the issuer takes it away unless the set has it. 22023 with the reason for a bad key and for an unknown issuer, 23505 when it is there, was revoked, or another one has its kid, 42501 for anybody else.';
 
 create or replace function auth.add_jwt_secret(
     issuer text, secret text, alg text default 'HS256', kid text default null, encoding text default 'text',
@@ -227,7 +227,7 @@ exception
 end
 $$;
 comment on function auth.add_jwt_secret is
-    'Administrators: adds a shared secret for HS256 (at least 32 bytes), HS384 (48) or HS512 (64); returns the key''s id. encoding says how the text becomes bytes: text, base64, base64url or hex. Pass it as a bind parameter: a psql variable becomes part of the statement. 22023 with the reason for a bad secret, 23505 when it was revoked.';
+    'Administrators: adds a shared secret for HS256 (at least 32 bytes), HS384 (48) or HS512 (64); returns the key''s id. encoding says how the text becomes bytes: text, base64, base64url or hex. Pass it as a bind parameter: a psql variable becomes part of the statement. 22023 with the reason for a bad secret and for an unknown issuer, 23505 when it was revoked or another one has its kid, 42501 for anybody else.';
 
 create or replace function auth.revoke_jwt_key(key_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -253,4 +253,4 @@ begin
 end
 $$;
 comment on function auth.revoke_jwt_key is
-    'Administrators: revokes a key or secret for good, under every algorithm and kid; no token it signed is accepted by an authenticate that starts after the commit. Idempotent; 22023 when there is no such key.';
+    'Administrators: revokes a key or secret for good, under every algorithm and kid; no token it signed is accepted by an authenticate that starts after the commit. Idempotent. 22023 when there is no such key, 42501 for anybody else.';

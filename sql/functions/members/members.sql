@@ -84,7 +84,7 @@ begin
 end
 $$;
 comment on function auth.add_member is
-    'With members.write: makes a user a member with a role that the caller may grant: of a lower rank than his own and not excluded by it; an owner may grant every role. 23505 when he is one, 22023 for an unknown role or a bad or missing user id, 42501 when the caller may not or, for a user, pg_bearer.member_addition is invitation, 54000 when a user adds one who has 1,000 organizations.';
+    'With members.write: makes a user a member with a role that the caller may grant: of a lower rank than his own and not excluded by it; an owner may grant every role. 23505 when he is one, 22023 for an unknown role or a bad or missing user id, 42501 when the caller may not or, for a user, pg_bearer.member_addition is invitation, 54000 when a user adds one who has 1,000 organizations, 28000 without an identity.';
 
 create or replace function auth.set_member_role(org_id uuid, user_id text, role text) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -108,7 +108,7 @@ begin
 end
 $$;
 comment on function auth.set_member_role is
-    'With members.write: gives a member another role, also in workspaces where his would be higher than that. His old role must have a lower rank than the caller''s own, and the new one be one that he may grant; an owner may change everybody, himself too. 22023 for an unknown member or role, 42501 when the caller may not or the last owner would go.';
+    'With members.write: gives a member another role, also in workspaces where his would be higher than that. His old role must have a lower rank than the caller''s own, and the new one be one that he may grant; an owner may change everybody, himself too. 22023 for an unknown member or role, 42501 when the caller may not or the last owner would go, 28000 without an identity.';
 
 create or replace function auth.remove_member(org_id uuid, user_id text) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -130,7 +130,7 @@ begin
 end
 $$;
 comment on function auth.remove_member is
-    'With members.write: removes a member, whose role must have a lower rank than the caller''s own (an owner removes everybody), from the organization and its workspaces. Anybody may remove himself. 22023 for an unknown member, 42501 when the caller may not or the last owner would go.';
+    'With members.write: removes a member, whose role must have a lower rank than the caller''s own (an owner removes everybody), from the organization and its workspaces. Anybody may remove himself. 22023 for an unknown member, 42501 when the caller may not or the last owner would go, 28000 without an identity.';
 
 create or replace function auth.leave_organization(org_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -139,7 +139,7 @@ begin
 end
 $$;
 comment on function auth.leave_organization is
-    'Ends the caller''s own membership of the organization and its workspaces. 42501 when he is no member, or its last owner.';
+    'Ends the caller''s own membership of the organization and its workspaces. 42501 when he is no member, or its last owner, 28000 without an identity.';
 
 create or replace function auth.list_members(org_id uuid default null)
     returns table (user_id text, role text, rank integer, created_at timestamptz, created_by text)
@@ -156,4 +156,4 @@ begin
 end
 $$;
 comment on function auth.list_members is
-    'With members.read: the members of an organization, for NULL of the current one, and their roles; the highest first. 42501 when it is unknown or not the caller''s.';
+    'With members.read: the members of an organization, for NULL of the current one, and their roles; the highest first. 42501 when the caller may not or it is unknown or not his, 28000 without an identity.';

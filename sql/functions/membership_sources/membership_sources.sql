@@ -95,7 +95,7 @@ begin
 end
 $$;
 comment on function auth.register_membership_source is
-    'Administrators who own the table: its rows make users members of organizations from now on. user_column and org_column are text, varchar, uuid, bigint or integer, org_column the organization''s id or external_id; role_column, text, varchar or an enum, is the name of a role. A btree index must begin with user_column. Whoever writes the table decides who is a member; several rows for one user and organization that differ in the role give none, and rows of tables that inherit from it do not count. The library reads it directly: no SQL of its owner runs, and no grant or policy is needed or made. Registering again changes the columns. 22023 with a hint for a table that is not fit for it or NULL, 42501 for one of somebody else.';
+    'Administrators who own the table: the rows of the table make users members of organizations from now on. user_column and org_column are text, varchar, uuid, bigint or integer, org_column the organization''s id or external_id; role_column, text, varchar or an enum, is the name of a role. A btree index must begin with user_column. Whoever writes the table decides who is a member; several rows for one user and organization that differ in the role give none, and rows of tables that inherit from it do not count. The library reads it directly: no SQL of its owner runs, and no grant or policy is needed or made. Registering again changes the columns. 22023 with a hint for a table that is not fit for it or NULL, 42501 for one of somebody else and for anybody but administrators.';
 
 create or replace function auth.unregister_membership_source(source regclass) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -108,7 +108,7 @@ begin
 end
 $$;
 comment on function auth.unregister_membership_source is
-    'Administrators: the table makes nobody a member any more, from the commit on. Of a table that is gone give the number. 22023 when it is not registered.';
+    'Administrators: the table makes nobody a member any more, from the commit on. Of a table that is gone give the number. 22023 when it is not registered, 42501 for anybody else.';
 
 create or replace function auth.list_membership_sources() returns setof auth.membership_sources
     language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
@@ -117,4 +117,5 @@ begin
     return query select * from auth.membership_sources s order by s.source::text;
 end
 $$;
-comment on function auth.list_membership_sources is 'Administrators: the tables that make users members.';
+comment on function auth.list_membership_sources is
+    'Administrators: the tables that make users members. 42501 for anybody else.';

@@ -79,7 +79,7 @@ exception
 end
 $$;
 comment on function auth.create_organization is
-    'Creates an organization and returns its id. A user becomes its owner, and a member for the library with his next auth.authenticate(); a service or an administrator may name the owner and an external id, or have none. 22023 for a value that is not allowed, 23505 for a slug or external id that is taken, 42501 for a user who gives owner_id or external_id or where pg_bearer.organization_creation is admin, 28000 without an identity.';
+    'Creates an organization and returns its id. A user becomes its owner, and a member for the library with his next auth.authenticate(); a service or an administrator may name the owner and an external id, or have none. 22023 for a value that is not allowed, 23505 for a slug or external id that is taken, 42501 for an API key, for a user who gives owner_id or external_id, whose issuer is limited by org_ids, or where pg_bearer.organization_creation is admin, 28000 without an identity.';
 
 create or replace function auth.update_organization(
     org_id uuid, name text default null, slug text default null, external_id text default null,
@@ -109,7 +109,7 @@ exception
 end
 $$;
 comment on function auth.update_organization is
-    'With organization.write: changes what is given; NULL leaves it, slug '''' removes the slug. external_id: services and administrators only (42501). 22023 for a value that is not allowed, 23505 for a slug or external id that is taken, 42501 for an organization that is unknown or not the caller''s or NULL.';
+    'With organization.write: changes what is given; NULL leaves it, slug '''' removes the slug. external_id is for services and administrators only. 22023 for a value that is not allowed, 23505 for a slug or external id that is taken, 42501 when the caller may not or the organization is unknown or not his or NULL, 28000 without an identity.';
 
 create or replace function auth.disable_organization(org_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -125,7 +125,7 @@ begin
 end
 $$;
 comment on function auth.disable_organization is
-    'Services and administrators: the organization and its workspaces have no members for the library, and nobody changes it but they, until auth.enable_organization(). Idempotent; 42501 for anybody else, or when there is none.';
+    'Services and administrators: the organization and its workspaces have no members for the library, and nobody changes it but they, until auth.enable_organization(). Idempotent. 42501 for anybody else, or when there is none, 28000 without an identity.';
 
 create or replace function auth.enable_organization(org_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -140,7 +140,7 @@ begin
 end
 $$;
 comment on function auth.enable_organization is
-    'Services and administrators: undoes auth.disable_organization(); disabled workspaces stay so. Idempotent; 42501 for anybody else, or when there is none.';
+    'Services and administrators: undoes auth.disable_organization(); disabled workspaces stay so. Idempotent. 42501 for anybody else, or when there is none, 28000 without an identity.';
 
 create or replace function auth.delete_organization(org_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -160,7 +160,7 @@ begin
 end
 $$;
 comment on function auth.delete_organization is
-    'Owners, services and administrators: deletes an organization with its workspaces, memberships, roles, invitations and API keys. Rows of the application stay, and a registered table or a believed claim that still names it counts, as for every organization without a row: disable it to shut it. 42501 for anybody else and for an organization that is unknown or not the caller''s or NULL.';
+    'Owners, services and administrators: deletes an organization with its workspaces, memberships, roles, invitations and API keys. Rows of the application stay, and a registered table or a believed claim that still names it counts, as for every organization without a row: disable it to shut it. 42501 for anybody else and for an organization that is unknown or not the caller''s or NULL, 28000 without an identity.';
 
 create or replace function auth.transfer_ownership(org_id uuid, user_id text) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -184,7 +184,7 @@ begin
 end
 $$;
 comment on function auth.transfer_ownership is
-    'Makes a member an owner. An owner who calls it becomes admin himself; for a service or an administrator the others stay owners. 22023 when the user is no member, NULL or the caller; 42501 for anybody else.';
+    'Owners, services and administrators: makes a member an owner. An owner who calls it becomes admin himself; for a service or an administrator the others stay owners. 22023 when the user is no member, NULL or the caller, 42501 for anybody else, 28000 without an identity.';
 
 create or replace function auth.list_organizations()
     returns table (org_id uuid, slug text, name text, external_id text, metadata jsonb, role text,

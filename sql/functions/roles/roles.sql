@@ -136,7 +136,7 @@ exception
 end
 $$;
 comment on function auth.define_role is
-    'Creates or replaces a role and returns its id. With an organization: roles.write there, and for users a rank below that of their own role and permissions and grantable roles that theirs has too. Without: for every organization, by services and administrators. rank is 1 to 999; NULL is 300, or leaves it. grantable NULL: every role of a lower rank. 22023 for a value that is not allowed and for the role owner, 23505 for the name of a role of every organization, or the other way round, 42501 when the caller may not.';
+    'With roles.write, or for every organization services and administrators: creates or replaces a role and returns its id. Without org_id it is a role of every organization. For users its rank is below that of their own role, which has all its permissions and grantable roles too. rank is 1 to 999; NULL is 300, or leaves it. grantable NULL: every role of a lower rank. 22023 for a value that is not allowed and for the role owner, 23505 for the name of a role of every organization, or the other way round, 42501 when the caller may not, 25000 for a role of every organization unless the transaction is READ COMMITTED, 28000 without an identity.';
 
 create or replace function auth.drop_role(name text, org_id uuid default null) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -166,7 +166,7 @@ begin
 end
 $$;
 comment on function auth.drop_role is
-    'With roles.write: drops a role of an organization, of a rank below that of the caller''s own; without an organization, for services and administrators, one of every organization. A built-in role that was changed becomes what it was. 22023 when there is none or it is built in, 2BP01 while it is in use, 42501 when the caller may not.';
+    'With roles.write, or for every organization services and administrators: drops a role of an organization, of a rank below that of the caller''s own; without org_id, one of every organization. A built-in role that was changed becomes what it was. 22023 when there is none or it is built in, 2BP01 while it is in use, 42501 when the caller may not, 25000 for a role of every organization unless the transaction is READ COMMITTED, 28000 without an identity.';
 
 create or replace function auth_internal.roles_in(its_org uuid)
     returns table (role text, org_id uuid, rank integer, permissions text[], grantable text[], builtin boolean)

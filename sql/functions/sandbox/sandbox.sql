@@ -38,7 +38,7 @@ begin
 end
 $$;
 comment on function auth.purge_sandbox is
-    'Deletes rows of environment test from these tables, by their column with the default auth.environment(): those rows that the caller sees and may delete, so a tenant''s only his own and a superuser''s everybody''s. Returns how many in each, rows that refer to others first. Triggers run with trigger_search_path, by default the caller''s. 22023 for NULL and a table without such a column.';
+    'Deletes rows of environment test from these tables, by their column with the default auth.environment(): those rows that the caller sees and may delete, so a tenant''s only his own and a superuser''s everybody''s. Returns how many in each, rows that refer to others first. Triggers run with trigger_search_path, by default the caller''s. It also fails where deleting a row fails. 22023 for NULL and a table without such a column.';
 
 -- The column whose default is auth.environment(), or NULL.
 create or replace function auth.environment_column(source oid) returns name

@@ -29,7 +29,7 @@ exception
 end
 $$;
 comment on function auth.create_workspace is
-    'With workspaces.write: creates a workspace and returns its id. A user becomes a member of it with his role in the organization. 22023 for a value that is not allowed, 23505 for a slug that is taken there, 42501 for an organization that is unknown or not the caller''s or NULL.';
+    'With workspaces.write: creates a workspace and returns its id. A user becomes a member of it with his role in the organization. 22023 for a value that is not allowed, 23505 for a slug that is taken there, 42501 when the caller may not or the organization is unknown or not his or NULL, 28000 without an identity.';
 
 create or replace function auth.update_workspace(
     workspace_id uuid, name text default null, slug text default null, metadata jsonb default null
@@ -53,7 +53,7 @@ exception
 end
 $$;
 comment on function auth.update_workspace is
-    'With workspaces.write: changes what is given; NULL leaves it, slug '''' removes the slug. 22023 for a value that is not allowed, 23505 for a slug that is taken, 42501 for a workspace that is unknown or not the caller''s or NULL.';
+    'With workspaces.write: changes what is given; NULL leaves it, slug '''' removes the slug. 22023 for a value that is not allowed, 23505 for a slug that is taken, 42501 when the caller may not or it is unknown or not his or NULL, 28000 without an identity.';
 
 create or replace function auth.disable_workspace(workspace_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -66,7 +66,7 @@ begin
 end
 $$;
 comment on function auth.disable_workspace is
-    'With workspaces.write: the workspace has no members for the library until auth.enable_workspace(). Idempotent; 42501 when it is unknown or not the caller''s or NULL.';
+    'With workspaces.write: the workspace has no members for the library until auth.enable_workspace(). Idempotent. 42501 when the caller may not or it is unknown or not his or NULL, 28000 without an identity.';
 
 create or replace function auth.enable_workspace(workspace_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -79,7 +79,7 @@ begin
 end
 $$;
 comment on function auth.enable_workspace is
-    'With workspaces.write: undoes auth.disable_workspace(). Idempotent; 42501 when it is unknown or not the caller''s or NULL.';
+    'With workspaces.write: undoes auth.disable_workspace(). Idempotent. 42501 when the caller may not or it is unknown or not his or NULL, 28000 without an identity.';
 
 create or replace function auth.delete_workspace(workspace_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -93,7 +93,7 @@ begin
 end
 $$;
 comment on function auth.delete_workspace is
-    'With workspaces.write: deletes a workspace with its memberships and revokes the open invitations to it. Rows of the application stay. 42501 when it is unknown or not the caller''s or NULL.';
+    'With workspaces.write: deletes a workspace with its memberships and revokes the open invitations to it. Rows of the application stay. 42501 when the caller may not or it is unknown or not his or NULL, 28000 without an identity.';
 
 -- The organization must be locked, and the caller's right to do it known.
 create or replace function auth_internal.insert_workspace_member(workspace_id uuid, user_id text, role_id uuid, created_by text)
@@ -149,7 +149,7 @@ begin
 end
 $$;
 comment on function auth.add_workspace_member is
-    'With workspaces.write: makes a member of the organization one of the workspace, with a role that the caller may grant as one who has his role in the organization. 23505 when he is one, 22023 for an unknown role or a user who is no member of the organization, 42501 when the caller may not.';
+    'With workspaces.write: makes a member of the organization one of the workspace, with a role that the caller may grant as one who has his role in the organization. 23505 when he is one, 22023 for an unknown role or a user who is no member of the organization, 42501 when the caller may not, 28000 without an identity.';
 
 create or replace function auth.set_workspace_member_role(workspace_id uuid, user_id text, role text) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -170,7 +170,7 @@ begin
 end
 $$;
 comment on function auth.set_workspace_member_role is
-    'With workspaces.write: gives a member of a workspace another role. His old one must have a lower rank than the caller''s own in the organization, and the new one be one that he may grant; nobody but an owner changes himself. 22023 for an unknown member or role, 42501 when the caller may not.';
+    'With workspaces.write: gives a member of a workspace another role. His old one must have a lower rank than the caller''s own in the organization, and the new one be one that he may grant; nobody but an owner changes himself. 22023 for an unknown member or role, 42501 when the caller may not, 28000 without an identity.';
 
 create or replace function auth.remove_workspace_member(workspace_id uuid, user_id text) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -192,7 +192,7 @@ begin
 end
 $$;
 comment on function auth.remove_workspace_member is
-    'With workspaces.write: removes a member from a workspace, whose role there must have a lower rank than the caller''s own in the organization. Anybody may remove himself. 22023 for an unknown member, 42501 when the caller may not.';
+    'With workspaces.write: removes a member from a workspace, whose role there must have a lower rank than the caller''s own in the organization. Anybody may remove himself. 22023 for an unknown member, 42501 when the caller may not, 28000 without an identity.';
 
 create or replace function auth.leave_workspace(workspace_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -201,7 +201,7 @@ begin
 end
 $$;
 comment on function auth.leave_workspace is
-    'Ends the caller''s own membership of a workspace. 22023 when he is no member of it, 42501 when it is unknown or not his.';
+    'Ends the caller''s own membership of a workspace. 22023 when he is no member of it, 42501 when it is unknown or not his, 28000 without an identity.';
 
 -- PL/pgSQL has no argument and column of one name, so auth.list_workspaces() only passes on what this finds.
 create or replace function auth_internal.workspaces_in(its_org uuid)
@@ -230,7 +230,7 @@ create or replace function auth.list_workspaces(org_id uuid default null)
     select * from auth_internal.workspaces_in(coalesce(list_workspaces.org_id, auth.current_org()))
 $$;
 comment on function auth.list_workspaces is
-    'The workspaces of an organization, for NULL of the current one, and the caller''s role in each: with workspaces.write all, else those that he is a member of. 42501 when the organization is unknown or not the caller''s.';
+    'The workspaces of an organization, for NULL of the current one, and the caller''s role in each: with workspaces.write all, else those that he is a member of. 42501 when the organization is unknown or not the caller''s, 28000 without an identity.';
 
 create or replace function auth.list_workspace_members(workspace_id uuid)
     returns table (user_id text, role text, created_at timestamptz, created_by text)
@@ -255,4 +255,4 @@ begin
 end
 $$;
 comment on function auth.list_workspace_members is
-    'For members of the workspace, and with workspaces.write: its members and their roles. 42501 when it is unknown or not the caller''s.';
+    'Members of the workspace, and whoever has workspaces.write: the members of a workspace and their roles. 42501 when the caller may not or it is unknown or not his, 28000 without an identity.';

@@ -76,6 +76,7 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = &[
     ("public", "auth.has_permission(text) boolean: stable safe strict c"),
     ("public", "auth.has_permission_in(text, uuid) boolean: stable safe strict c"),
     ("public", "auth.has_scope(text) boolean: stable safe strict c"),
+    ("public", "auth.help(text) SETOF text: stable unsafe plpgsql"),
     ("public", "auth.id_lists() record: stable safe c pg_bearer_id_lists"),
     ("public", "auth.identity() jsonb: stable safe strict c"),
     (

@@ -25,6 +25,7 @@ pub(super) const INTERNAL_FUNCTIONS: &[(&str, &str)] = &[
     ("public bearer_owner", "auth_internal.base_type(oid) oid: stable unsafe sql"),
     ("bearer_owner", "auth_internal.belongs_to(uuid) boolean: stable unsafe sql"),
     ("bearer_owner", "auth_internal.call_reason(text, jsonb, jsonb) text: immutable unsafe sql"),
+    ("public bearer_owner", "auth_internal.callers_of(oid, text) text: stable unsafe sql"),
     (
         "bearer_owner",
         "auth_internal.calls_in(text, oid) TABLE(call text, called text, arguments text[], uses_columns boolean): volatile unsafe c",
@@ -93,6 +94,7 @@ pub(super) const INTERNAL_FUNCTIONS: &[(&str, &str)] = &[
         "auth_internal.generate_api_key(text, text) TABLE(key text, prefix text, public_id text, last4 text, key_hash bytea): volatile unsafe strict c",
     ),
     ("bearer_owner", "auth_internal.has_rights_of(oid) boolean: stable unsafe strict c"),
+    ("public bearer_owner", "auth_internal.help_heading(text) SETOF text: stable unsafe sql"),
     ("bearer_owner", "auth_internal.insert_api_key(auth.api_keys) void: volatile unsafe plpgsql"),
     ("bearer_owner", "auth_internal.insert_member(uuid, text, uuid, text) void: volatile unsafe plpgsql"),
     (
@@ -180,6 +182,10 @@ pub(super) const INTERNAL_FUNCTIONS: &[(&str, &str)] = &[
         "",
         "auth_internal.record_api_key_uses(uuid[], bigint[], timestamp with time zone[]) void: volatile unsafe definer plpgsql",
     ),
+    (
+        "public bearer_owner",
+        "auth_internal.reference() TABLE(place bigint, topic text, title text, name text, signature text[], promise text[], callers text, errors text[]): stable unsafe sql",
+    ),
     ("bearer_owner", "auth_internal.refuse_action() void: volatile unsafe plpgsql"),
     ("bearer_owner", "auth_internal.refuse_api_key() void: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.refuse_duplicate(text) void: volatile unsafe plpgsql"),
@@ -202,6 +208,7 @@ pub(super) const INTERNAL_FUNCTIONS: &[(&str, &str)] = &[
         "auth_internal.roles_in(uuid) TABLE(role text, org_id uuid, rank integer, permissions text[], grantable text[], builtin boolean): stable unsafe plpgsql",
     ),
     ("bearer_owner", "auth_internal.rsa_algorithm(text[]) text: immutable unsafe sql"),
+    ("public bearer_owner", "auth_internal.signature_of(oid) text[]: stable unsafe sql"),
     (
         "bearer_owner",
         "auth_internal.source_column(regclass, text, name, regtype[], boolean) smallint: stable unsafe plpgsql",
@@ -218,6 +225,10 @@ pub(super) const INTERNAL_FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_owner", "auth_internal.token_hash(text) bytea: immutable unsafe sql"),
     ("bearer_owner", "auth_internal.token_scopes() text[]: stable unsafe sql"),
     (
+        "public bearer_owner",
+        "auth_internal.topics() TABLE(place integer, topic text, title text, functions text[]): immutable unsafe sql",
+    ),
+    (
         "bearer_owner",
         "auth_internal.try_isolation(regclass, oid, name, text, jsonb, jsonb, jsonb, text) boolean: volatile unsafe plpgsql",
     ),
@@ -233,4 +244,5 @@ pub(super) const INTERNAL_FUNCTIONS: &[(&str, &str)] = &[
         "bearer_owner",
         "auth_internal.workspaces_in(uuid) TABLE(workspace_id uuid, org_id uuid, slug text, name text, metadata jsonb, role text, disabled_at timestamp with time zone, created_at timestamp with time zone): stable unsafe plpgsql",
     ),
+    ("public bearer_owner", "auth_internal.wrapped(text[], text, text) SETOF text: immutable unsafe plpgsql"),
 ];

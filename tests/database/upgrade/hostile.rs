@@ -86,7 +86,10 @@ fn t042_only_superusers_update() {
     let db = before();
     db.superuser().run(&format!("alter database {} owner to other", db.name));
     for role in ["other", "administrator"] {
-        assert_contains(db.connect(role).refused("alter extension pg_bearer update"), "42501 must be owner of");
+        assert_contains(
+            db.connect(role).refused("alter extension pg_bearer update"),
+            "42501 must be owner of",
+        );
     }
 }
 
@@ -98,7 +101,9 @@ fn dropping_the_extension_after_an_update_leaves_nothing() {
     let mut session = db.superuser();
     update(&mut session);
     assert_ne!(session.value(TRACES), before_all);
-    for sql in ["drop schema auth_internal cascade", "drop function auth_internal.role_in(uuid, text) cascade"] {
+    for sql in
+        ["drop schema auth_internal cascade", "drop function auth_internal.role_in(uuid, text) cascade"]
+    {
         assert_contains(session.refused(sql), "2BP01 ");
     }
     session.run("drop extension pg_bearer");

@@ -52,8 +52,7 @@ struct Prepared {
 impl Prepared {
     fn new(db: &Database) -> Prepared {
         let mut session = db.tenant();
-        let statements =
-            ASKED.iter().map(|(sql, answer)| (session.prepare(sql).unwrap(), *answer)).collect();
+        let statements = ASKED.iter().map(|(sql, answer)| (session.prepare(sql).unwrap(), *answer)).collect();
         for (number, (sql, _)) in ASKED.iter().enumerate() {
             session.run(&format!("prepare asked_{number} as {sql}"));
         }

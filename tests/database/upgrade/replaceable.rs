@@ -48,7 +48,8 @@ fn steps(from: &str) -> (String, String) {
     let (mut text, mut file, mut at) = (String::new(), String::new(), from.to_owned());
     let dir = project("sql/upgrade");
     while at != current() {
-        let names = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let names =
+            fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
         let name = names.into_iter().find(|name| name.starts_with(&format!("{at}--"))).unwrap();
         text += &fs::read_to_string(dir.join(&name)).unwrap();
         at = name.trim_end_matches(".sql").split_once("--").unwrap().1.to_owned();
@@ -158,10 +159,7 @@ fn each_change_that_create_or_replace_refuses_is_named() {
         assert_eq!(found(&[new], ""), [] as [String; 0]);
     }
     let unnamed = function("uuid", "?", 0, "uuid");
-    assert_eq!(
-        faults(&[unnamed], &[function("uuid", "a", 0, "uuid")], ("", file)),
-        [] as [String; 0]
-    );
+    assert_eq!(faults(&[unnamed], &[function("uuid", "a", 0, "uuid")], ("", file)), [] as [String; 0]);
     let moved = Function { schema: "auth_internal".into(), ..old.clone() };
     let step = "select auth_internal.move_function('f(uuid, text)');";
     assert_eq!(
@@ -169,6 +167,8 @@ fn each_change_that_create_or_replace_refuses_is_named() {
         [format!("auth.f(uuid, text) is in auth_internal now; {file} needs {step}")]
     );
     assert_eq!(found(&[moved.clone()], step), [] as [String; 0]);
-    assert!(found(&[Function { defaults: 0, ..moved.clone() }], step)[0].contains("auth_internal.f(uuid, text)"));
+    assert!(
+        found(&[Function { defaults: 0, ..moved.clone() }], step)[0].contains("auth_internal.f(uuid, text)")
+    );
     assert!(faults(&[moved], &[old.clone()], ("", file))[0].contains("is in another schema"));
 }

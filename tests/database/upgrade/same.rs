@@ -69,7 +69,8 @@ fn a_script_that_forgets_something_is_noticed() {
         assert!(!found.is_empty() && found.iter().all(|line| line.contains(trace)), "{slip}: {found:#?}");
     }
     // Support is what the last slip took.
-    let with_support = |lines: &[String]| lines.iter().any(|line| line.contains("SUPPORT auth.support_in_org"));
+    let with_support =
+        |lines: &[String]| lines.iter().any(|line| line.contains("SUPPORT auth.support_in_org"));
     assert!(with_support(&fresh));
 }
 

@@ -23,8 +23,7 @@ pub(super) fn project(path: &str) -> PathBuf {
 
 /// The install script of every release, by its version.
 pub(crate) fn released() -> BTreeMap<String, String> {
-    let entries =
-        fs::read_dir(project("tests/upgrade/released")).unwrap().map(|entry| entry.unwrap().path());
+    let entries = fs::read_dir(project("tests/upgrade/released")).unwrap().map(|entry| entry.unwrap().path());
     let named = entries.filter_map(|path| {
         let name = path.file_name()?.to_str()?;
         let version = name.strip_prefix("pg_bearer--")?.strip_suffix(".sql")?.to_owned();

@@ -130,7 +130,7 @@ begin
 end
 $$;
 comment on function auth.unprotect is
-    'The table''s owner: takes away what auth.protect() made, on the table and what inherits from it, and nothing else: policies, defaults, the index that it created, and row security where it was off before. The table is then open to everybody with grants on it: revoking them is suggested. Returns the statements; dry_run runs none. No rows for a table that is not protected; 22023 for NULL and what is no table, 42501 for a table of somebody else.';
+    'The table''s owner: takes away what auth.protect() made, on the table and what inherits from it, and nothing else: policies, defaults, the index that it created, and row security where it was off before. The table is then open to everybody with grants on it: revoking them is suggested. Returns the statements; dry_run runs none. No rows for a table that is not protected. 22023 for NULL and what is no table, 42501 for a table of somebody else.';
 
 -- What takes our own away from a table and what inherits from it. Where nothing keeps rows apart afterwards, those who
 -- can then read or write all of them are suggested.
