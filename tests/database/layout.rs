@@ -291,7 +291,8 @@ fn symbols_in(script: &str) -> Vec<String> {
 
 /// Those of them that a library without these names could not call.
 fn missing(script: &str, exported: &BTreeSet<String>) -> Vec<String> {
-    let is_there = |symbol: &String| exported.contains(symbol) && exported.contains(&format!("pg_finfo_{symbol}"));
+    let is_there =
+        |symbol: &String| exported.contains(symbol) && exported.contains(&format!("pg_finfo_{symbol}"));
     symbols_in(script).into_iter().filter(|symbol| !is_there(symbol)).collect()
 }
 

@@ -46,7 +46,11 @@ fn hints_are_as_they_were_but_for_functions_of_ours_that_are_missing() {
     let mut session = db.superuser();
     session.run("load 'pg_bearer'; create schema my_auth; create type auth_like as (a int)");
     let postgres = hint(&mut session, "select nowhere()").1;
-    assert!(postgres.as_deref().is_some_and(|hint| hint.starts_with("No function matches") && hint.ends_with("casts.")));
+    assert!(
+        postgres
+            .as_deref()
+            .is_some_and(|hint| hint.starts_with("No function matches") && hint.ends_with("casts."))
+    );
     for call in ["my_auth.nowhere(1)", "public.nowhere(null::auth.issuers)", "\"x.auth.nowhere\"()"] {
         assert_eq!(hint(&mut session, &format!("select {call}")).1, postgres, "{call}");
     }
@@ -54,10 +58,15 @@ fn hints_are_as_they_were_but_for_functions_of_ours_that_are_missing() {
     assert_eq!(operator.0, "operator does not exist: auth.issuers + integer");
     assert!(operator.1.is_some_and(|hint| !hint.contains("ALTER EXTENSION")));
     assert_eq!(hint(&mut session, "select * from auth.nowhere").1, None);
-    assert_eq!(hint(&mut session, "select auth.has_scope('x'::text) + 1").1, hint(&mut session, "select true + 1").1);
+    assert_eq!(
+        hint(&mut session, "select auth.has_scope('x'::text) + 1").1,
+        hint(&mut session, "select true + 1").1
+    );
     // Raised by others: the code and the text decide, in whatever language.
     let raise = |code: &str, message: &str, hint: &str| {
-        format!("do $$ begin raise exception using errcode = '{code}', message = '{message}', hint = '{hint}'; end $$")
+        format!(
+            "do $$ begin raise exception using errcode = '{code}', message = '{message}', hint = '{hint}'; end $$"
+        )
     };
     let update = "If the package was upgraded, run ALTER EXTENSION pg_bearer UPDATE.";
     let german = "Funktion auth.neu(integer) existiert nicht";

@@ -109,7 +109,8 @@ unsafe extern "C-unwind" fn hint_at_update(edata: *mut pg_sys::ErrorData) {
     unsafe {
         let bytes = |text: *const c_char| if text.is_null() { &[] } else { CStr::from_ptr(text).to_bytes() };
         let edata = &mut *edata;
-        if !sqlstate::is_undefined_function(edata.sqlerrcode) || !names_function_of_ours(bytes(edata.message)) {
+        if !sqlstate::is_undefined_function(edata.sqlerrcode) || !names_function_of_ours(bytes(edata.message))
+        {
             return;
         }
         let hint = bytes(edata.hint);
@@ -140,7 +141,8 @@ fn names_function_of_ours(message: &[u8]) -> bool {
     let end = message.iter().take(LONGEST).position(|byte| *byte == b'(');
     let before = end.and_then(|end| message.get(..end)).unwrap_or_default();
     let word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-    let name = before.iter().rposition(|byte| !word(byte) && *byte != b'.').map_or(0, |last| last.saturating_add(1));
+    let name =
+        before.iter().rposition(|byte| !word(byte) && *byte != b'.').map_or(0, |last| last.saturating_add(1));
     // Another script may go without blanks; a quoted name, or one with a dollar sign, is none of ours.
     let (ahead, name) = before.split_at_checked(name).unwrap_or_default();
     let starts_anew = !matches!(ahead.last(), Some(b'"' | b'$'));

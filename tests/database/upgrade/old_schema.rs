@@ -20,7 +20,10 @@ fn assert_serves(db: &Database) {
     assert_values(
         &mut owner,
         &[
-            ("select count(*) from auth.lint('{public}') where object = 'public.bills' and severity = 'error'", Some("0")),
+            (
+                "select count(*) from auth.lint('{public}') where object = 'public.bills' and severity = 'error'",
+                Some("0"),
+            ),
             ("select intact from auth.protected_tables() where source = 'bills'::regclass", Some("t")),
         ],
     );
@@ -48,12 +51,16 @@ fn assert_tenant(tenant: &mut Client) {
             ("select auth.user_id() || ' ' || auth.org_role()", Some("alice owner")),
             ("select string_agg(body, ' ') from bills", Some("acme")),
             ("select count(*) from auth.list_members()", Some("3")),
-            ("select auth.require_permission('x') and auth.has_permission_in('x', auth.current_org())", Some("t")),
+            (
+                "select auth.require_permission('x') and auth.has_permission_in('x', auth.current_org())",
+                Some("t"),
+            ),
         ],
     );
     tenant.run("select auth.set_org(auth.current_org())");
     assert_eq!(tenant.value("select count(*) from bills").as_deref(), Some("1"));
-    let made = "select id || ' ' || key from auth.create_api_key('old', auth.current_org(), scopes => '{x.read}')";
+    let made =
+        "select id || ' ' || key from auth.create_api_key('old', auth.current_org(), scopes => '{x.read}')";
     let made = tenant.value(made).unwrap();
     let (id, key) = made.split_once(' ').unwrap();
     let check = |key: &str| format!("select valid from auth.check_api_key('{key}')");
@@ -137,7 +144,9 @@ fn t199_a_function_that_the_old_schema_lacks_says_to_update() {
     for command in ["comment on function auth.later_one(int) is 'x'", "call auth.later_one(1)"] {
         assert_contains(hint(&mut session, command).1, UPDATE);
     }
-    assert!(pg_bearer_tests::server().log().lines().any(|line| line.contains("HINT:") && line.ends_with(UPDATE)));
+    assert!(
+        pg_bearer_tests::server().log().lines().any(|line| line.contains("HINT:") && line.ends_with(UPDATE))
+    );
     update(&mut session);
     session.run("create function auth_internal.f() returns int language sql return 1");
     assert_eq!(hint(&mut session, "select auth_internal.of_a_later_version()"), expected);

@@ -19,8 +19,7 @@ pub(super) fn old_list_members() -> String {
 }
 
 /// A view on it.
-pub(super) const WITH_OTHER_RESULT: &str =
-    "create view member_list as select user_id, made_by from auth.list_members(); grant select on member_list to public";
+pub(super) const WITH_OTHER_RESULT: &str = "create view member_list as select user_id, made_by from auth.list_members(); grant select on member_list to public";
 
 const STEP: &str = "select auth_internal.retire_function('auth.list_members(uuid)');
      select auth_internal.retire_function('auth.user_id()');
@@ -87,10 +86,14 @@ fn t199_a_view_does_not_stop_the_update_and_says_what_to_do() {
         assert_contains(tenant.refused("select created_by from auth.list_members()"), "28000 ");
         // Nothing else is different.
         let found = differences(&catalog(&mut session), &fresh());
-        let named = "select string_agg(proname, ' ' order by proname) from pg_proc where proname like 'retired%'
+        let named =
+            "select string_agg(proname, ' ' order by proname) from pg_proc where proname like 'retired%'
                         and pronamespace = 'auth_internal'::regnamespace and not prosecdef";
         assert_eq!(session.value(named).unwrap().split(' ').count(), 2, "{round}");
-        assert!(!found.is_empty() && found.iter().all(|line| line.contains("retired_")), "{round}: {found:#?}");
+        assert!(
+            !found.is_empty() && found.iter().all(|line| line.contains("retired_")),
+            "{round}: {found:#?}"
+        );
         update_once_more(&mut session);
     }
 }

@@ -23,8 +23,7 @@ pub(super) fn project(path: &str) -> PathBuf {
 
 /// The install script of every release, by its version.
 pub(crate) fn released() -> BTreeMap<String, String> {
-    let entries =
-        fs::read_dir(project("tests/upgrade/released")).unwrap().map(|entry| entry.unwrap().path());
+    let entries = fs::read_dir(project("tests/upgrade/released")).unwrap().map(|entry| entry.unwrap().path());
     let named = entries.filter_map(|path| {
         let name = path.file_name()?.to_str()?;
         let version = name.strip_prefix("pg_bearer--")?.strip_suffix(".sql")?.to_owned();
@@ -57,6 +56,21 @@ fn without_steps() -> String {
     let update = update_from(&last_release().0);
     let (_, functions) = update.split_once(FUNCTIONS).unwrap();
     format!("{}\n{FUNCTIONS}{functions}", fs::read_to_string(project("sql/upgrade/before.sql")).unwrap())
+}
+
+/// The text of the steps from a version to this one, and the file of the last.
+pub(super) fn steps(from: &str) -> (String, String) {
+    let (mut text, mut file, mut at) = (String::new(), String::new(), from.to_owned());
+    let dir = project("sql/upgrade");
+    while at != current() {
+        let names =
+            fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let name = names.into_iter().find(|name| name.starts_with(&format!("{at}--"))).unwrap();
+        text += &fs::read_to_string(dir.join(&name)).unwrap();
+        at = name.trim_end_matches(".sql").split_once("--").unwrap().1.to_owned();
+        file = format!("sql/upgrade/{name}");
+    }
+    (text, file)
 }
 
 fn unique(name: &str) -> String {
