@@ -77,7 +77,8 @@ begin
                               and m.refclassid operator(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass
                               and m.refobjid operator(pg_catalog.=) extension and m.deptype operator(pg_catalog.=) 'e'))
            and (o.schema operator(pg_catalog.=) 'auth_internal'::pg_catalog.regnamespace
-                or a.grantee in ('public', 'bearer_owner', 'bearer_admin', 'bearer_service')
+                or a.role in (0, 'bearer_owner'::pg_catalog.regrole, 'bearer_admin'::pg_catalog.regrole,
+                              'bearer_service'::pg_catalog.regrole)
                 or not exists (select from auth_internal.before_update b
                                 where b.class operator(pg_catalog.=) o.class and b.object operator(pg_catalog.=) o.oid))
     loop

@@ -54,6 +54,7 @@ create function auth_internal.retire_function(signature text) returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     retired constant regprocedure := to_regprocedure(signature);
+    schema regnamespace;
     old_name name;
     new_name name;
     arguments text;
@@ -62,8 +63,8 @@ begin
     if retired is null then
         return;
     end if;
-    select p.proname, pg_get_function_arguments(p.oid), pg_get_function_result(p.oid)
-      into strict old_name, arguments, result
+    select p.pronamespace, p.proname, pg_get_function_arguments(p.oid), pg_get_function_result(p.oid)
+      into strict schema, old_name, arguments, result
       from pg_proc p where p.oid = retired;
     begin
         execute format('drop function %s', retired);
@@ -75,7 +76,7 @@ begin
     end;
     new_name := format('retired_%s_%s', retired::oid, old_name);
     execute format('alter function %s rename to %I', retired, new_name);
-    if retired::text like 'auth.%' then
+    if schema = 'auth'::regnamespace then
         execute format('alter function %s set schema auth_internal', retired);
     end if;
     execute format(

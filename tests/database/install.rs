@@ -19,7 +19,8 @@ select line from (
   union all select concat_ws(' ', 'function', pg_get_functiondef(p.oid), p.proowner::regrole, pg_temp.acl(p.proacl, 'f', p.proowner))
     from pg_proc p where p.pronamespace::regnamespace::text in ('auth', 'auth_internal')
   union all select concat_ws(' ', 'class', c.relkind, c.relname, c.relowner::regrole, c.relrowsecurity, c.relforcerowsecurity,
-                             c.relhastriggers, c.reloptions, case c.relkind when 'i' then pg_get_indexdef(c.oid) else pg_temp.acl(c.relacl, 'r', c.relowner) end)
+                             c.relhastriggers, c.reloptions, case c.relkind when 'i' then pg_get_indexdef(c.oid) else pg_temp.acl(c.relacl, 'r', c.relowner) end,
+                             case c.relkind when 'v' then pg_get_viewdef(c.oid) end)
     from pg_class c where c.relnamespace::regnamespace::text in ('auth', 'auth_internal')
   union all select concat_ws(' ', 'column', a.attrelid::regclass, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
                              a.attcollation::regcollation, pg_get_expr(d.adbin, d.adrelid), a.attacl)

@@ -1,10 +1,9 @@
 //! What CREATE OR REPLACE cannot change has to be retired in a step, and what goes elsewhere moved: said by name.
 
-use super::scripts::{current, project, release, released};
+use super::scripts::{release, released, steps};
 use pg_bearer_tests::Database;
 use pg_bearer_tests::database::Session;
 use postgres::Client;
-use std::fs;
 
 /// A function as callers know it.
 #[derive(Clone, PartialEq, Debug)]
@@ -41,21 +40,6 @@ fn functions(session: &mut Client) -> Vec<Function> {
         result: row.get(5),
     };
     rows.iter().map(function).collect()
-}
-
-/// The text of the steps from a version to this one, and the file of the last.
-fn steps(from: &str) -> (String, String) {
-    let (mut text, mut file, mut at) = (String::new(), String::new(), from.to_owned());
-    let dir = project("sql/upgrade");
-    while at != current() {
-        let names =
-            fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let name = names.into_iter().find(|name| name.starts_with(&format!("{at}--"))).unwrap();
-        text += &fs::read_to_string(dir.join(&name)).unwrap();
-        at = name.trim_end_matches(".sql").split_once("--").unwrap().1.to_owned();
-        file = format!("sql/upgrade/{name}");
-    }
-    (text, file)
 }
 
 /// What CREATE OR REPLACE cannot make of the old function, if anything.
@@ -115,8 +99,8 @@ fn the_steps_retire_and_move_what_create_or_replace_cannot_change() {
     for (version, script) in released() {
         let old = functions(&mut release(&version, &script).superuser());
         assert!(old.len() > 200 && new.len() > 200);
-        let (steps, file) = steps(&version);
-        let found = faults(&old, &new, (&steps, &file));
+        let (text, file) = steps(&version);
+        let found = faults(&old, &new, (&text, &file));
         assert!(found.is_empty(), "from {version}:\n{}", found.join("\n"));
     }
 }
@@ -163,12 +147,12 @@ fn each_change_that_create_or_replace_refuses_is_named() {
     let moved = Function { schema: "auth_internal".into(), ..old.clone() };
     let step = "select auth_internal.move_function('f(uuid, text)');";
     assert_eq!(
-        found(std::slice::from_ref(&moved), ""),
+        found(&[moved.clone()], ""),
         [format!("auth.f(uuid, text) is in auth_internal now; {file} needs {step}")]
     );
-    assert_eq!(found(std::slice::from_ref(&moved), step), [] as [String; 0]);
+    assert_eq!(found(&[moved.clone()], step), [] as [String; 0]);
     assert!(
         found(&[Function { defaults: 0, ..moved.clone() }], step)[0].contains("auth_internal.f(uuid, text)")
     );
-    assert!(faults(&[moved], std::slice::from_ref(&old), ("", file))[0].contains("is in another schema"));
+    assert!(faults(&[moved], &[old.clone()], ("", file))[0].contains("is in another schema"));
 }

@@ -58,6 +58,21 @@ fn without_steps() -> String {
     format!("{}\n{FUNCTIONS}{functions}", fs::read_to_string(project("sql/upgrade/before.sql")).unwrap())
 }
 
+/// The text of the steps from a version to this one, and the file of the last.
+pub(super) fn steps(from: &str) -> (String, String) {
+    let (mut text, mut file, mut at) = (String::new(), String::new(), from.to_owned());
+    let dir = project("sql/upgrade");
+    while at != current() {
+        let names =
+            fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let name = names.into_iter().find(|name| name.starts_with(&format!("{at}--"))).unwrap();
+        text += &fs::read_to_string(dir.join(&name)).unwrap();
+        at = name.trim_end_matches(".sql").split_once("--").unwrap().1.to_owned();
+        file = format!("sql/upgrade/{name}");
+    }
+    (text, file)
+}
+
 fn unique(name: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     format!("{name}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
