@@ -153,7 +153,7 @@ create or replace function auth.create_api_key(
         create_api_key.metadata, create_api_key.role, create_api_key.user_id)
 $$;
 comment on function auth.create_api_key is
-    'With api_keys.write, where pg_bearer.api_key_creation lets the caller: creates an API key and returns its id, name and text, which is never shown again. org_id NULL is the current organization. The key acts as the user who creates it or, with role, as nobody; services and administrators may name a user_id, or else the role is admin. kind publishable and service: services and administrators only. \d+ auth.api_keys explains the arguments; environment NULL is that of the caller, or live. 42501 for what goes beyond the caller, 22023 for a value that is not allowed, 54000 beyond the quota, 0A000 for a rate limit without shared_preload_libraries, 28000 without an identity.';
+    'With api_keys.write, where pg_bearer.api_key_creation lets the caller: creates an API key and returns its id, name and text, which is never shown again. org_id NULL is the current organization. The key acts as the user who creates it or, with role, as nobody; services and administrators may name a user_id, or else the role is admin. kind publishable and service: services and administrators only. The columns of auth.api_keys explain the arguments; environment NULL is that of the caller, or live. 42501 for what goes beyond the caller, 22023 for a value that is not allowed, 54000 beyond the quota, 0A000 for a rate limit without shared_preload_libraries, 28000 without an identity.';
 
 create or replace function auth.import_api_key(
     name text, hash text, org_id uuid, environment text default null, scopes text[] default null,
@@ -371,7 +371,7 @@ exception
 end
 $$;
 comment on function auth.update_api_key is
-    'Whoever has api_keys.write, and the key''s user; to make it wider, only whoever could create it so: changes what is given; NULL leaves it, and clear names what becomes NULL. API keys, except service keys, change none. \d+ auth.api_keys explains the arguments. 55000 for a revoked key and for another end of one that was rotated, 42501 for one that is unknown or not the caller''s and for what goes beyond him, 22023 for a value that is not allowed, 54000 for a key that had expired, beyond the quota, 0A000 for a rate limit without shared_preload_libraries, 28000 without an identity.';
+    'Whoever has api_keys.write, and the key''s user; to make it wider, only whoever could create it so: changes what is given; NULL leaves it, and clear names what becomes NULL. API keys, except service keys, change none. The columns of auth.api_keys explain the arguments. 55000 for a revoked key and for another end of one that was rotated, 42501 for one that is unknown or not the caller''s and for what goes beyond him, 22023 for a value that is not allowed, 54000 for a key that had expired, beyond the quota, 0A000 for a rate limit without shared_preload_libraries, 28000 without an identity.';
 
 -- Narrower: its user, and whoever may write keys. Wider: whoever could create it so.
 create or replace function auth_internal.demand_changeable(old auth.api_keys, new auth.api_keys) returns void

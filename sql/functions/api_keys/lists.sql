@@ -136,7 +136,7 @@ exception
 end
 $$;
 comment on function auth.set_api_key_settings is
-    'Services and administrators: what the API keys of an organization are held to from now on; NULL is what the server''s settings say. \d+ auth.api_key_settings explains the arguments. 22023 for a value that is not allowed, 0A000 for a rate limit without shared_preload_libraries, 42501 for anybody else, for a credential of environment test, and for an organization that is unknown or NULL, 28000 without an identity.';
+    'Services and administrators: what the API keys of an organization are held to from now on; NULL is what the server''s settings say. The columns of auth.api_key_settings explain the arguments. 22023 for a value that is not allowed, 0A000 for a rate limit without shared_preload_libraries, 42501 for anybody else, for a credential of environment test, and for an organization that is unknown or NULL, 28000 without an identity.';
 
 create or replace function auth.list_api_key_settings()
     returns table (org_id uuid, key_prefix text, max_keys integer, rate_limit integer, rate_period interval)

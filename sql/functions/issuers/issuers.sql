@@ -98,7 +98,7 @@ exception
 end
 $$;
 comment on function auth.add_issuer is
-    'Administrators: accepts tokens of an issuer from now on, once it has keys; returns its id. \d+ auth.issuers explains the arguments. 22023 for a value that is not allowed, 23505 when it exists, 42501 for anybody else.';
+    'Administrators: accepts tokens of an issuer from now on, once it has keys; returns its id. The columns of auth.issuers explain the arguments. 22023 for a value that is not allowed, 23505 when it exists, 42501 for anybody else.';
 
 create or replace function auth.update_issuer(
     issuer text,
@@ -155,7 +155,7 @@ exception
 end
 $$;
 comment on function auth.update_issuer is
-    'Administrators: changes what is given and leaves the rest. Counts for every authenticate that starts after the commit. \d+ auth.issuers explains the arguments. 22023 for a value that is not allowed or an unknown issuer, 42501 for anybody else.';
+    'Administrators: changes what is given and leaves the rest. Counts for every authenticate that starts after the commit. The columns of auth.issuers explain the arguments. 22023 for a value that is not allowed or an unknown issuer, 42501 for anybody else.';
 
 create or replace function auth.remove_issuer(issuer text) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -180,4 +180,4 @@ begin
 end
 $$;
 comment on function auth.list_issuers is
-    'Administrators: the issuers. \d+ auth.issuers explains the columns. 42501 for anybody else.';
+    'Administrators: the issuers. The comments on the columns of auth.issuers explain them. 42501 for anybody else.';

@@ -4,7 +4,7 @@ create or replace function auth.help(topic text default null) returns setof text
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
     -- As people write it: api-keys, auth.uid, uid().
-    wanted constant text := regexp_replace(translate(lower(btrim(left(help.topic, 100))), ' -', '__'), '^auth\.|\(.*$', '', 'g');
+    wanted constant text := regexp_replace(translate(lower(btrim(left(help.topic, 100))), ' -', '__'), '^auth[.]|[(].*$', '', 'g');
     entry record;
     found_any boolean := false;
 begin
@@ -23,7 +23,11 @@ begin
         end if;
         found_any := true;
         return query select s from unnest(entry.signature) s;
-        return query select w from unnest(entry.promise) p, auth_internal.wrapped(string_to_array(p, ' '), '  ', '    ') w;
+        return query
+            select w from unnest(entry.promise) p,
+                          -- chr(92) is a backslash, whatever standard_conforming_strings says.
+                          replace(p, 'explain the arguments', concat('explain the arguments (', chr(92), 'd+ ', split_part(p, ' ', 4), ' shows them)')) s,
+                          auth_internal.wrapped(string_to_array(s, ' '), '  ', '    ') w;
         return query select w from auth_internal.wrapped(string_to_array(entry.callers, ' '), '  Who may call it: ', '    ') w;
         return query
             select w from unnest(entry.errors) with ordinality e (error, n),

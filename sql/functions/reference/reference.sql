@@ -17,7 +17,7 @@ create or replace function auth_internal.reference()
      cross join lateral unnest(t.functions) with ordinality f (name, n)
       join pg_proc p on p.proname = f.name and p.pronamespace = 'auth'::regnamespace
      cross join lateral regexp_match(obj_description(p.oid, 'pg_proc'),
-         '^(?:((?:Administrators|Services|Owners|The table''s owner|Members|Whoever|With)\M(?:[^:.]|\.(?! ))*): )?(.*)$') m (parts)
+         '^(?:((?:Administrators|Services|Owners|The table''s owner|Members|Whoever|With)(?![a-z])(?:[^:.]|[.](?! ))*): )?(.*)$') m (parts)
      cross join lateral (select m.parts[1], regexp_split_to_array(m.parts[2], '(?<=[.?!]) '),
                                 '^(?:[0-9][0-9A-Z]|[A-Z][0-9])[0-9A-Z]{3} ') c (callers, sentences, error)
 $$;
@@ -33,7 +33,7 @@ create or replace function auth_internal.signature_of(described oid) returns tex
                           case a.mode when 't' then 'returns table (' else format('auth.%s(', p.proname) end end,
                       a.name, ' ', replace(format_type(a.type, null), 'timestamp with time zone', 'timestamptz'),
                       -- Without casts: each value is written as the type that stands before it.
-                      ' default ' || replace(regexp_replace(pg_get_function_arg_default(p.oid, a.n::integer), '::[a-z ]+(\[\])?', '', 'g'),
+                      ' default ' || replace(regexp_replace(pg_get_function_arg_default(p.oid, a.n::integer), '::[a-z ]+([[][]])?', '', 'g'),
                                              'NULL', 'null'),
                       case when lead(a.n) over w is null then ')' else ',' end) as part,
                a.n
@@ -66,12 +66,12 @@ create or replace function auth_internal.callers_of(described oid, named text) r
                 when g.roles is null then 'superusers only'
                 else concat('only ', array_to_string(g.roles, ', '), ': ' || n.callers) end
       from (select bool_or(a.grantee = 0) as everybody,
-                   array_agg(quote_ident(pg_get_userbyid(a.grantee)) order by pg_get_userbyid(a.grantee)) filter (where a.grantee not in (0, p.proowner)) as roles
+                   array_agg(pg_get_userbyid(a.grantee)::text order by pg_get_userbyid(a.grantee)) filter (where a.grantee not in (0, p.proowner)) as roles
               from pg_proc p cross join lateral aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
              where p.oid = callers_of.described) g
      cross join (select regexp_replace(regexp_replace(lower(left(named, 1)) || substr(named, 2), '^with ', 'whoever has the permission '),
                                        'administrators', 'administrators (superusers and members of bearer_admin)')
-                        || case when named ~ '[.](read|write)\M' and named !~ 'dministrators'
+                        || case when named ~ '[.](read|write)(?![a-z])' and named !~ 'dministrators'
                                 then '; services and administrators too' else '' end) n (callers)
 $$;
 comment on function auth_internal.callers_of is 'Who may call a function of schema auth: by its grants, and as its comment says.';
