@@ -9,7 +9,7 @@ use pg_bearer_tests::token::*;
 use postgres::Client;
 
 /// Functions of auth_internal that everybody may execute, and why.
-const FOR_EVERYBODY: [(&str, &str); 9] = [
+const FOR_EVERYBODY: [(&str, &str); 15] = [
     ("protection_", "auth.protect() runs as its caller, and so do its parts"),
     ("refuse_protection", "raises the errors of auth.protect()"),
     ("base_type", "auth.protect() asks for the types of columns, which everybody may read"),
@@ -25,6 +25,18 @@ const FOR_EVERYBODY: [(&str, &str); 9] = [
         "unique_keys_without_org",
         "auth.protect() suggests keys that it makes of catalogs, which everybody may read",
     ),
+    ("callers_of", "auth.help() runs as its caller, and reads comments and grants, which everybody may read"),
+    (
+        "help_heading",
+        "auth.help() runs as its caller, and reads comments and grants, which everybody may read",
+    ),
+    ("reference", "auth.help() runs as its caller, and reads comments and grants, which everybody may read"),
+    (
+        "signature_of",
+        "auth.help() runs as its caller, and reads comments and grants, which everybody may read",
+    ),
+    ("topics", "auth.help() runs as its caller, and reads comments and grants, which everybody may read"),
+    ("wrapped", "auth.help() runs as its caller, and reads comments and grants, which everybody may read"),
 ];
 
 #[test]

@@ -147,12 +147,12 @@ fn each_change_that_create_or_replace_refuses_is_named() {
     let moved = Function { schema: "auth_internal".into(), ..old.clone() };
     let step = "select auth_internal.move_function('f(uuid, text)');";
     assert_eq!(
-        found(&[moved.clone()], ""),
+        found(std::slice::from_ref(&moved), ""),
         [format!("auth.f(uuid, text) is in auth_internal now; {file} needs {step}")]
     );
-    assert_eq!(found(&[moved.clone()], step), [] as [String; 0]);
+    assert_eq!(found(std::slice::from_ref(&moved), step), [] as [String; 0]);
     assert!(
         found(&[Function { defaults: 0, ..moved.clone() }], step)[0].contains("auth_internal.f(uuid, text)")
     );
-    assert!(faults(&[moved], &[old.clone()], ("", file))[0].contains("is in another schema"));
+    assert!(faults(&[moved], std::slice::from_ref(&old), ("", file))[0].contains("is in another schema"));
 }
