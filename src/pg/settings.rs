@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::ffi::CString;
 use std::time::Duration;
 
-/// Read by pg_dump through the condition in `sql/functions/issuers.sql`, not by us.
+/// Read by pg_dump through the condition in `sql/tables/issuers.sql`, not by us.
 static DUMP_SECRETS: GucSetting<bool> = GucSetting::<bool>::new(false);
 
 /// Who may create an organization. SQL compares the names.
@@ -50,7 +50,7 @@ enum KeyCreation {
     Any,
 }
 
-/// Read by the functions in `sql/functions/api_key_rules.sql`, as are the four after it; in doubt as above.
+/// Read by the functions in `sql/functions/api_keys/rules.sql`, as are the four after it; in doubt as above.
 static API_KEY_CREATION: GucSetting<KeyCreation> = GucSetting::<KeyCreation>::new(KeyCreation::Interactive);
 static API_KEY_CREATION_IN_DOUBT: GucSetting<KeyCreation> =
     GucSetting::<KeyCreation>::new(KeyCreation::Admin);

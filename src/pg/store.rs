@@ -1,7 +1,7 @@
 //! The only place in Rust that reads tables. Every look-up takes a snapshot of its own, so that a
 //! revocation counts for every call that starts after its commit, whatever the isolation level.
 //!
-//! Columns are numbered as `sql/functions/issuers.sql` declares them; `tests/database/layout.rs` holds the
+//! Columns are numbered as `sql/tables/issuers.sql` declares them; `tests/database/layout.rs` holds the
 //! numbers to the catalog.
 
 pub(super) mod api_keys;

@@ -65,9 +65,17 @@ fn paths(document: &str) -> Vec<String> {
 
 #[test]
 fn the_documents_name_files_that_exist() {
-    for document in ["README.md", "ARCHITECTURE.md", "docs/versions.md"] {
-        for path in paths(&read(document)) {
+    let named = |document: &str, text: &str| {
+        for path in paths(text) {
             assert!(root().join(&path).exists(), "{document} mentions {path}, which does not exist");
+        }
+    };
+    for document in ["README.md", "ARCHITECTURE.md", "docs/versions.md"] {
+        named(document, &read(document));
+    }
+    for file in all().iter().filter(|file| file.is_in("src")) {
+        for line in file.text.lines().filter(|line| line.trim_start().starts_with("//")) {
+            named(&file.path, line);
         }
     }
     let example = "In src/no.rs: `src/a.rs`, `b`, `tests/x/*.rs` and\n```\ncat sql/c.sql\n``` or `src/d/`.";

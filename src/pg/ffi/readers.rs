@@ -1,7 +1,7 @@
 //! The readers that policies call once per row, as plain C functions: no allocation per row, and a
 //! result that cannot dangle, because it is a copy that belongs to the calling expression.
 //!
-//! `sql/functions/raw_readers.sql` declares them; `tests/database/catalog.rs` compares its declarations with the table there.
+//! `sql/functions/identities/raw_readers.sql` declares them; `tests/database/catalog.rs` compares its declarations with the table there.
 
 use super::carrier::{Membership, belongs, generation, statement_start, with_identity};
 use crate::pg::encoding::{Text, View};

@@ -1,4 +1,4 @@
-//! What `sql/functions/explain_functions.sql` and its neighbours ask of Rust. All of it is bearer_owner's alone.
+//! What `sql/functions/explain/` asks of Rust. All of it is bearer_owner's alone.
 
 use super::acting::note;
 use super::keys::demand_administrator;

@@ -1,4 +1,4 @@
-//! What the administrators' functions in `sql/functions/key_functions.sql` ask of the verifier.
+//! What the administrators' functions in `sql/functions/issuers/keys.sql` ask of the verifier.
 
 use crate::pg::ffi::catalog::outer_user_is_administrator;
 use crate::pg::sqlstate::{bad_argument, bad_key, forbidden};

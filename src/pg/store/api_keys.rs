@@ -1,4 +1,4 @@
-//! API keys and what organizations' keys are held to, numbered as `sql/functions/api_keys.sql` declares them.
+//! API keys and what organizations' keys are held to, numbered as `sql/tables/api_keys.sql` declares them.
 
 use super::not_installed;
 use crate::pg::ffi::scan::{Latest, Row, Wanted};

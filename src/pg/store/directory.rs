@@ -1,4 +1,4 @@
-//! Organizations, memberships and roles: our own tables, numbered as `sql/functions/tenancy.sql` declares
+//! Organizations, memberships and roles: our own tables, numbered as `sql/tables/tenancy.sql` declares
 //! them, and the tables of applications that are registered as sources of memberships.
 
 use super::not_installed;
