@@ -112,7 +112,6 @@ pub(super) const STEPS: &[&str] = &[
     "root: select code, object from auth.lint('{public}')",
     "root: select source::regclass, org from auth.organization_columns() order by 1, 2",
     "root: select auth.help('members')",
-    "root: select auth.help('nothing of the kind')",
     "root: select * from auth.explain_access('docs', 'update', null, :somebody, '{\"id\": 2}', 'tenant')",
     "root: select count(*), min(visible ->> 'org_id') from auth.rows_visible_to('docs', :somebody, 'tenant')",
     "root: select auth.assert_isolated('docs', 'tenant')",
