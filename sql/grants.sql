@@ -70,12 +70,14 @@ begin
                  from pg_catalog.aclexplode(o.acl) x
                 where x.grantee operator(pg_catalog.<>) o.owner) a
          where o.schema in ('auth'::pg_catalog.regnamespace, 'auth_internal'::pg_catalog.regnamespace)
-           -- The types of tables' rows are members in newer versions only.
-           and (o.kind operator(pg_catalog.=) 'type'
-                or exists (select from pg_catalog.pg_depend m
-                            where m.classid operator(pg_catalog.=) o.class and m.objid operator(pg_catalog.=) o.oid
-                              and m.refclassid operator(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass
-                              and m.refobjid operator(pg_catalog.=) extension and m.deptype operator(pg_catalog.=) 'e'))
+           -- The types of tables' rows are members in newer versions only: their tables are in all.
+           and exists (select from pg_catalog.pg_depend m
+                         left join pg_catalog.pg_type t on o.kind operator(pg_catalog.=) 'type' and t.oid operator(pg_catalog.=) o.oid
+                        where m.refclassid operator(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass
+                          and m.refobjid operator(pg_catalog.=) extension and m.deptype operator(pg_catalog.=) 'e'
+                          and (m.classid operator(pg_catalog.=) o.class and m.objid operator(pg_catalog.=) o.oid
+                               or m.classid operator(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass
+                                  and m.objid operator(pg_catalog.=) t.typrelid))
            and (o.schema operator(pg_catalog.=) 'auth_internal'::pg_catalog.regnamespace
                 or a.role in (0, 'bearer_owner'::pg_catalog.regrole, 'bearer_admin'::pg_catalog.regrole,
                               'bearer_service'::pg_catalog.regrole)
@@ -176,6 +178,9 @@ begin
                                    and p.pronamespace operator(pg_catalog.=) 'auth'::pg_catalog.regnamespace
          cross join lateral pg_catalog.aclexplode(b.acl) a
           join pg_catalog.pg_roles r on r.oid operator(pg_catalog.=) a.grantee
+          -- Not on what somebody else has put there.
+          join pg_catalog.pg_depend m on m.classid operator(pg_catalog.=) b.class and m.objid operator(pg_catalog.=) p.oid
+                                     and m.deptype operator(pg_catalog.=) 'e'
          where b.class operator(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
            and b.object operator(pg_catalog.<>) p.oid and a.grantee operator(pg_catalog.<>) p.proowner
            and r.rolname not in ('bearer_owner', 'bearer_admin', 'bearer_service')

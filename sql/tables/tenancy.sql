@@ -1,3 +1,9 @@
+-- Organizations, workspaces, who belongs to them and as what.
+-- As in issuers.sql: nobody has a grant, the functions alone read and write, and the functions, not
+-- foreign keys, keep the tables together.
+-- One constraint for each column: the functions tell the argument from the constraint's name. Lengths come
+-- first: a regular expression needs four bytes for each character, and fails where they cannot be had.
+
 create table auth.organizations (
     id uuid primary key default pg_catalog.gen_random_uuid(),
     slug text collate pg_catalog."C" unique

@@ -21,6 +21,29 @@ $$;
 
 comment on schema auth_internal is 'What the functions of schema auth are made of. Nothing here is for others to call (extension pg_bearer).';
 
+-- A function of somebody else with the name of one of ours would stop the update further on, and say less.
+do $$
+declare
+    foreign_function pg_catalog.regprocedure;
+begin
+    select p.oid into foreign_function
+      from pg_catalog.pg_proc p
+     where p.pronamespace operator(pg_catalog.=) 'auth'::pg_catalog.regnamespace
+       and not exists (select from pg_catalog.pg_depend d
+                        where d.classid operator(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
+                          and d.objid operator(pg_catalog.=) p.oid and d.deptype operator(pg_catalog.=) 'e')
+       and exists (select from pg_catalog.pg_proc o
+                    where o.pronamespace operator(pg_catalog.=) p.pronamespace
+                      and o.proname operator(pg_catalog.=) p.proname and o.oid operator(pg_catalog.<>) p.oid)
+     limit 1;
+    if found then
+        raise duplicate_function using
+            message = pg_catalog.format('%s is not a function of pg_bearer', foreign_function),
+            hint = 'Drop it, or move it to another schema, and run the update again.';
+    end if;
+end
+$$;
+
 -- What was there before the update, with its grants. grants.sql reads and drops it.
 create table auth_internal.before_update (class oid not null, object oid not null, name text not null, acl aclitem[]);
 
@@ -59,6 +82,7 @@ declare
     new_name name;
     arguments text;
     result text;
+    users_objects text;
 begin
     if retired is null then
         return;
@@ -66,14 +90,16 @@ begin
     select p.pronamespace, p.proname, pg_get_function_arguments(p.oid), pg_get_function_result(p.oid)
       into strict schema, old_name, arguments, result
       from pg_proc p where p.oid = retired;
-    begin
+    -- Not by trying to drop it: that waits for whoever holds a lock on what refers to it.
+    select string_agg(pg_describe_object(d.classid, d.objid, d.objsubid), ', ' order by d.classid, d.objid, d.objsubid)
+      into users_objects
+      from pg_depend d where d.refclassid = 'pg_proc'::regclass and d.refobjid = retired and d.deptype in ('n', 'a');
+    if users_objects is null then
         execute format('drop function %s', retired);
         return;
-    exception when dependent_objects_still_exist then
-        if old_name like 'retired\_%' then
-            return;
-        end if;
-    end;
+    elsif old_name like 'retired\_%' then
+        return;
+    end if;
     new_name := format('retired_%s_%s', retired::oid, old_name);
     execute format('alter function %s rename to %I', retired, new_name);
     if schema = 'auth'::regnamespace then
@@ -84,8 +110,12 @@ begin
         new_name, arguments, result,
         format('begin raise object_not_in_prerequisite_state using message = %L, hint = %L; end',
                format('auth.%s() is not what it was when this was made', old_name),
-               'Make the view, policy, default or function that calls it anew, with the function as it is now (auth.help() shows it).'));
+               'Make the view, policy, default or function that calls it anew, without this function or with what it is now.'));
     execute format('comment on function %s is %L', retired, 'A function of an older version that something of a user''s still refers to. It refuses.');
+    raise warning using
+        message = format('%s.%s() is gone or has changed, and something still refers to it as it was', schema, old_name),
+        detail = format('It refuses from now on in: %s.', users_objects),
+        hint = 'Make that anew before you dump the database: a dump that refers to the old function cannot be restored.';
 end
 $$;
 

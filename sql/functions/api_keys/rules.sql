@@ -1,4 +1,4 @@
--- Who may create and change API keys, and how far a key reaches. All internal, as in tenancy_rules.sql.
+-- Who may create and change API keys, and how far a key reaches. As in organizations/rules.sql.
 
 create or replace function auth_internal.all_covered(granted text[], wanted text[]) returns boolean
     language sql immutable set search_path = pg_catalog, pg_temp as $$

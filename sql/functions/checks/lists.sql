@@ -1,10 +1,6 @@
--- Organizations, workspaces, who belongs to them and as what.
--- As in issuers.sql: nobody has a grant, the functions alone read and write, and the functions, not
--- foreign keys, keep the tables together.
--- One constraint for each column: the functions tell the argument from the constraint's name. Lengths come
--- first: a regular expression needs four bytes for each character, and fails where they cannot be had.
+-- What constraints of the tables call. Created before them.
 
--- Used by checks: is this a plain list of at most so many texts, each matching the pattern and no longer
+-- Is this a plain list of at most so many texts, each matching the pattern and no longer
 -- than 100 bytes?
 create or replace function auth_internal.is_list_of(texts text[], pattern text, most integer) returns boolean
     language sql immutable set search_path = pg_catalog, pg_temp as $$

@@ -28,7 +28,8 @@ comment on function auth_internal.demand_owner is '42501 unless the outer user i
 -- Security definer, so that nobody has to be able to call the parts. They read nothing but catalogs that everybody may read.
 create or replace function auth.lint(schemas name[] default null)
     returns table (code text, severity text, object text, message text, fix text)
-    language plpgsql stable security definer set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
+    language plpgsql stable security definer
+    set search_path = pg_catalog, pg_temp set standard_conforming_strings = on set quote_all_identifiers = off as $$
 declare
     namespaces oid[];
     tables oid[];

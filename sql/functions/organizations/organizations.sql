@@ -1,4 +1,4 @@
--- Creating, changing and ending organizations. Whoever may call these is decided in tenancy_rules.sql.
+-- Creating, changing and ending organizations. Whoever may call these is decided in rules.sql.
 -- Security definer, like all that follow, because the tables have no grants at all.
 
 -- The user who will own a new organization, or NULL; raises when the caller may not create one.

@@ -92,7 +92,7 @@ comment on function auth_internal.column_has_index is 'Does an index find the ro
 -- with our functions, or else one that they fill, or else one with a usual name and a type that there is a reader for. Several rows for a table
 -- with several of one sort. Expressions are read as node trees, in which no name can pass for something else.
 create or replace function auth_internal.organization_columns() returns table (source oid, org smallint)
-    language sql stable set search_path = pg_catalog, pg_temp as $$
+    language sql stable set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
     with readers as materialized (
         select p.oid, p.proargtypes = '2950'::oidvector as takes_column, p.pronargs = 0 as fills_column
           from auth_internal.readers() r
