@@ -84,7 +84,7 @@ begin
         new_name, arguments, result,
         format('begin raise object_not_in_prerequisite_state using message = %L, hint = %L; end',
                format('auth.%s() is not what it was when this was made', old_name),
-               'Make the view, policy, default or function that calls it anew, with the function as it is now.'));
+               'Make the view, policy, default or function that calls it anew, with the function as it is now (auth.help() shows it).'));
     execute format('comment on function %s is %L', retired, 'A function of an older version that something of a user''s still refers to. It refuses.');
 end
 $$;

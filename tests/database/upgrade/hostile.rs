@@ -2,7 +2,7 @@
 
 use super::retired::{WITH_OTHER_RESULT, old_list_members};
 use super::scripts::{
-    assert_fresh, before, installed, last_release, update, update_from, update_once_more, with_step,
+    assert_fresh, before, install, installed, last_release, update, update_from, update_once_more, with_step,
 };
 use crate::install::{PLANTS, TEMPORARY_PLANTS, TRACES, catalog};
 use pg_bearer_tests::Database;
@@ -37,11 +37,15 @@ fn t040_an_update_never_adopts_a_schema_auth_internal() {
 
 #[test]
 fn t033_t039_plants_are_neither_adopted_nor_called_by_an_update() {
+    let (version, script) = last_release();
     for path in ["evil", "evil, pg_catalog", "pg_temp, evil, pg_catalog", "evil, auth, auth_internal"] {
-        let db = before();
+        let db = Database::empty();
         let mut session = db.superuser();
         session.run(PLANTS);
         session.run(TEMPORARY_PLANTS);
+        // The schema that the extension was made in comes before others when its scripts run.
+        session.run("set search_path = evil");
+        install(&mut session, &script, &update_from(&version));
         session.run(&format!("set search_path = {path}"));
         session.run("alter extension pg_bearer update");
         assert_eq!(session.value("show search_path").as_deref(), Some(path));
