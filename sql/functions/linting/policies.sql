@@ -184,6 +184,15 @@ create or replace function auth_internal.lint_policies(namespaces oid[], tables 
        and concat(p.polqual, p.polwithcheck) ~ format('\{FUNCEXPR :funcid %s [^{}]*:args \(\{VAR :varno 1 ', f.oid)
      group by j.policy, j.object, j.source
     union all
+    select 'unreadable_policy', 'error', format('%I on %s', p.polname, c.oid::regclass),
+           'the policy is so deep that it cannot be printed; no SQL can say what it lets through', null, c.relowner
+      from pg_policy p join pg_class c on c.oid = p.polrelid
+     where c.relnamespace = any (namespaces) and auth_internal.has_rights_of(c.relowner)
+       and (p.polqual is not null and auth_internal.printed_expression(p.polqual, c.oid) is null
+            or p.polwithcheck is not null and auth_internal.printed_expression(p.polwithcheck, c.oid) is null)
+       and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid
+                          and d.deptype = 'e')
+    union all
     select 'no_select_policy', 'info', j.source::regclass::text,
            'policies let rows be changed and none lets them be read: UPDATE and DELETE with a condition find nothing'
                || case when max(j.predicate) is null then '; no SQL can say who may read them' else '' end,
