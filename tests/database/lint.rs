@@ -162,6 +162,7 @@ fn t055_tables_whose_rows_are_all_read_are_found() {
         "org_not_indexed",
         "volatile_in_policy",
         "leaky_in_policy",
+        "unreadable_policy",
         "no_select_policy",
         "no_policy",
     ]);

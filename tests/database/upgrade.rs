@@ -2,6 +2,7 @@
 //! then, and never change again.
 
 mod data;
+mod foreign;
 mod grants;
 mod hostile;
 mod moves;

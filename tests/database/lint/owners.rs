@@ -100,3 +100,30 @@ fn whoever_owns_nothing_is_told_nothing() {
     assert_eq!(db.connect("untold_member").value("select app.lent() > 0").as_deref(), Some("t"));
     tear_down(&db, "untold");
 }
+
+#[test]
+fn no_owner_keeps_others_from_asking_and_no_setting_hides_a_finding() {
+    let db = setup("deep");
+    let mut session = db.superuser();
+    session.run(
+        "alter table app.second add body text;
+         set max_stack_depth = '7MB';
+         do $$ begin execute 'create policy deep on app.second using (body' || repeat('||body', 9000) || ' is null)'; end $$;
+         reset max_stack_depth;
+         create policy open on app.first using (org_id is not distinct from auth.current_org());
+         alter table app.first enable row level security, force row level security",
+    );
+    let found = "select string_agg(code, ',' order by code) from auth.lint('{app}') where code in ('unreadable_policy', 'null_matches')";
+    assert_eq!(session.value(found).as_deref(), Some("null_matches,unreadable_policy"));
+    let mut owner = db.connect("deep_member");
+    for setting in ["quote_all_identifiers = on", "standard_conforming_strings = off", "search_path = app, pg_temp"] {
+        owner.run(&format!("set {setting}"));
+        assert_eq!(owner.value(found).as_deref(), Some("null_matches"), "{setting}");
+        assert_eq!(owner.value(ASKED[1]).as_deref(), Some("app.first"), "{setting}");
+    }
+    session.run("drop table app.second cascade; set standard_conforming_strings = off");
+    session.run("grant select on app.first to tenant; insert into app.first values (1, '0a000000-0000-4000-8000-00000000000a')");
+    let judged = session.refused("select auth.assert_isolated('app.first', 'tenant')");
+    assert!(judged.starts_with("P0004 "), "{judged}");
+    tear_down(&db, "deep");
+}

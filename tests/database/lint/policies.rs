@@ -169,6 +169,13 @@ pub(super) const POLICIES: &[Case] = &[
         "create policy p on app.children using (auth.in_org(org_id) and random() < 2)",
     ),
     (
+        "unreadable_policy",
+        "p on app.children",
+        "set local max_stack_depth = '7MB';
+         do $$ begin execute 'create policy p on app.children using (auth.in_org(org_id) and body' || repeat('||body', 9000) || ' is null)'; end $$;
+         set local max_stack_depth = '1MB'",
+    ),
+    (
         "leaky_in_policy",
         "p on app.children",
         "create function app.mine(uuid) returns boolean stable language sql as 'select auth.in_org($1)';
