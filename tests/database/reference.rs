@@ -292,7 +292,7 @@ fn reference(session: &mut Client) -> String {
     let mut page = "# Reference
 
 Every function of schema `auth`, as `select auth.help()` shows it too: `cargo xtask reference` made this page of the comments
-in the database. Administrators are superusers and members of `bearer_admin` (where it says "services and administrators", in a transaction
+in the database. Administrators are superusers and members of `bearer_admin` (beside services: only in a transaction
 without an identity); services are service credentials.
 "
     .to_owned();

@@ -116,7 +116,9 @@ fn no_owner_keeps_others_from_asking_and_no_setting_hides_a_finding() {
     let found = "select string_agg(code, ',' order by code) from auth.lint('{app}') where code in ('unreadable_policy', 'null_matches')";
     assert_eq!(session.value(found).as_deref(), Some("null_matches,unreadable_policy"));
     let mut owner = db.connect("deep_member");
-    for setting in ["quote_all_identifiers = on", "standard_conforming_strings = off", "search_path = app, pg_temp"] {
+    for setting in
+        ["quote_all_identifiers = on", "standard_conforming_strings = off", "search_path = app, pg_temp"]
+    {
         owner.run(&format!("set {setting}"));
         assert_eq!(owner.value(found).as_deref(), Some("null_matches"), "{setting}");
         assert_eq!(owner.value(ASKED[1]).as_deref(), Some("app.first"), "{setting}");

@@ -35,7 +35,10 @@ fn t200_what_is_not_of_the_extension_keeps_its_grants_and_gets_none() {
     let grants = "select string_agg(typname || ' ' || typacl::text, ' ' order by typname) from pg_type where typname in ('mood', 'word')";
     let before = session.value(grants);
     // One of theirs with the name of one of ours is refused; here ours goes.
-    assert_contains(session.refused("alter extension pg_bearer update"), "42723 auth.protection_tree(integer)");
+    assert_contains(
+        session.refused("alter extension pg_bearer update"),
+        "42723 auth.protection_tree(integer)",
+    );
     session.run("alter aggregate auth.protection_tree(int) rename to tree_of_protection");
     update(&mut session);
     assert_eq!(session.value(grants), before);
@@ -53,5 +56,8 @@ fn t199_nobody_holds_up_an_update_with_what_refers_to_a_function_that_goes() {
     session.run("set lock_timeout = '5s'");
     update(&mut session);
     tenant.run("commit");
-    assert_contains(tenant.refused("select * from own.tree"), "55000 auth.protection_tree() is not what it was");
+    assert_contains(
+        tenant.refused("select * from own.tree"),
+        "55000 auth.protection_tree() is not what it was",
+    );
 }
