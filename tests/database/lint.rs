@@ -243,8 +243,10 @@ fn names_that_are_hostile_are_quoted_in_findings_and_fixes() {
     for case in all_cases() {
         // The text of a function does not follow when what it names is renamed.
         let by_text = ["definer_function", "definer_search_path"].contains(&case.0);
+        // Nothing can be done to it with the stack that it does not fit.
+        let too_deep = case.0 == "unreadable_policy";
         let too_old = case.0 == "subscriber_refuses" && is_new.as_deref() != Some("t");
-        if !by_text && !too_old {
+        if !by_text && !too_old && !too_deep {
             assert_found_and_mended(&mut session, case, None, odd::RENAME);
         }
     }

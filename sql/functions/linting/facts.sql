@@ -74,17 +74,18 @@ create or replace function auth_internal.lint_predicate(source oid, org smallint
 $$;
 comment on function auth_internal.lint_predicate is 'The least that a tenants'' policy of a table has to ask, with these columns; NULL for a type without a reader.';
 
--- An expression of a policy as SQL; NULL for one that is so deep that Postgres itself cannot print it. Whoever makes such a
--- policy must not keep others from asking about theirs.
-create or replace function auth_internal.printed_expression(tree pg_node_tree, source oid) returns text
+-- USING of a policy, or WITH CHECK, as SQL; NULL also for one that is so deep that Postgres itself cannot print it. Whoever
+-- makes such a policy must not keep others from asking about theirs.
+create or replace function auth_internal.printed_expression(policy oid, checks boolean) returns text
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
-    return pg_get_expr(tree, source);
+    return (select pg_get_expr(case when checks then p.polwithcheck else p.polqual end, p.polrelid)
+              from pg_policy p where p.oid = printed_expression.policy);
 exception when statement_too_complex then
     return null;
 end
 $$;
-comment on function auth_internal.printed_expression is 'An expression of a table as SQL; NULL for NULL and for one that is too deep to be printed.';
+comment on function auth_internal.printed_expression is 'USING of a policy, or WITH CHECK, as SQL; NULL when it has none and when it is too deep to be printed.';
 
 -- The two expressions of every policy of whoever asks, apart: as SQL, as SQL without literals and quoted names, which could pass for
 -- something else, as a node tree, and the functions in it.
@@ -99,7 +100,7 @@ create or replace function auth_internal.lint_expressions(namespaces oid[]) retu
       from pg_policy p
       join pg_class c on c.oid = p.polrelid
       cross join lateral (values (false, p.polqual), (true, p.polwithcheck)) e (checks, tree)
-      cross join lateral (select auth_internal.printed_expression(e.tree, p.polrelid) as expression) t
+      cross join lateral (select auth_internal.printed_expression(p.oid, e.checks) as expression) t
      where e.tree is not null and t.expression is not null and c.relnamespace = any (namespaces)
        and auth_internal.has_rights_of(c.relowner)
        and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid

@@ -188,8 +188,8 @@ create or replace function auth_internal.lint_policies(namespaces oid[], tables 
            'the policy is so deep that it cannot be printed; no SQL can say what it lets through', null, c.relowner
       from pg_policy p join pg_class c on c.oid = p.polrelid
      where c.relnamespace = any (namespaces) and auth_internal.has_rights_of(c.relowner)
-       and (p.polqual is not null and auth_internal.printed_expression(p.polqual, c.oid) is null
-            or p.polwithcheck is not null and auth_internal.printed_expression(p.polwithcheck, c.oid) is null)
+       and (p.polqual is not null and auth_internal.printed_expression(p.oid, false) is null
+            or p.polwithcheck is not null and auth_internal.printed_expression(p.oid, true) is null)
        and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid
                           and d.deptype = 'e')
     union all

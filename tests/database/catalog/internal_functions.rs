@@ -170,7 +170,7 @@ pub(super) const INTERNAL_FUNCTIONS: &[(&str, &str)] = &[
         "bearer_owner",
         "auth_internal.policy_steps(text) TABLE(step bigint, policies text, cmd text, clause text, purpose text): immutable unsafe sql",
     ),
-    ("bearer_owner", "auth_internal.printed_expression(pg_node_tree, oid) text: stable unsafe plpgsql"),
+    ("bearer_owner", "auth_internal.printed_expression(oid, boolean) text: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.privileges_for(text) text[]: immutable unsafe sql"),
     ("bearer_owner", "auth_internal.random_token() text: volatile unsafe strict c"),
     ("bearer_owner", "auth_internal.read_organization(uuid, text) auth.roles: stable unsafe plpgsql"),

@@ -121,7 +121,8 @@ fn no_owner_keeps_others_from_asking_and_no_setting_hides_a_finding() {
     {
         owner.run(&format!("set {setting}"));
         assert_eq!(owner.value(found).as_deref(), Some("null_matches"), "{setting}");
-        assert_eq!(owner.value(ASKED[1]).as_deref(), Some("app.first"), "{setting}");
+        let first = "select count(*) = 1 and bool_and(source = 'app.first'::regclass) from auth.organization_columns()";
+        assert_eq!(owner.value(first).as_deref(), Some("t"), "{setting}");
     }
     session.run("drop table app.second cascade; set standard_conforming_strings = off");
     session.run("grant select on app.first to tenant; insert into app.first values (1, '0a000000-0000-4000-8000-00000000000a')");

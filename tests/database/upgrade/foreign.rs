@@ -52,7 +52,8 @@ fn t199_nobody_holds_up_an_update_with_what_refers_to_a_function_that_goes() {
     let mut session = db.superuser();
     session.run("create schema own authorization tenant");
     let mut tenant = db.tenant();
-    tenant.run("create view own.tree as select auth.protection_tree(1::oid); begin; lock table own.tree in access share mode");
+    tenant.run("create view own.tree as select auth.protection_tree(1::oid)");
+    tenant.run("begin; lock table own.tree in access share mode");
     session.run("set lock_timeout = '5s'");
     update(&mut session);
     tenant.run("commit");

@@ -93,7 +93,7 @@ fn functions_with_the_names_of_ours_stop_an_update_and_lose_nothing() {
         let mut session = db.superuser();
         session.run(&format!("create function {plant} returns boolean language sql return true"));
         let before = catalog(&mut session);
-        assert_contains(session.refused("alter extension pg_bearer update"), "42725 ");
+        assert_contains(session.refused("alter extension pg_bearer update"), "42723 ");
         assert_eq!(catalog(&mut session), before);
     }
 }
