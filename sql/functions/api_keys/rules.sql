@@ -27,7 +27,7 @@ begin
     elsif auth.user_id() is not null then
         held := auth_internal.member_permissions(auth.user_id(), org_id);
     else
-        select (auth_internal.live_role(k.role_id)).permissions into held from auth.api_keys k where k.id = auth.api_key_id();
+        held := (auth_internal.acting_key_role()).permissions;
     end if;
     if held is null then
         return null;

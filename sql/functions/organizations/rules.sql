@@ -219,6 +219,13 @@ create or replace function auth_internal.cut_by_scopes(permissions text[]) retur
 $$;
 comment on function auth_internal.cut_by_scopes is 'What the scopes of the identity''s API key leave of these permissions; nothing without an identity.';
 
+-- In which role a key acts that is nobody's.
+create or replace function auth_internal.acting_key_role() returns auth.roles
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select r.* from auth.api_keys k cross join lateral auth_internal.live_role(k.role_id) r where k.id = auth.api_key_id()
+$$;
+comment on function auth_internal.acting_key_role is 'The role, as it is now, of the API key of the identity; NULL without a key and for a key of a user.';
+
 create or replace function auth_internal.read_organization(org_id uuid, permission text) returns auth.roles
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
@@ -234,9 +241,7 @@ begin
     if auth_internal.belongs_to(org_id) then
         actor := auth_internal.role_of(org_id, auth.user_id());
     elsif auth.user_id() is null and auth.is_member(org_id) then
-        -- A key that is nobody's.
-        select r.* into actor
-          from auth.api_keys k cross join lateral auth_internal.live_role(k.role_id) r where k.id = auth.api_key_id();
+        actor := auth_internal.acting_key_role();
     end if;
     if actor.id is null then
         perform auth_internal.refuse_target('organization');

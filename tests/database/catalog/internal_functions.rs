@@ -5,6 +5,7 @@ pub(super) const INTERNAL_FUNCTIONS: &[(&str, &str)] = &[
         "bearer_owner",
         "auth_internal.access_verdict(text, name, jsonb, boolean) text: immutable unsafe plpgsql",
     ),
+    ("bearer_owner", "auth_internal.acting_key_role() auth.roles: stable unsafe sql"),
     ("bearer_owner", "auth_internal.acting_permissions(uuid) text[]: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.acting_user() text: stable unsafe sql"),
     ("bearer_owner", "auth_internal.all_covered(text[], text[]) boolean: immutable unsafe sql"),
