@@ -51,7 +51,7 @@ create schema auth_internal;
 
 comment on schema auth is
     'Bearer credentials verified in the database, and who belongs to which tenant: identities, issuers, keys, organizations (extension pg_bearer).';
-comment on schema auth_internal is 'What the functions of schema auth are made of. Nothing here is for others to call (extension pg_bearer).';
+comment on schema auth_internal is 'What the functions of schema auth are made of: call those instead (extension pg_bearer).';
 
 -- What was there before an update, with its grants; empty in an install. grants.sql reads and drops it.
 create table auth_internal.before_update (class oid not null, object oid not null, name text not null, acl aclitem[]);

@@ -19,7 +19,7 @@ begin
 end
 $$;
 
-comment on schema auth_internal is 'What the functions of schema auth are made of. Nothing here is for others to call (extension pg_bearer).';
+comment on schema auth_internal is 'What the functions of schema auth are made of: call those instead (extension pg_bearer).';
 
 -- A function of somebody else with the name of one of ours would stop the update further on, and say less.
 do $$
