@@ -128,10 +128,10 @@ begin
         role, user_id);
     perform auth_internal.demand_valid_key(described);
     perform auth_internal.demand_own_width(described, held);
-    make_api_key.new_key := auth_internal.issue_key(described);
+    new_key := auth_internal.issue_key(described);
     perform auth_internal.demand_quota(its_org, 'new');
-    make_api_key.new_id := described.id;
-    make_api_key.new_name := described.name;
+    new_id := described.id;
+    new_name := described.name;
     return next;
 end
 $$;

@@ -52,12 +52,12 @@ begin
         perform auth_internal.demand_permission(actor, 'workspaces.write');
     end if;
     perform auth_internal.demand_grant(actor, granted);
-    create_invitation.token := 'inv_' || auth_internal.random_token();
-    create_invitation.expires_at := auth_internal.invitation_end(expires_in);
+    token := 'inv_' || auth_internal.random_token();
+    expires_at := auth_internal.invitation_end(expires_in);
     insert into auth.invitations (org_id, workspace_id, email, role_id, token_hash, created_by, expires_at)
     values (create_invitation.org_id, create_invitation.workspace_id, lower(create_invitation.email collate "C"), granted.id,
             auth_internal.token_hash(create_invitation.token), auth_internal.acting_user(), create_invitation.expires_at)
-    returning invitations.id into create_invitation.invitation_id;
+    returning invitations.id into invitation_id;
     return next;
 exception
     when check_violation then

@@ -9,17 +9,17 @@ declare
     found_any boolean := false;
 begin
     if help.topic is null then
-        return next 'select auth.help(''api_keys'') shows the functions of a topic, auth.help(''uid'') one function.';
-        return next '';
+        return query select 'select auth.help(''api_keys'') shows the functions of a topic, auth.help(''uid'') one function.'::text;
+        return query select ''::text;
         return query select rpad(t.topic, 20) || t.title from auth_internal.topics() t order by t.place;
         return;
     end if;
     for entry in select r.* from auth_internal.reference() r where wanted in (r.topic, r.name) order by r.place loop
         if found_any then
-            return next '';
+            return query select ''::text;
         elsif entry.topic = wanted then
             return query select h from auth_internal.help_heading(wanted) h;
-            return next '';
+            return query select ''::text;
         end if;
         found_any := true;
         return query select s from unnest(entry.signature) s;

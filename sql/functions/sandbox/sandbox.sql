@@ -22,7 +22,7 @@ begin
     end if;
     while cardinality(remaining) > 0 loop
         -- Rows that refer to others go before them.
-        select r.t::regclass, auth.environment_column(r.t) into purge_sandbox.source, place
+        select r.t::regclass, auth.environment_column(r.t) into source, place
           from unnest(remaining) with ordinality as r (t, n)
          order by exists (select from pg_constraint k
                            where k.contype = 'f' and k.confrelid = r.t and k.conrelid <> r.t
@@ -30,7 +30,7 @@ begin
          limit 1;
         perform set_config('search_path', trigger_search_path, true);
         execute pg_catalog.format('delete from %s where %I operator(pg_catalog.=) ''test''', purge_sandbox.source, place);
-        get diagnostics purge_sandbox.deleted = row_count;
+        get diagnostics deleted = row_count;
         perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         remaining := array_remove(remaining, purge_sandbox.source::oid);
         return next;
