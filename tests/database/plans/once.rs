@@ -153,7 +153,9 @@ fn nobody_calls_a_support_function() {
         let name: String = row.get(0);
         for argument in ["'x'", "1", "array[1]"] {
             let refused = session.refused(&format!("select {name}({argument})"));
-            assert!(refused.starts_with("42883"), "{name}: {refused}");
+            // Older minor releases look at the argument before they look for the function.
+            let is_refused = ["42883 ", "0A000 cannot accept a value of type internal"];
+            assert!(is_refused.iter().any(|start| refused.starts_with(start)), "{name}: {refused}");
         }
         session.refused("select 'x'::internal");
         assert_eq!(session.refused("select 1::internal").get(..5), Some("42846"));
