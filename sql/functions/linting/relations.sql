@@ -84,6 +84,8 @@ create or replace function auth_internal.lint_functions(namespaces oid[], tables
                         where x.grantee <> p.proowner and g.rolsuper is not true) as is_open
           from pg_proc p join pg_language l on l.oid = p.prolang join pg_roles r on r.oid = p.proowner
          where p.pronamespace = any (namespaces) and l.lanname not in ('internal', 'c')
+           -- Before its text is looked at: a long one costs whoever is told about it, and nobody else.
+           and auth_internal.has_rights_of(p.proowner)
            and not exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid
                               and d.deptype = 'e')),
     names as materialized (
