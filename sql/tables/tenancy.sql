@@ -51,6 +51,7 @@ create table auth.roles (
         check (auth_internal.is_list_of(permissions, '^([*]|[^*[:cntrl:][:space:]]+([.][*])?)$', 200)),
     grantable text[] check (auth_internal.is_list_of(grantable, '^[a-z][a-z0-9_-]{0,62}$', 1000)),
     created_at timestamptz not null default pg_catalog.now(),
+    version uuid not null default pg_catalog.gen_random_uuid(),
     primary key (id, builtin),
     unique nulls not distinct (org_id, name, builtin)
 );
@@ -60,12 +61,17 @@ create table auth.memberships (
     org_id uuid not null,
     role_id uuid not null,
     suspended boolean not null default false,
-    created_at timestamptz not null default pg_catalog.now(),
+    created_at timestamptz not null default pg_catalog.clock_timestamp(),
     created_by text,
+    id uuid not null default pg_catalog.gen_random_uuid(),
+    accepted boolean,
+    invitation_id uuid,
     primary key (user_id, org_id)
 );
 
 create index memberships_org on auth.memberships (org_id);
+
+create index memberships_accepted on auth.memberships (user_id, accepted, created_at);
 
 create table auth.workspace_memberships (
     user_id text collate pg_catalog."C" not null check (pg_catalog.octet_length(user_id) between 1 and 1024),
@@ -73,12 +79,17 @@ create table auth.workspace_memberships (
     org_id uuid not null,
     role_id uuid not null,
     suspended boolean not null default false,
-    created_at timestamptz not null default pg_catalog.now(),
+    created_at timestamptz not null default pg_catalog.clock_timestamp(),
     created_by text,
+    id uuid not null default pg_catalog.gen_random_uuid(),
+    accepted boolean,
+    membership_id uuid,
     primary key (user_id, workspace_id)
 );
 
 create index workspace_memberships_workspace on auth.workspace_memberships (workspace_id);
+
+create index workspace_memberships_accepted on auth.workspace_memberships (user_id, accepted, created_at);
 
 create table auth.invitations (
     id uuid primary key default pg_catalog.gen_random_uuid(),
@@ -95,11 +106,38 @@ create table auth.invitations (
     accepted_at timestamptz,
     accepted_by text,
     revoked_at timestamptz,
+    accepted_email text,
+    membership_id uuid,
     check ((accepted_at is null) = (accepted_by is null)),
     check (accepted_at is null or revoked_at is null)
 );
 
 create index invitations_org on auth.invitations (org_id);
+
+create index invitations_accepted_by on auth.invitations (accepted_by) where accepted_by is not null;
+
+create table auth.endings (
+    id uuid primary key default pg_catalog.gen_random_uuid(),
+    kind text not null
+        check (kind in ('membership', 'membership_role', 'workspace_membership', 'workspace_membership_role',
+                        'organization', 'workspace', 'invitation', 'role')),
+    target_id uuid not null,
+    org_id uuid not null,
+    user_id text collate pg_catalog."C",
+    role_id uuid,
+    deleted boolean not null default false,
+    rank integer,
+    permissions text[],
+    grantable text[],
+    ended_at timestamptz not null default pg_catalog.clock_timestamp(),
+    ended_by text
+);
+
+create index endings_target on auth.endings (target_id);
+
+create index endings_user on auth.endings (user_id, target_id);
+
+create index endings_org on auth.endings (org_id);
 
 create table auth.membership_sources (
     source regclass primary key,
@@ -137,6 +175,7 @@ comment on column auth.roles.rank is '1 or more and below 1000, which is owner''
 comment on column auth.roles.permissions is 'Dotted names; "a.*" covers all below "a.", "*" everything. At most 200, each of up to 100 bytes, without blanks.';
 comment on column auth.roles.grantable is 'Names of the roles that its members may grant, at most 1000; NULL: every role of a lower rank.';
 comment on column auth.roles.created_at is 'When it was defined.';
+comment on column auth.roles.version is 'Another one after every change of the role.';
 comment on table auth.memberships is 'Who belongs to which organization, with one role.';
 comment on column auth.memberships.user_id is 'The user, as auth.user_id() names him, 1 to 1024 bytes.';
 comment on column auth.memberships.org_id is 'The organization.';
@@ -144,6 +183,10 @@ comment on column auth.memberships.role_id is 'His role there, of the organizati
 comment on column auth.memberships.suspended is 'The organization is disabled.';
 comment on column auth.memberships.created_at is 'Since when.';
 comment on column auth.memberships.created_by is 'The user who made him a member; NULL: a service or an administrator.';
+comment on column auth.memberships.id is 'Identifies the membership: whoever is removed and comes back has another one.';
+comment on column auth.memberships.accepted is 'The user created the organization, accepted an invitation or confirmed the membership; or a service or an administrator made it. NULL, in rows of 0.1.0: as created_by says.';
+comment on column auth.memberships.invitation_id is 'The invitation that it came by; NULL: none.';
+comment on index auth.memberships_accepted is 'Finds the memberships of a user in the order in which they count, where there are too many.';
 comment on index auth.memberships_org is 'Finds the members of an organization.';
 comment on table auth.workspace_memberships is 'Who belongs to which workspace, with one role. All of them belong to its organization.';
 comment on column auth.workspace_memberships.user_id is 'The user, as auth.user_id() names him, 1 to 1024 bytes.';
@@ -153,6 +196,10 @@ comment on column auth.workspace_memberships.role_id is 'His role there, of the 
 comment on column auth.workspace_memberships.suspended is 'The workspace or its organization is disabled.';
 comment on column auth.workspace_memberships.created_at is 'Since when.';
 comment on column auth.workspace_memberships.created_by is 'The user who made him a member; NULL: a service or an administrator.';
+comment on column auth.workspace_memberships.id is 'Identifies the membership: whoever is removed and comes back has another one.';
+comment on column auth.workspace_memberships.accepted is 'As in auth.memberships.';
+comment on column auth.workspace_memberships.membership_id is 'The membership of the organization that it is part of and ends with; NULL, in rows of 0.1.0: whichever there is.';
+comment on index auth.workspace_memberships_accepted is 'Finds the memberships of a user in the order in which they count, where there are too many.';
 comment on index auth.workspace_memberships_workspace is 'Finds the members of a workspace.';
 comment on table auth.invitations is 'Who may become a member by showing a token. The token itself is not stored.';
 comment on column auth.invitations.id is 'Identifies the invitation, for auth.revoke_invitation().';
@@ -167,7 +214,26 @@ comment on column auth.invitations.expires_at is 'It is worth nothing from this 
 comment on column auth.invitations.accepted_at is 'When it was accepted.';
 comment on column auth.invitations.accepted_by is 'The user who accepted it.';
 comment on column auth.invitations.revoked_at is 'When it was revoked.';
+comment on column auth.invitations.accepted_email is 'The verified e-mail address of the user who accepted it, in small letters (of A to Z); NULL: none was known.';
+comment on column auth.invitations.membership_id is 'The membership of the user who invites, with which the invitation ends; NULL: a service or an administrator invites, or 0.1.0 made it.';
+comment on index auth.invitations_accepted_by is 'Finds the addresses of a user.';
 comment on index auth.invitations_org is 'Finds the invitations of an organization.';
+comment on table auth.endings is 'What was ended while another transaction held its row. It counts as if the row had been changed; auth.purge_endings() does that later.';
+comment on column auth.endings.id is 'Identifies the ending.';
+comment on column auth.endings.kind is 'What has ended: membership, workspace_membership, organization, workspace, invitation; or what was changed: membership_role, workspace_membership_role, role.';
+comment on column auth.endings.target_id is 'The id of the row that it counts for.';
+comment on column auth.endings.org_id is 'The organization that it belongs to.';
+comment on column auth.endings.user_id is 'The user whose membership it is; NULL for other kinds.';
+comment on column auth.endings.role_id is 'The role that a member has from now on.';
+comment on column auth.endings.deleted is 'An organization or workspace was deleted, not only disabled.';
+comment on column auth.endings.rank is 'What a role has from now on, as in auth.roles.';
+comment on column auth.endings.permissions is 'What a role has from now on, as in auth.roles.';
+comment on column auth.endings.grantable is 'What a role has from now on, as in auth.roles.';
+comment on column auth.endings.ended_at is 'When it was ended or changed.';
+comment on column auth.endings.ended_by is 'The user who did it; NULL: a service or an administrator.';
+comment on index auth.endings_target is 'Finds the endings of something.';
+comment on index auth.endings_user is 'Finds the endings of a user''s memberships.';
+comment on index auth.endings_org is 'Finds the endings in an organization.';
 comment on table auth.membership_sources is 'Tables of the application that say who belongs to which organization. The library reads them directly: no SQL of their owners runs, and no grant or policy on them is needed or made.';
 comment on column auth.membership_sources.source is 'The table, of the application.';
 comment on column auth.membership_sources.user_column is 'Its column with the user, as auth.user_id() names him.';
@@ -182,13 +248,14 @@ alter table auth.memberships enable row level security;
 alter table auth.workspace_memberships enable row level security;
 alter table auth.invitations enable row level security;
 alter table auth.membership_sources enable row level security;
+alter table auth.endings enable row level security;
 
-insert into auth.roles (id, builtin, name, rank, permissions, grantable) values
-    ('00000000-0000-4000-8000-000000000001', true, 'owner', 1000, '{*}', null),
-    ('00000000-0000-4000-8000-000000000002', true, 'admin', 800, '{*}', null),
-    ('00000000-0000-4000-8000-000000000003', true, 'member', 400,
+insert into auth.roles (id, version, builtin, name, rank, permissions, grantable) values
+    ('00000000-0000-4000-8000-000000000001', '00000000-0000-4000-8000-000000000001', true, 'owner', 1000, '{*}', null),
+    ('00000000-0000-4000-8000-000000000002', '00000000-0000-4000-8000-000000000002', true, 'admin', 800, '{*}', null),
+    ('00000000-0000-4000-8000-000000000003', '00000000-0000-4000-8000-000000000003', true, 'member', 400,
      '{organization.read,members.read,workspaces.read,roles.read}', '{}'),
-    ('00000000-0000-4000-8000-000000000004', true, 'viewer', 200,
+    ('00000000-0000-4000-8000-000000000004', '00000000-0000-4000-8000-000000000004', true, 'viewer', 200,
      '{organization.read,members.read,workspaces.read,roles.read}', '{}');
 select pg_catalog.pg_extension_config_dump('auth.organizations'::pg_catalog.regclass, '');
 select pg_catalog.pg_extension_config_dump('auth.workspaces'::pg_catalog.regclass, '');
@@ -196,6 +263,7 @@ select pg_catalog.pg_extension_config_dump('auth.roles'::pg_catalog.regclass, 'w
 select pg_catalog.pg_extension_config_dump('auth.memberships'::pg_catalog.regclass, '');
 select pg_catalog.pg_extension_config_dump('auth.workspace_memberships'::pg_catalog.regclass, '');
 select pg_catalog.pg_extension_config_dump('auth.invitations'::pg_catalog.regclass, '');
+select pg_catalog.pg_extension_config_dump('auth.endings'::pg_catalog.regclass, '');
 -- Not a table that is gone: its number could be another's where the dump is restored.
 select pg_catalog.pg_extension_config_dump('auth.membership_sources'::pg_catalog.regclass,
     'where exists (select from pg_catalog.pg_class c where c.oid = source)');

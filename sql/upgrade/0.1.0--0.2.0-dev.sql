@@ -1,4 +1,5 @@
--- From 0.1.0: what nobody is to call moves to a schema of its own. Nothing happens to rows; nothing is to be done.
+-- From 0.1.0: what nobody is to call moves to a schema of its own; memberships, roles and invitations get new columns. Nothing
+-- is to be done.
 
 select auth_internal.move_function('access_verdict(text, name, jsonb, boolean)');
 select auth_internal.move_function('acting_permissions(uuid)');
@@ -185,3 +186,89 @@ comment on column auth.api_keys.allowed_tables is 'The tables that auth.allows_t
 comment on column auth.api_keys.prefix is 'How it begins, such as sk_live_, in up to 40 printable ASCII characters without blanks; NULL: not known (imported).';
 comment on column auth.api_keys.last4 is 'How it ends, in 4 printable ASCII characters without blanks; NULL: not known (imported).';
 comment on column auth.jwt_keys.kid is 'The key id a token names (RFC 7515 section 4.1.4), 1 to 128 bytes; NULL serves tokens that name none.';
+
+-- New columns. Never with a default of their own: Postgres refuses that as long as anybody's table, be it a temporary one, has a
+-- column of the row's type.
+alter table auth.memberships
+    add column id uuid, add column accepted boolean, add column invitation_id uuid,
+    alter column created_at set default pg_catalog.clock_timestamp();
+update auth.memberships set id = pg_catalog.gen_random_uuid();
+alter table auth.memberships
+    alter column id set default pg_catalog.gen_random_uuid(), alter column id set not null;
+alter table auth.workspace_memberships
+    add column id uuid, add column accepted boolean, add column membership_id uuid,
+    alter column created_at set default pg_catalog.clock_timestamp();
+update auth.workspace_memberships set id = pg_catalog.gen_random_uuid();
+alter table auth.workspace_memberships
+    alter column id set default pg_catalog.gen_random_uuid(), alter column id set not null;
+alter table auth.roles add column version uuid;
+update auth.roles set version = case when builtin then id else pg_catalog.gen_random_uuid() end;
+alter table auth.roles
+    alter column version set default pg_catalog.gen_random_uuid(), alter column version set not null;
+alter table auth.invitations add column accepted_email text, add column membership_id uuid;
+
+-- Whoever joined by an invitation has accepted; the address is the one that it was for.
+update auth.invitations set accepted_email = email where accepted_at is not null;
+update auth.memberships m set accepted = true, invitation_id = i.id
+  from auth.invitations i
+ where i.org_id operator(pg_catalog.=) m.org_id and i.accepted_by operator(pg_catalog.=) m.user_id
+   and i.accepted_at operator(pg_catalog.>=) m.created_at - interval '1 second';
+
+create index memberships_accepted on auth.memberships (user_id, accepted, created_at);
+create index workspace_memberships_accepted on auth.workspace_memberships (user_id, accepted, created_at);
+create index invitations_accepted_by on auth.invitations (accepted_by) where accepted_by is not null;
+
+create table auth.endings (
+    id uuid primary key default pg_catalog.gen_random_uuid(),
+    kind text not null
+        check (kind in ('membership', 'membership_role', 'workspace_membership', 'workspace_membership_role',
+                        'organization', 'workspace', 'invitation', 'role')),
+    target_id uuid not null,
+    org_id uuid not null,
+    user_id text collate pg_catalog."C",
+    role_id uuid,
+    deleted boolean not null default false,
+    rank integer,
+    permissions text[],
+    grantable text[],
+    ended_at timestamptz not null default pg_catalog.clock_timestamp(),
+    ended_by text
+);
+
+create index endings_target on auth.endings (target_id);
+
+create index endings_user on auth.endings (user_id, target_id);
+
+create index endings_org on auth.endings (org_id);
+
+alter table auth.endings enable row level security;
+select pg_catalog.pg_extension_config_dump('auth.endings'::pg_catalog.regclass, '');
+
+comment on column auth.roles.version is 'Another one after every change of the role.';
+comment on column auth.memberships.id is 'Identifies the membership: whoever is removed and comes back has another one.';
+comment on column auth.memberships.accepted is 'The user created the organization, accepted an invitation or confirmed the membership; or a service or an administrator made it. NULL, in rows of 0.1.0: as created_by says.';
+comment on column auth.memberships.invitation_id is 'The invitation that it came by; NULL: none.';
+comment on index auth.memberships_accepted is 'Finds the memberships of a user in the order in which they count, where there are too many.';
+comment on column auth.workspace_memberships.id is 'Identifies the membership: whoever is removed and comes back has another one.';
+comment on column auth.workspace_memberships.accepted is 'As in auth.memberships.';
+comment on column auth.workspace_memberships.membership_id is 'The membership of the organization that it is part of and ends with; NULL, in rows of 0.1.0: whichever there is.';
+comment on index auth.workspace_memberships_accepted is 'Finds the memberships of a user in the order in which they count, where there are too many.';
+comment on column auth.invitations.accepted_email is 'The verified e-mail address of the user who accepted it, in small letters (of A to Z); NULL: none was known.';
+comment on column auth.invitations.membership_id is 'The membership of the user who invites, with which the invitation ends; NULL: a service or an administrator invites, or 0.1.0 made it.';
+comment on index auth.invitations_accepted_by is 'Finds the addresses of a user.';
+comment on table auth.endings is 'What was ended while another transaction held its row. It counts as if the row had been changed; auth.purge_endings() does that later.';
+comment on column auth.endings.id is 'Identifies the ending.';
+comment on column auth.endings.kind is 'What has ended: membership, workspace_membership, organization, workspace, invitation; or what was changed: membership_role, workspace_membership_role, role.';
+comment on column auth.endings.target_id is 'The id of the row that it counts for.';
+comment on column auth.endings.org_id is 'The organization that it belongs to.';
+comment on column auth.endings.user_id is 'The user whose membership it is; NULL for other kinds.';
+comment on column auth.endings.role_id is 'The role that a member has from now on.';
+comment on column auth.endings.deleted is 'An organization or workspace was deleted, not only disabled.';
+comment on column auth.endings.rank is 'What a role has from now on, as in auth.roles.';
+comment on column auth.endings.permissions is 'What a role has from now on, as in auth.roles.';
+comment on column auth.endings.grantable is 'What a role has from now on, as in auth.roles.';
+comment on column auth.endings.ended_at is 'When it was ended or changed.';
+comment on column auth.endings.ended_by is 'The user who did it; NULL: a service or an administrator.';
+comment on index auth.endings_target is 'Finds the endings of something.';
+comment on index auth.endings_user is 'Finds the endings of a user''s memberships.';
+comment on index auth.endings_org is 'Finds the endings in an organization.';

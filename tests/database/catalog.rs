@@ -13,12 +13,13 @@ use pg_bearer_tests::database::Session;
 use postgres::Client;
 use protect_functions::PROTECT_FUNCTIONS;
 
-const TABLES: [&str; 15] = [
+const TABLES: [&str; 16] = [
     "auth.api_key_revocations",
     "auth.api_key_settings",
     "auth.api_key_usage",
     "auth.api_key_uses",
     "auth.api_keys",
+    "auth.endings",
     "auth.invitations",
     "auth.issuers",
     "auth.jwt_keys",

@@ -11,7 +11,7 @@ use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The secrets come last: they are not always in a dump.
-pub(super) const TABLES: [&str; 15] = [
+pub(super) const TABLES: [&str; 16] = [
     "issuers",
     "jwt_keys",
     "organizations",
@@ -20,6 +20,7 @@ pub(super) const TABLES: [&str; 15] = [
     "memberships",
     "workspace_memberships",
     "invitations",
+    "endings",
     "membership_sources",
     "api_key_uses",
     "api_key_usage",
@@ -55,6 +56,10 @@ begin
     perform auth.disable_organization(shut);
     perform auth.create_invitation(acme, 'auditor', 'guest@users.example', desk);
     perform auth.revoke_invitation((auth.create_invitation(acme)).invitation_id);
+    if to_regclass('auth.endings') is not null then
+    insert into auth.endings (kind, target_id, org_id, user_id, role_id, deleted, rank, permissions, grantable, ended_by)
+    values ('membership', gen_random_uuid(), gen_random_uuid(), 'x', gen_random_uuid(), true, 1, '{a,b}', '{}', E'it''s \\ held');
+    end if;
     insert into auth.api_key_revocations values (gen_random_uuid(), gen_random_uuid(), now(), 'x', E'it''s \\ held');
     insert into auth.api_key_uses values (gen_random_uuid(), null), (gen_random_uuid(), now());
     insert into auth.api_key_usage values (gen_random_uuid(), '2026-01-31', 5000000000);

@@ -67,6 +67,23 @@ const COLUMNS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "endings",
+        &[
+            "id uuid",
+            "kind text",
+            "target_id uuid",
+            "org_id uuid",
+            "user_id text \"C\" null",
+            "role_id uuid null",
+            "deleted boolean",
+            "rank integer null",
+            "permissions text[] null",
+            "grantable text[] null",
+            "ended_at timestamp with time zone",
+            "ended_by text null",
+        ],
+    ),
+    (
         "invitations",
         &[
             "id uuid",
@@ -81,6 +98,8 @@ const COLUMNS: &[(&str, &[&str])] = &[
             "accepted_at timestamp with time zone null",
             "accepted_by text null",
             "revoked_at timestamp with time zone null",
+            "accepted_email text null",
+            "membership_id uuid null",
         ],
     ),
     (
@@ -147,6 +166,9 @@ const COLUMNS: &[(&str, &[&str])] = &[
             "suspended boolean",
             "created_at timestamp with time zone",
             "created_by text null",
+            "id uuid",
+            "accepted boolean null",
+            "invitation_id uuid null",
         ],
     ),
     (
@@ -173,6 +195,7 @@ const COLUMNS: &[(&str, &[&str])] = &[
             "permissions text[]",
             "grantable text[] null",
             "created_at timestamp with time zone",
+            "version uuid",
         ],
     ),
     (
@@ -185,6 +208,9 @@ const COLUMNS: &[(&str, &[&str])] = &[
             "suspended boolean",
             "created_at timestamp with time zone",
             "created_by text null",
+            "id uuid",
+            "accepted boolean null",
+            "membership_id uuid null",
         ],
     ),
     (

@@ -7,6 +7,7 @@ pub(super) mod catalog;
 pub(super) mod executor;
 pub(super) mod input;
 pub(super) mod launcher;
+pub(super) mod lock;
 pub(super) mod log_hook;
 mod nodes;
 pub(super) mod output;

@@ -1,7 +1,7 @@
 //! Switching organizations, and what the functions in `sql/functions/` that manage them ask of Rust.
 
 use crate::pg::ffi::carrier::with_published;
-use crate::pg::ffi::catalog;
+use crate::pg::ffi::{catalog, lock};
 use crate::pg::{identity, sqlstate};
 use crate::verify::permission::{covers, intersection};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
@@ -74,4 +74,11 @@ fn owns_table(source: pg_sys::Oid) -> bool {
 #[pg_extern(schema = "auth_internal", stable, parallel_unsafe)]
 fn has_rights_of(role: pg_sys::Oid) -> bool {
     catalog::outer_user_is_administrator() || catalog::outer_user_has_rights_of(role)
+}
+
+/// Locks something of ours until the end of the transaction: what it is, and the id. `alone` excludes everybody else,
+/// otherwise others may share it. Without `wait` the answer is false where somebody is in the way.
+#[pg_extern(schema = "auth_internal", volatile, parallel_unsafe)]
+fn take_lock(what: &str, id: pgrx::Uuid, alone: bool, wait: bool) -> bool {
+    lock::take(&[what.as_bytes(), id.as_bytes().as_slice()].concat(), alone, wait)
 }

@@ -224,6 +224,10 @@ pub(super) const INTERNAL_FUNCTIONS: &[(&str, &str)] = &[
         "public bearer_owner",
         "auth_internal.table_tree(oid) TABLE(part oid, is_being_detached boolean): stable unsafe sql",
     ),
+    (
+        "bearer_owner",
+        "auth_internal.take_lock(text, uuid, boolean, boolean) boolean: volatile unsafe strict c",
+    ),
     ("bearer_owner", "auth_internal.token_hash(text) bytea: immutable unsafe sql"),
     ("bearer_owner", "auth_internal.token_scopes() text[]: stable unsafe sql"),
     (

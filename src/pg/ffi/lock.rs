@@ -1,0 +1,34 @@
+//! Locks that are nobody's row: no SQL of a user can take one but through our functions, and the end of the transaction
+//! releases them. The locks that Postgres has for applications would be anybody's.
+
+use pgrx::pg_sys;
+use sha2::{Digest, Sha256};
+use std::ffi::CStr;
+
+/// The table whose number tells these locks from those of Postgres, which are on objects of its catalogs.
+const SCHEMA: &CStr = c"auth";
+const TABLE: &CStr = c"organizations";
+
+/// Locks what `name` says until the transaction ends, alone or together with others who share it. Without `wait` it
+/// gives up where somebody is in the way; with it, `lock_timeout` applies. Says whether the lock is held.
+///
+/// Two names can mean one lock by chance, which only makes somebody wait or go another way.
+pub(in crate::pg) fn take(name: &[u8], alone: bool, wait: bool) -> bool {
+    let digest = Sha256::digest(name);
+    let [a, b, c, d, e, f, ..] = digest.as_slice() else { return false };
+    let mode = if alone { pg_sys::ExclusiveLock } else { pg_sys::ShareLock };
+    // SAFETY: the tag is what SET_LOCKTAG_OBJECT() of lock.h makes; we are in a transaction, which owns the lock.
+    unsafe {
+        let schema = pg_sys::get_namespace_oid(SCHEMA.as_ptr(), true);
+        let tag = pg_sys::LOCKTAG {
+            locktag_field1: u32::from(pg_sys::MyDatabaseId),
+            locktag_field2: u32::from(pg_sys::get_relname_relid(TABLE.as_ptr(), schema)),
+            locktag_field3: u32::from_le_bytes([*a, *b, *c, *d]),
+            locktag_field4: u16::from_le_bytes([*e, *f]),
+            locktag_type: pg_sys::LockTagType::LOCKTAG_OBJECT as u8,
+            locktag_lockmethodid: pg_sys::DEFAULT_LOCKMETHOD as u8,
+        };
+        let result = pg_sys::LockAcquire(&tag, mode as pg_sys::LOCKMODE, false, !wait);
+        result != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
+    }
+}
