@@ -23,7 +23,7 @@ select auth_internal.move_function('counts_api_key_uses()');
 select auth_internal.move_function('cut_by_scopes(text[])');
 select auth_internal.move_function('decode_jwt_secret(text, text)');
 select auth_internal.move_function('decode_key_hash(text)');
-select auth_internal.move_function('delete_member(uuid, text)');
+select auth_internal.retire_function('auth.delete_member(uuid, text)');
 select auth_internal.move_function('demand_changeable(auth.api_keys, auth.api_keys)');
 select auth_internal.move_function('demand_definable(auth.roles, auth.roles, integer, text[])');
 select auth_internal.move_function('demand_free_role_name(uuid, text)');

@@ -1,12 +1,14 @@
 -- What an API key is now, for SQL. Views, because whoever reads one needs no grant on what it is made of.
 
--- The one rule for "this key is alive", for SQL: neither revoked, in its row or beside it, nor past its end. For a credential
+-- The one rule for "this key is alive", for SQL: neither revoked, in its row or beside it, nor past its end,
+-- and its organization was not deleted. For a credential
 -- that is shown verify decides (src/verify/api_key.rs).
 create or replace view auth_internal.live_api_keys as
     select k.* from auth.api_keys k
      where k.revoked_at is null and (k.expires_at is null or k.expires_at > clock_timestamp())
-       and not exists (select from auth.api_key_revocations r where r.key_id = k.id);
-comment on view auth_internal.live_api_keys is 'The API keys that are neither revoked nor past their end.';
+       and not exists (select from auth.api_key_revocations r where r.key_id = k.id)
+       and not exists (select from auth.endings e where e.target_id = k.org_id and e.deleted);
+comment on view auth_internal.live_api_keys is 'The API keys that are neither revoked nor past their end, of organizations that were not deleted.';
 
 -- The one rule for when a key should be rotated. The call of the library loads it, and with it the setting: a session that only
 -- reads a view has not.

@@ -35,7 +35,7 @@ pub(crate) struct WorkspaceGrant {
 
 /// Where a user belongs. Once [`Memberships::sort`] was called, the lists are sorted by id and hold no
 /// duplicates, and no workspace is in an organization that is not in the list.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Memberships {
     pub(crate) orgs: Vec<OrgGrant>,
     pub(crate) workspaces: Vec<WorkspaceGrant>,

@@ -173,7 +173,7 @@ comment on function auth_internal.demand_own_width is '42501 for a key that goes
 
 create or replace function auth_internal.is_workspace_user(workspace_id uuid, user_id text) returns boolean
     language sql stable set search_path = pg_catalog, pg_temp as $$
-    select exists (select from auth.workspace_memberships m
+    select exists (select from auth_internal.live_workspace_memberships m
                     where m.workspace_id = is_workspace_user.workspace_id
                       and m.user_id = is_workspace_user.user_id and not m.suspended)
 $$;

@@ -45,8 +45,8 @@ declare
     violated text;
 begin
     if workspace_id is not null then
-        perform from auth.workspaces w where w.id = create_invitation.workspace_id and w.org_id = create_invitation.org_id;
-        if not found then
+        perform auth_internal.share('workspace', workspace_id);
+        if auth_internal.workspace_org(workspace_id) is distinct from org_id then
             perform auth_internal.refuse_target('workspace');
         end if;
         perform auth_internal.demand_permission(actor, 'workspaces.write');
@@ -54,9 +54,12 @@ begin
     perform auth_internal.demand_grant(actor, granted);
     token := 'inv_' || auth_internal.random_token();
     expires_at := auth_internal.invitation_end(expires_in);
-    insert into auth.invitations (org_id, workspace_id, email, role_id, token_hash, created_by, expires_at)
+    insert into auth.invitations (org_id, workspace_id, email, role_id, token_hash, created_by, membership_id, expires_at)
     values (create_invitation.org_id, create_invitation.workspace_id, lower(create_invitation.email collate "C"), granted.id,
-            auth_internal.token_hash(create_invitation.token), auth_internal.acting_user(), create_invitation.expires_at)
+            auth_internal.token_hash(create_invitation.token), auth_internal.acting_user(),
+            (select m.id from auth_internal.live_memberships m
+              where m.org_id = create_invitation.org_id and m.user_id = auth_internal.acting_user()),
+            create_invitation.expires_at)
     returning invitations.id into invitation_id;
     return next;
 exception
@@ -79,7 +82,8 @@ begin
     perform auth_internal.read_organization(its_org, 'invitations.read');
     return query
         select i.id, i.email, r.name, i.workspace_id, i.created_by, i.created_at, i.expires_at,
-               i.accepted_at, i.accepted_by, i.revoked_at
+               i.accepted_at, i.accepted_by,
+               coalesce(i.revoked_at, (select min(e.ended_at) from auth.endings e where e.target_id = i.id))
           from auth.invitations i left join lateral auth_internal.live_role(i.role_id) r on true
          where i.org_id = its_org
          order by i.created_at, i.id;
@@ -94,17 +98,17 @@ declare
     its_org uuid := (select i.org_id from auth.invitations i where i.id = revoke_invitation.invitation_id);
 begin
     perform auth_internal.demand_own(its_org, 'invitation');
-    perform auth_internal.enter_organization(its_org, 'invitations.write');
-    update auth.invitations i set revoked_at = coalesce(i.revoked_at, clock_timestamp())
-     where i.id = revoke_invitation.invitation_id and i.accepted_at is null;
-    if not found then
+    perform auth_internal.enter_ending(its_org, 'invitations.write');
+    perform auth_internal.end_invitation(invitation_id, its_org);
+    perform from auth.invitations i where i.id = revoke_invitation.invitation_id and i.accepted_at is not null;
+    if found then
         raise invalid_parameter_value using
             message = 'the invitation was accepted', hint = 'auth.remove_member() removes the member.';
     end if;
 end
 $$;
 comment on function auth.revoke_invitation is
-    'With invitations.write: makes an invitation worth nothing. Idempotent. 22023 when it was accepted, 42501 when the caller may not or it is unknown or not his or NULL, 28000 without an identity.';
+    'With invitations.write: makes an invitation worth nothing. Waits for nobody: whoever is accepting it at the moment becomes no member. Idempotent. 22023 when it was accepted, 42501 when the caller may not or it is unknown or not theirs or NULL, 28000 without an identity.';
 
 -- The user who accepts; whoever has no id of his own cannot.
 create or replace function auth_internal.invited_user() returns text
@@ -132,8 +136,7 @@ begin
        and (invitation.email is null
             or auth.email_verified() and lower(auth.email() collate "C") = invitation.email)
        and (invitation.workspace_id is null
-            or exists (select from auth.workspaces w
-                        where w.id = invitation.workspace_id and w.org_id = invitation.org_id))
+            or auth_internal.workspace_org(invitation.workspace_id) = invitation.org_id)
        and (invitation.created_by is null
             or auth_internal.may_invite(auth_internal.role_of(invitation.org_id, invitation.created_by), granted,
                                invitation.workspace_id));
@@ -141,33 +144,50 @@ end
 $$;
 comment on function auth_internal.invitation_holds is 'May this user accept it, and may whoever invited him still do so?';
 
-create or replace function auth.accept_invitation(token text) returns uuid
-    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+-- The invitation that a token is for, with its organization and workspace kept from going; NULL when there is none.
+create or replace function auth_internal.enter_invitation(token text) returns auth.invitations
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-    invited text := auth_internal.invited_user();
     invitation auth.invitations;
-    locked auth.organizations;
 begin
     -- The length first: texts so long that a regular expression cannot hold them are refused like all others.
     if octet_length(token) = 47 and token ~ '^inv_[A-Za-z0-9_-]{43}$' then
         select i.* into invitation
-          from auth.invitations i where i.token_hash = auth_internal.token_hash(accept_invitation.token);
-        locked := auth_internal.lock_organization(invitation.org_id);
+          from auth.invitations i where i.token_hash = auth_internal.token_hash(enter_invitation.token);
+        perform auth_internal.share('organization', invitation.org_id);
+        perform auth_internal.share('workspace', invitation.workspace_id);
+        perform auth_internal.refuse_stale(invitation.org_id, invitation.created_by);
     end if;
+    perform from auth_internal.live_organizations o where o.id = invitation.org_id and o.disabled_at is null;
+    if not found then
+        return null;
+    end if;
+    return invitation;
+end
+$$;
+comment on function auth_internal.enter_invitation is 'The invitation that a token is for, kept from going with its organization; NULL when there is none or that is disabled.';
+
+create or replace function auth.accept_invitation(token text) returns uuid
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    invited text := auth_internal.invited_user();
+    invitation auth.invitations := auth_internal.enter_invitation(token);
+begin
     -- Of several who show the token at once, one changes the row.
-    if locked.id is not null and locked.disabled_at is null then
-        update auth.invitations i set accepted_at = clock_timestamp(), accepted_by = invited
-         where i.id = invitation.id and i.accepted_at is null and i.revoked_at is null
-           and i.expires_at > clock_timestamp() and auth_internal.invitation_holds(i)
-        returning i.* into invitation;
-    else
-        invitation := null;
-    end if;
-    if invitation.accepted_at is null then
+    update auth.invitations i
+       set accepted_at = clock_timestamp(), accepted_by = invited,
+           accepted_email = case when auth.email_verified() then lower(auth.email() collate "C") end
+     where i.id = invitation.id and i.id in (select o.id from auth_internal.open_invitations o where o.id = invitation.id)
+       and i.accepted_at is null and i.revoked_at is null and i.expires_at > clock_timestamp()
+       and auth_internal.invitation_holds(i)
+    returning i.* into invitation;
+    if not found then
         raise insufficient_privilege using
             message = 'the invitation is not valid', hint = 'Ask for a new one.';
     end if;
     perform auth_internal.insert_member(invitation.org_id, invited, invitation.role_id, invitation.created_by);
+    update auth.memberships m set invitation_id = invitation.id
+     where m.org_id = invitation.org_id and m.user_id = invited;
     if invitation.workspace_id is not null then
         perform auth_internal.insert_workspace_member(invitation.workspace_id, invited, invitation.role_id,
                                              invitation.created_by);
@@ -176,4 +196,4 @@ begin
 end
 $$;
 comment on function auth.accept_invitation is
-    'Makes the user a member by an invitation and returns the organization; counts from his next auth.authenticate() on. Pass the token as a bind parameter. 42501 for everything that is wrong with the token, NULL included: unknown, expired, used, revoked, for another or an unverified e-mail address, the organization disabled, the inviter no longer allowed to; 42501 for a service and an API key; 23505 when he is a member already, which leaves the invitation as it is; 28000 without an identity.';
+    'Makes the user a member by an invitation and returns the organization; takes effect with their next auth.authenticate(). Pass the token as a bind parameter. 42501 for everything that is wrong with the token, NULL included: unknown, expired, used, revoked, for another or an unverified e-mail address, the organization disabled, the inviter no longer allowed to; 42501 for a service and an API key; 23505 when they are a member already, which leaves the invitation as it is; 55P03 when somebody is disabling or deleting the organization for 2 seconds; 28000 without an identity.';

@@ -11,11 +11,11 @@ comment on function auth_internal.refuse_member is 'The error for a user who is 
 
 -- The organization must be locked, and the caller's right to do it known.
 create or replace function auth_internal.insert_member(org_id uuid, user_id text, role_id uuid, created_by text) returns void
-    language plpgsql set search_path = pg_catalog, pg_temp as $$
+    language plpgsql set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 declare
     violated text;
 begin
-    if exists (select from auth.memberships m
+    if exists (select from auth_internal.live_memberships m
                 where m.org_id = insert_member.org_id and m.user_id = insert_member.user_id) then
         raise unique_violation using
             message = 'already a member', hint = 'auth.set_member_role() changes the role.';
@@ -26,11 +26,19 @@ begin
                                    where m.user_id = insert_member.user_id limit 1000) c) >= 1000 then
         raise program_limit_exceeded using message = 'the user belongs to too many organizations';
     end if;
+    -- One that has ended beside its row.
+    delete from auth.memberships m
+     where m.org_id = insert_member.org_id and m.user_id = insert_member.user_id
+       and not exists (select from auth_internal.live_memberships l
+                        where l.id = m.id and l.org_id = m.org_id and l.user_id = m.user_id);
     insert into auth.memberships (user_id, org_id, role_id, suspended, created_by)
     select insert_member.user_id, insert_member.org_id, insert_member.role_id, o.disabled_at is not null,
            insert_member.created_by
       from auth.organizations o where o.id = insert_member.org_id;
 exception
+    when unique_violation then
+        raise unique_violation using
+            message = 'already a member', hint = 'auth.set_member_role() changes the role.';
     when check_violation then
         get stacked diagnostics violated = constraint_name;
         perform auth_internal.refuse_value('memberships', violated);
@@ -40,32 +48,6 @@ exception
 end
 $$;
 comment on function auth_internal.insert_member is 'Adds a member to a locked organization; 23505 when he is one, 22023 for a bad id.';
-
-create or replace function auth_internal.delete_member(org_id uuid, user_id text) returns void
-    language plpgsql set search_path = pg_catalog, pg_temp as $$
-begin
-    -- They are worth nothing now, and would be again if he came back.
-    update auth.invitations i set revoked_at = clock_timestamp()
-     where i.org_id = delete_member.org_id and i.created_by = delete_member.user_id
-       and i.accepted_at is null and i.revoked_at is null;
-    perform auth_internal.end_api_key(k.id, 'its user is no longer a member')
-       from auth.api_keys k
-      where k.org_id = delete_member.org_id and k.user_id = delete_member.user_id and k.revoked_at is null;
-    delete from auth.workspace_memberships m
-     where m.org_id = delete_member.org_id and m.user_id = delete_member.user_id;
-    delete from auth.memberships m where m.org_id = delete_member.org_id and m.user_id = delete_member.user_id;
-end
-$$;
-comment on function auth_internal.delete_member is 'Removes a member of a locked organization, from its workspaces too, and revokes his open invitations.';
-
--- Where he belongs to workspaces, a member has no higher role there than in their organization.
-create or replace function auth_internal.lower_workspace_roles(org_id uuid, user_id text, role auth.roles) returns void
-    language sql set search_path = pg_catalog, pg_temp as $$
-    update auth.workspace_memberships m set role_id = (lower_workspace_roles.role).id
-     where m.org_id = lower_workspace_roles.org_id and m.user_id = lower_workspace_roles.user_id
-       and (auth_internal.live_role(m.role_id)).rank > (lower_workspace_roles.role).rank
-$$;
-comment on function auth_internal.lower_workspace_roles is 'Gives a member of a locked organization this role in those of its workspaces where his is higher.';
 
 create or replace function auth.add_member(org_id uuid, user_id text, role text default 'member') returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -86,37 +68,65 @@ $$;
 comment on function auth.add_member is
     'With members.write: makes a user a member with a role that the caller may grant: of a lower rank than his own and not excluded by it; an owner may grant every role. 23505 when he is one, 22023 for an unknown role or a bad or missing user id, 42501 when the caller may not or, for a user, pg_bearer.member_addition is invitation, 54000 when a user adds one who has 1,000 organizations, 28000 without an identity.';
 
+-- Gives a member another role: in their row, or where somebody holds that beside it.
+create or replace function auth_internal.change_role(org_id uuid, user_id text, role_id uuid, rank integer, is_held boolean) returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    if is_held then
+        perform auth_internal.end_beside('membership_role', m.id, m.org_id, m.user_id, change_role.role_id, change_role.rank)
+           from auth.memberships m where m.org_id = change_role.org_id and m.user_id = change_role.user_id;
+        return;
+    end if;
+    delete from auth.endings e
+     using auth.memberships m
+     where m.org_id = change_role.org_id and m.user_id = change_role.user_id
+       and e.target_id = m.id and e.kind = 'membership_role';
+    update auth.memberships m set role_id = change_role.role_id
+     where m.org_id = change_role.org_id and m.user_id = change_role.user_id;
+end
+$$;
+comment on function auth_internal.change_role is 'Gives a member another role, for a caller of this rank. The row is locked, or held by somebody else.';
+
 create or replace function auth.set_member_role(org_id uuid, user_id text, role text) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-    actor auth.roles := auth_internal.enter_organization(org_id, 'members.write');
+    actor auth.roles := auth_internal.enter_ending(org_id, 'members.write');
+    is_held boolean := not auth_internal.try_member(org_id, user_id);
     old auth.roles := auth_internal.role_of(org_id, user_id);
     granted auth.roles := auth_internal.role_named(org_id, role);
 begin
+    if granted.rank > old.rank then
+        perform auth_internal.share('organization', org_id);
+        perform auth_internal.wait_for_member(org_id, user_id);
+        is_held := false;
+        old := auth_internal.role_of(org_id, user_id);
+    end if;
     if old.id is null then
         perform auth_internal.refuse_member();
     end if;
-    -- Nobody has a higher rank than his own: of those who change themselves only owners come further.
+    -- Nobody has a higher rank than their own: of those who change themselves only owners come further.
     perform auth_internal.demand_seniority(actor, old);
     perform auth_internal.demand_grant(actor, granted);
     if old.id = auth_internal.owner_role() and granted.id <> old.id then
         perform auth_internal.demand_other_owner(org_id, user_id);
     end if;
-    update auth.memberships m set role_id = granted.id
-     where m.org_id = set_member_role.org_id and m.user_id = set_member_role.user_id;
+    perform auth_internal.change_role(org_id, user_id, granted.id, actor.rank, is_held);
     perform auth_internal.lower_workspace_roles(org_id, user_id, granted);
 end
 $$;
 comment on function auth.set_member_role is
-    'With members.write: gives a member another role, also in workspaces where his would be higher than that. His old role must have a lower rank than the caller''s own, and the new one be one that he may grant; an owner may change everybody, himself too. 22023 for an unknown member or role, 42501 when the caller may not or the last owner would go, 28000 without an identity.';
+    'With members.write: gives a member another role, also in workspaces where theirs would be higher than that. Their old role must have a lower rank than the caller''s own, and the new one be one that the caller may grant; an owner may change everybody, themselves too. A lower role waits for nobody but, where an owner is changed, for others who do so. 22023 for an unknown member or role, 42501 when the caller may not or the last owner would go, 55P03 after 2 seconds of waiting, 28000 without an identity.';
 
 create or replace function auth.remove_member(org_id uuid, user_id text) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     leaves boolean := coalesce(user_id = auth_internal.acting_user(), false);
-    actor auth.roles := auth_internal.enter_organization(org_id, case when leaves then null else 'members.write' end);
-    old auth.roles := auth_internal.role_of(org_id, user_id);
+    actor auth.roles := case when leaves then auth_internal.enter_own_ending(org_id)
+                             else auth_internal.enter_ending(org_id, 'members.write') end;
+    old auth.roles;
 begin
+    perform auth_internal.try_member(org_id, user_id);
+    old := auth_internal.role_of(org_id, user_id);
     if old.id is null then
         perform auth_internal.refuse_member();
     end if;
@@ -126,11 +136,11 @@ begin
     if old.id = auth_internal.owner_role() then
         perform auth_internal.demand_other_owner(org_id, user_id);
     end if;
-    perform auth_internal.delete_member(org_id, user_id);
+    perform auth_internal.delete_member(org_id, user_id, case when leaves then 1000 else actor.rank end);
 end
 $$;
 comment on function auth.remove_member is
-    'With members.write: removes a member, whose role must have a lower rank than the caller''s own (an owner removes everybody), from the organization and its workspaces. Anybody may remove himself. 22023 for an unknown member, 42501 when the caller may not or the last owner would go, 28000 without an identity.';
+    'With members.write: removes a member, whose role must have a lower rank than the caller''s own (an owner removes everybody), from the organization and its workspaces. Their API keys there end, and open invitations that they made or could come back by. Anybody may remove themselves. Waits for nobody, but where an owner is removed for others who do so. 22023 for an unknown member, 42501 when the caller may not or the last owner would go, 55P03 after 2 seconds of waiting, 28000 without an identity.';
 
 create or replace function auth.leave_organization(org_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -139,7 +149,7 @@ begin
 end
 $$;
 comment on function auth.leave_organization is
-    'Ends the caller''s own membership of the organization and its workspaces. 42501 when he is no member, or its last owner, 28000 without an identity.';
+    'Ends the caller''s own membership of the organization and its workspaces, as auth.remove_member() does. 42501 when they are no member, or its last owner, 55P03 after 2 seconds of waiting, 28000 without an identity.';
 
 create or replace function auth.list_members(org_id uuid default null)
     returns table (user_id text, role text, rank integer, created_at timestamptz, created_by text)
@@ -150,7 +160,7 @@ begin
     perform auth_internal.read_organization(its_org, 'members.read');
     return query
         select m.user_id, r.name, r.rank, m.created_at, m.created_by
-          from auth.memberships m cross join lateral auth_internal.live_role(m.role_id) r
+          from auth_internal.live_memberships m cross join lateral auth_internal.live_role(m.role_id) r
          where m.org_id = its_org
          order by r.rank desc, m.user_id;
 end

@@ -113,54 +113,126 @@ comment on function auth.update_organization is
 
 create or replace function auth.disable_organization(org_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    sees_all boolean;
 begin
     perform auth_internal.demand_unrestricted();
-    perform auth_internal.enter_organization(org_id, null);
+    perform auth_internal.enter_ending(org_id, null);
+    sees_all := auth_internal.sees_all('organization', org_id);
     update auth.organizations o set disabled_at = coalesce(o.disabled_at, clock_timestamp())
-     where o.id = disable_organization.org_id;
-    update auth.memberships m set suspended = true
-     where m.org_id = disable_organization.org_id and not m.suspended;
-    update auth.workspace_memberships m set suspended = true
-     where m.org_id = disable_organization.org_id and not m.suspended;
+     where o.id = (select f.id from auth.organizations f
+                    where f.id = disable_organization.org_id for no key update skip locked);
+    sees_all := sees_all and found;
+    sees_all := auth_internal.suspend_members(org_id, null) and sees_all;
+    if not sees_all then
+        perform auth_internal.end_beside('organization', org_id, org_id);
+    end if;
 end
 $$;
 comment on function auth.disable_organization is
-    'Services and administrators: the organization and its workspaces have no members for the library, and nobody changes it but they, until auth.enable_organization(). Idempotent. 42501 for anybody else, or when there is none, 28000 without an identity.';
+    'Services and administrators: the organization and its workspaces have no members for the library, and nobody changes it but they, until auth.enable_organization(). Waits for nobody. Idempotent. 42501 for anybody else, or when there is none, 28000 without an identity.';
 
 create or replace function auth.enable_organization(org_id uuid) returns void
-    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+    language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 begin
     perform auth_internal.demand_unrestricted();
     perform auth_internal.enter_organization(org_id, null);
+    -- What is being made in it, and which of its workspaces are being disabled, has to be seen.
+    perform auth_internal.take_lock('organization', org_id, true, true);
+    perform from auth.workspaces w where w.org_id = enable_organization.org_id for share;
+    delete from auth.endings e where e.target_id = enable_organization.org_id and not e.deleted;
     update auth.organizations o set disabled_at = null where o.id = enable_organization.org_id;
     update auth.memberships m set suspended = false where m.org_id = enable_organization.org_id and m.suspended;
     update auth.workspace_memberships m set suspended = false
       from auth.workspaces w
-     where m.org_id = enable_organization.org_id and m.suspended and w.id = m.workspace_id and w.disabled_at is null;
+     where m.org_id = enable_organization.org_id and m.suspended and w.id = m.workspace_id and w.disabled_at is null
+       and not exists (select from auth.endings e where e.target_id = w.id);
 end
 $$;
 comment on function auth.enable_organization is
-    'Services and administrators: undoes auth.disable_organization(); disabled workspaces stay so. Idempotent. 42501 for anybody else, or when there is none, 28000 without an identity.';
+    'Services and administrators: undoes auth.disable_organization(); disabled workspaces stay so. Idempotent. 42501 for anybody else, or when there is none, 55P03 when somebody makes something in it for 2 seconds, 28000 without an identity.';
 
 create or replace function auth.delete_organization(org_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-    actor auth.roles := auth_internal.enter_organization(org_id, null);
+    actor auth.roles := auth_internal.enter_ending(org_id, null);
 begin
     perform auth_internal.demand_ownership(actor);
-    -- What was counted of them stays until auth.purge_api_keys(): the recorder waits for no tenant.
-    delete from auth.api_keys k where k.org_id = delete_organization.org_id;
-    delete from auth.api_key_settings s where s.org_id = delete_organization.org_id;
-    delete from auth.invitations i where i.org_id = delete_organization.org_id;
-    delete from auth.workspace_memberships m where m.org_id = delete_organization.org_id;
-    delete from auth.memberships m where m.org_id = delete_organization.org_id;
-    delete from auth.workspaces w where w.org_id = delete_organization.org_id;
-    delete from auth.roles r where r.org_id = delete_organization.org_id;
-    delete from auth.organizations o where o.id = delete_organization.org_id;
+    if not auth_internal.sees_all('organization', org_id)
+       or not auth_internal.delete_organization_rows(org_id) then
+        perform auth_internal.end_beside('organization', org_id, org_id, deleted => true);
+    end if;
 end
 $$;
 comment on function auth.delete_organization is
-    'Owners, services and administrators: deletes an organization with its workspaces, memberships, roles, invitations and API keys. Rows of the application stay, and a registered table or a believed claim that still names it counts, as for every organization without a row: disable it to shut it. 42501 for anybody else and for an organization that is unknown or not the caller''s or NULL, 28000 without an identity.';
+    'Owners, services and administrators: deletes an organization with its workspaces, memberships, roles, invitations and API keys. Waits for nobody: what somebody holds is worth nothing from now on, and auth.purge_endings() deletes it. Rows of the application stay, and a registered table or a trusted claim that still names it gives membership, as for every organization without a row: disable it to shut it. 42501 for anybody else and for an organization that is unknown or not the caller''s or NULL, 28000 without an identity.';
+
+-- Deletes what is in an organization, and then its row, as far as nobody holds a row. Are all of them gone?
+create or replace function auth_internal.delete_organization_rows(org_id uuid) returns boolean
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    -- What was counted of the keys stays until auth.purge_api_keys(): the recorder waits for no tenant.
+    delete from auth.api_keys k where k.id in
+        (select f.id from auth.api_keys f where f.org_id = delete_organization_rows.org_id for update skip locked);
+    delete from auth.api_key_settings s where s.org_id =
+        (select f.org_id from auth.api_key_settings f where f.org_id = delete_organization_rows.org_id for update skip locked);
+    delete from auth.invitations i where i.id in
+        (select f.id from auth.invitations f where f.org_id = delete_organization_rows.org_id for update skip locked);
+    delete from auth.workspace_memberships m where m.org_id = delete_organization_rows.org_id and (m.user_id, m.workspace_id) in
+        (select f.user_id, f.workspace_id from auth.workspace_memberships f
+          where f.org_id = delete_organization_rows.org_id for update skip locked);
+    delete from auth.memberships m where m.org_id = delete_organization_rows.org_id and m.user_id in
+        (select f.user_id from auth.memberships f where f.org_id = delete_organization_rows.org_id for update skip locked);
+    delete from auth.workspaces w where w.id in
+        (select f.id from auth.workspaces f where f.org_id = delete_organization_rows.org_id for update skip locked);
+    delete from auth.roles r where r.id in
+        (select f.id from auth.roles f where f.org_id = delete_organization_rows.org_id for update skip locked);
+    if exists (select from auth.api_keys k where k.org_id = delete_organization_rows.org_id
+               union all select from auth.api_key_settings s where s.org_id = delete_organization_rows.org_id
+               union all select from auth.invitations i where i.org_id = delete_organization_rows.org_id
+               union all select from auth.workspace_memberships m where m.org_id = delete_organization_rows.org_id
+               union all select from auth.memberships m where m.org_id = delete_organization_rows.org_id
+               union all select from auth.workspaces w where w.org_id = delete_organization_rows.org_id
+               union all select from auth.roles r where r.org_id = delete_organization_rows.org_id) then
+        return false;
+    end if;
+    delete from auth.organizations o where o.id =
+        (select f.id from auth.organizations f where f.id = delete_organization_rows.org_id for update skip locked);
+    if not found then
+        return false;
+    end if;
+    delete from auth.endings e where e.org_id = delete_organization_rows.org_id;
+    return true;
+end
+$$;
+comment on function auth_internal.delete_organization_rows is 'Deletes an organization as far as nobody holds its rows; true when nothing is left. The caller has its lock alone.';
+
+-- Suspends the members of an organization, or with a workspace those of the workspace, whose rows nobody holds.
+create or replace function auth_internal.suspend_members(org_id uuid, workspace_id uuid) returns boolean
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    update auth.workspace_memberships m set suspended = true
+     where m.org_id = suspend_members.org_id and (m.user_id, m.workspace_id) in
+           (select f.user_id, f.workspace_id from auth.workspace_memberships f
+             where f.org_id = suspend_members.org_id and not f.suspended
+               and (suspend_members.workspace_id is null or f.workspace_id = suspend_members.workspace_id)
+               for update skip locked);
+    if workspace_id is null then
+        update auth.memberships m set suspended = true
+         where m.org_id = suspend_members.org_id and m.user_id in
+               (select f.user_id from auth.memberships f
+                 where f.org_id = suspend_members.org_id and not f.suspended for update skip locked);
+    end if;
+    return not exists (select from auth.workspace_memberships m
+                        where m.org_id = suspend_members.org_id and not m.suspended
+                          and (suspend_members.workspace_id is null or m.workspace_id = suspend_members.workspace_id)
+                       union all
+                       select from auth.memberships m
+                        where suspend_members.workspace_id is null
+                          and m.org_id = suspend_members.org_id and not m.suspended);
+end
+$$;
+comment on function auth_internal.suspend_members is 'Suspends members whose rows nobody holds; true when those were all.';
 
 create or replace function auth.transfer_ownership(org_id uuid, user_id text) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -173,18 +245,23 @@ begin
     if user_id = former then
         raise invalid_parameter_value using message = 'the new owner must be somebody else';
     end if;
-    update auth.memberships m set role_id = auth_internal.owner_role()
-     where m.org_id = transfer_ownership.org_id and m.user_id = transfer_ownership.user_id;
-    if not found then
+    -- Rows first: whoever has the owners' lock waits for no row.
+    perform auth_internal.wait_for_member(org_id, user_id);
+    perform auth_internal.lock_owners(org_id);
+    -- Again: others may have ended this owner while this waited.
+    perform auth_internal.demand_ownership(auth_internal.read_organization(org_id, null));
+    if (auth_internal.role_of(org_id, user_id)).id is null then
         perform auth_internal.refuse_member();
     end if;
-    update auth.memberships m set role_id = lower.id
-     where m.org_id = transfer_ownership.org_id and m.user_id = former;
-    perform auth_internal.lower_workspace_roles(org_id, former, lower);
+    perform auth_internal.change_role(org_id, user_id, auth_internal.owner_role(), 1000, false);
+    if former is not null then
+        perform auth_internal.change_role(org_id, former, lower.id, 1000, not auth_internal.try_member(org_id, former));
+        perform auth_internal.lower_workspace_roles(org_id, former, lower);
+    end if;
 end
 $$;
 comment on function auth.transfer_ownership is
-    'Owners, services and administrators: makes a member an owner. An owner who calls it becomes admin himself; for a service or an administrator the others stay owners. 22023 when the user is no member, NULL or the caller, 42501 for anybody else, 28000 without an identity.';
+    'Owners, services and administrators: makes a member an owner. An owner who calls it becomes admin; for a service or an administrator the others stay owners. 22023 when the user is no member, NULL or the caller, 42501 for anybody else, 55P03 after 2 seconds of waiting for other owners, 28000 without an identity.';
 
 create or replace function auth.list_organizations()
     returns table (org_id uuid, slug text, name text, external_id text, metadata jsonb, role text,
@@ -194,12 +271,12 @@ begin
     if auth_internal.is_unrestricted() then
         return query
             select o.id, o.slug, o.name, o.external_id, o.metadata, null::text, o.disabled_at, o.created_at
-              from auth.organizations o order by o.name, o.id;
+              from auth_internal.live_organizations o order by o.name, o.id;
     else
         return query
             select o.id, o.slug, o.name, o.external_id, o.metadata, r.name, o.disabled_at, o.created_at
-              from auth.memberships m
-              join auth.organizations o on o.id = m.org_id
+              from auth_internal.live_memberships m
+              join auth_internal.live_organizations o on o.id = m.org_id
              cross join lateral auth_internal.live_role(m.role_id) r
              where m.user_id = auth.user_id() and not m.suspended and o.disabled_at is null
                and auth.is_member(m.org_id)

@@ -1,7 +1,8 @@
 -- Who may do what to an organization. All internal: the functions of the following files, which run as
 -- bearer_owner, call them.
--- Whoever changes something takes the organization's row first, by changing it: of two changes the second
--- sees the first, and under REPEATABLE READ it fails (40001) instead of acting on what no longer is.
+-- Whoever makes or gives something takes the organization's row first, by changing it: of two changes the second
+-- sees the first, and under REPEATABLE READ it fails (40001) instead of acting on what no longer is. What takes something away
+-- waits for nobody (endings.sql).
 
 create or replace function auth_internal.owner_role() returns uuid
     language sql immutable set search_path = pg_catalog, pg_temp as $$
@@ -115,14 +116,19 @@ comment on function auth_internal.leaving_user is 'The user who leaves; 42501 fo
 
 create or replace function auth_internal.workspace_org(workspace_id uuid) returns uuid
     language sql stable set search_path = pg_catalog, pg_temp as $$
-    select w.org_id from auth.workspaces w where w.id = workspace_org.workspace_id
+    select w.org_id from auth_internal.live_workspaces w where w.id = workspace_org.workspace_id
 $$;
 comment on function auth_internal.workspace_org is 'The organization of a workspace, or NULL.';
 
 -- A change of a built-in role has the same id and goes before it.
 create or replace function auth_internal.live_role(role_id uuid) returns auth.roles
     language sql stable set search_path = pg_catalog, pg_temp as $$
-    select r.* from auth.roles r where r.id = live_role.role_id order by r.builtin limit 1
+    select r.id, r.builtin, r.org_id, r.name, coalesce(e.rank, r.rank), coalesce(e.permissions, r.permissions),
+           case when e.id is null then r.grantable else e.grantable end, r.created_at, coalesce(e.id, r.version)
+      from auth.roles r
+      left join lateral (select * from auth.endings e where e.target_id = r.id and e.kind = 'role'
+                          order by e.ended_at desc limit 1) e on true
+     where r.id = live_role.role_id order by r.builtin limit 1
 $$;
 comment on function auth_internal.live_role is 'The role with this id as it counts now, or NULL.';
 
@@ -153,7 +159,7 @@ comment on function auth_internal.role_named is 'The role that this name means i
 
 create or replace function auth_internal.role_of(org_id uuid, user_id text) returns auth.roles
     language sql stable set search_path = pg_catalog, pg_temp as $$
-    select r.* from auth.memberships m cross join lateral auth_internal.live_role(m.role_id) r
+    select r.* from auth_internal.live_memberships m cross join lateral auth_internal.live_role(m.role_id) r
      where m.org_id = role_of.org_id and m.user_id = role_of.user_id
 $$;
 comment on function auth_internal.role_of is 'The role of a member as it counts now, or NULL.';
@@ -162,7 +168,7 @@ comment on function auth_internal.role_of is 'The role of a member as it counts 
 create or replace function auth_internal.belongs_to(org_id uuid) returns boolean
     language sql stable set search_path = pg_catalog, pg_temp as $$
     select auth.is_member(belongs_to.org_id) is true
-           and exists (select from auth.memberships m join auth.organizations o on o.id = m.org_id
+           and exists (select from auth_internal.live_memberships m join auth.organizations o on o.id = m.org_id
                         where m.org_id = belongs_to.org_id and m.user_id = auth.user_id()
                           and not m.suspended and o.disabled_at is null)
 $$;
@@ -232,7 +238,7 @@ declare
     actor auth.roles;
 begin
     if auth_internal.is_unrestricted() then
-        perform from auth.organizations o where o.id = read_organization.org_id;
+        perform from auth_internal.live_organizations o where o.id = read_organization.org_id;
         if not found then
             perform auth_internal.refuse_target('organization');
         end if;
@@ -258,22 +264,35 @@ end
 $$;
 comment on function auth_internal.read_organization is 'The role in which the caller acts in the organization, owner''s for a service or an administrator, with no more than its scopes for an API key; 42501 when it is not his or, with a permission, his role lacks it; 28000 for nobody.';
 
--- The seed of the owner's role stands for the roles of every organization: who changes one of those
--- changes this row, and nobody goes on with what they were.
+-- An administrator or a service does not wait for tenants who hold the row.
 create or replace function auth_internal.lock_organization(org_id uuid) returns auth.organizations
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     locked auth.organizations;
 begin
-    update auth.organizations o set revision = o.revision + 1
-     where o.id = lock_organization.org_id
-    returning o.* into locked;
-    perform from auth.roles r where r.id = auth_internal.owner_role() and r.builtin for share;
+    if auth_internal.is_unrestricted() then
+        perform from auth.organizations o where o.id = lock_organization.org_id for no key update skip locked;
+        if not found then
+            select o.* into locked from auth.organizations o where o.id = lock_organization.org_id;
+        end if;
+    end if;
+    if locked.id is null then
+        update auth.organizations o set revision = o.revision + 1
+         where o.id = lock_organization.org_id
+        returning o.* into locked;
+    end if;
+    perform auth_internal.share('organization', org_id);
+    perform auth_internal.refuse_stale(org_id, auth_internal.acting_user());
     perform auth_internal.commit_durably();
+    -- It may have been deleted while this waited.
+    perform from auth_internal.live_organizations o where o.id = lock_organization.org_id;
+    if not found then
+        return null;
+    end if;
     return locked;
 end
 $$;
-comment on function auth_internal.lock_organization is 'Locks an organization and raises its revision; NULL when there is none.';
+comment on function auth_internal.lock_organization is 'Locks an organization for something new in it and raises its revision; NULL when there is none.';
 
 create or replace function auth_internal.enter_organization(org_id uuid, permission text) returns auth.roles
     language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -291,7 +310,7 @@ begin
     return auth_internal.read_organization(org_id, permission);
 end
 $$;
-comment on function auth_internal.enter_organization is 'As auth_internal.read_organization(), with the organization locked for a change.';
+comment on function auth_internal.enter_organization is 'As auth_internal.read_organization(), with the organization locked for something new in it.';
 
 create or replace function auth_internal.enter_workspace(workspace_id uuid, permission text) returns auth.roles
     language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -301,6 +320,7 @@ declare
 begin
     perform auth_internal.demand_own(its_org, 'workspace');
     actor := auth_internal.enter_organization(its_org, permission);
+    perform auth_internal.share('workspace', workspace_id);
     -- Again: it may have been deleted while this waited.
     if auth_internal.workspace_org(workspace_id) is null then
         perform auth_internal.refuse_target('workspace');
@@ -342,18 +362,3 @@ begin
 end
 $$;
 comment on function auth_internal.demand_seniority is '42501 unless members with the first role may change members with the second.';
-
-create or replace function auth_internal.demand_other_owner(org_id uuid, user_id text) returns void
-    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
-begin
-    perform from auth.memberships m
-      where m.org_id = demand_other_owner.org_id and m.role_id = auth_internal.owner_role()
-        and m.user_id <> demand_other_owner.user_id;
-    if not found then
-        raise insufficient_privilege using
-            message = 'the last owner must stay',
-            hint = 'Make somebody else an owner first (auth.transfer_ownership).';
-    end if;
-end
-$$;
-comment on function auth_internal.demand_other_owner is '42501 unless somebody else is an owner.';

@@ -155,9 +155,7 @@ begin
        and (exists (select from auth.memberships m where m.role_id = old.id)
             or exists (select from auth.workspace_memberships m where m.role_id = old.id)
             or exists (select from auth_internal.live_api_keys k where k.role_id = old.id)
-            or exists (select from auth.invitations i
-                        where i.role_id = old.id and i.accepted_at is null and i.revoked_at is null
-                          and i.expires_at > clock_timestamp())) then
+            or exists (select from auth_internal.open_invitations i where i.role_id = old.id)) then
         raise dependent_objects_still_exist using
             message = 'the role is in use',
             hint = 'Give its members another one, and revoke the open invitations that give it and the API keys that have it.';

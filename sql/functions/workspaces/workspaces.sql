@@ -13,8 +13,7 @@ begin
     insert into auth.workspaces (org_id, name, slug, metadata) values (org_id, name, slug, metadata)
     returning workspaces.id into new_id;
     if auth_internal.acting_user() is not null then
-        insert into auth.workspace_memberships (user_id, workspace_id, org_id, role_id, created_by)
-        values (auth_internal.acting_user(), new_id, org_id, actor.id, auth_internal.acting_user());
+        perform auth_internal.insert_workspace_member(new_id, auth_internal.acting_user(), actor.id, auth_internal.acting_user());
     end if;
     return new_id;
 exception
@@ -57,63 +56,119 @@ comment on function auth.update_workspace is
 
 create or replace function auth.disable_workspace(workspace_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    its_org uuid := auth_internal.enter_workspace_ending(workspace_id);
+    sees_all boolean := auth_internal.sees_all('workspace', workspace_id);
 begin
-    perform auth_internal.enter_workspace(workspace_id, 'workspaces.write');
     update auth.workspaces w set disabled_at = coalesce(w.disabled_at, clock_timestamp())
-     where w.id = disable_workspace.workspace_id;
-    update auth.workspace_memberships m set suspended = true
-     where m.workspace_id = disable_workspace.workspace_id and not m.suspended;
+     where w.id = (select f.id from auth.workspaces f
+                    where f.id = disable_workspace.workspace_id for no key update skip locked);
+    sees_all := sees_all and found;
+    sees_all := auth_internal.suspend_members(its_org, workspace_id) and sees_all;
+    if not sees_all then
+        perform auth_internal.end_beside('workspace', workspace_id, its_org);
+    end if;
 end
 $$;
 comment on function auth.disable_workspace is
-    'With workspaces.write: the workspace has no members for the library until auth.enable_workspace(). Idempotent. 42501 when the caller may not or it is unknown or not his or NULL, 28000 without an identity.';
+    'With workspaces.write: the workspace has no members for the library until auth.enable_workspace(). Waits for nobody. Idempotent. 42501 when the caller may not or it is unknown or not theirs or NULL, 28000 without an identity.';
+
+-- As auth_internal.enter_ending(), for a workspace.
+create or replace function auth_internal.enter_workspace_ending(workspace_id uuid) returns uuid
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    its_org uuid := auth_internal.workspace_org(workspace_id);
+begin
+    perform auth_internal.demand_own(its_org, 'workspace');
+    perform auth_internal.enter_ending(its_org, 'workspaces.write');
+    return its_org;
+end
+$$;
+comment on function auth_internal.enter_workspace_ending is 'The organization of a workspace in which the caller ends something, with workspaces.write.';
 
 create or replace function auth.enable_workspace(workspace_id uuid) returns void
-    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+    language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 begin
     perform auth_internal.enter_workspace(workspace_id, 'workspaces.write');
+    perform auth_internal.take_lock('workspace', workspace_id, true, true);
+    delete from auth.endings e where e.target_id = enable_workspace.workspace_id and not e.deleted;
     update auth.workspaces w set disabled_at = null where w.id = enable_workspace.workspace_id;
     update auth.workspace_memberships m set suspended = false
       from auth.organizations o
-     where m.workspace_id = enable_workspace.workspace_id and m.suspended and o.id = m.org_id and o.disabled_at is null;
+     where m.workspace_id = enable_workspace.workspace_id and m.suspended and o.id = m.org_id and o.disabled_at is null
+       and not exists (select from auth.endings e where e.target_id = o.id);
 end
 $$;
 comment on function auth.enable_workspace is
-    'With workspaces.write: undoes auth.disable_workspace(). Idempotent. 42501 when the caller may not or it is unknown or not his or NULL, 28000 without an identity.';
+    'With workspaces.write: undoes auth.disable_workspace(). Idempotent. 42501 when the caller may not or it is unknown or not theirs or NULL, 55P03 when somebody makes something in it for 2 seconds, 28000 without an identity.';
 
 create or replace function auth.delete_workspace(workspace_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    its_org uuid := auth_internal.enter_workspace_ending(workspace_id);
 begin
-    perform auth_internal.enter_workspace(workspace_id, 'workspaces.write');
-    update auth.invitations i set revoked_at = clock_timestamp()
-     where i.org_id = auth_internal.workspace_org(delete_workspace.workspace_id)
-       and i.workspace_id = delete_workspace.workspace_id and i.accepted_at is null and i.revoked_at is null;
-    delete from auth.workspace_memberships m where m.workspace_id = delete_workspace.workspace_id;
-    delete from auth.workspaces w where w.id = delete_workspace.workspace_id;
+    if not auth_internal.sees_all('workspace', workspace_id)
+       or not auth_internal.delete_workspace_rows(workspace_id, its_org) then
+        perform auth_internal.end_beside('workspace', workspace_id, its_org, deleted => true);
+    end if;
 end
 $$;
 comment on function auth.delete_workspace is
-    'With workspaces.write: deletes a workspace with its memberships and revokes the open invitations to it. Rows of the application stay. 42501 when the caller may not or it is unknown or not his or NULL, 28000 without an identity.';
+    'With workspaces.write: deletes a workspace with its memberships and revokes the open invitations to it. Waits for nobody: what somebody holds is worth nothing from now on, and auth.purge_endings() deletes it. Rows of the application stay. 42501 when the caller may not or it is unknown or not theirs or NULL, 28000 without an identity.';
+
+-- Deletes what is in a workspace, and then its row, as far as nobody holds a row. Are all of them gone?
+create or replace function auth_internal.delete_workspace_rows(workspace_id uuid, org_id uuid) returns boolean
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    perform auth_internal.end_invitation(i.id, i.org_id)
+       from auth.invitations i
+      where i.org_id = delete_workspace_rows.org_id and i.workspace_id = delete_workspace_rows.workspace_id
+        and i.accepted_at is null and i.revoked_at is null;
+    delete from auth.workspace_memberships m where m.workspace_id = delete_workspace_rows.workspace_id and m.user_id in
+        (select f.user_id from auth.workspace_memberships f
+          where f.workspace_id = delete_workspace_rows.workspace_id for update skip locked);
+    if exists (select from auth.workspace_memberships m where m.workspace_id = delete_workspace_rows.workspace_id) then
+        return false;
+    end if;
+    delete from auth.workspaces w where w.id =
+        (select f.id from auth.workspaces f where f.id = delete_workspace_rows.workspace_id for update skip locked);
+    if not found then
+        return false;
+    end if;
+    delete from auth.endings e where e.target_id = delete_workspace_rows.workspace_id;
+    return true;
+end
+$$;
+comment on function auth_internal.delete_workspace_rows is 'Deletes a workspace as far as nobody holds its rows; true when nothing is left. The caller has its lock alone.';
 
 -- The organization must be locked, and the caller's right to do it known.
 create or replace function auth_internal.insert_workspace_member(workspace_id uuid, user_id text, role_id uuid, created_by text)
     returns void
-    language plpgsql set search_path = pg_catalog, pg_temp as $$
+    language plpgsql set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 begin
-    if exists (select from auth.workspace_memberships m
+    if exists (select from auth_internal.live_workspace_memberships m
                 where m.workspace_id = insert_workspace_member.workspace_id
                   and m.user_id = insert_workspace_member.user_id) then
         raise unique_violation using
             message = 'already a member', hint = 'auth.set_workspace_member_role() changes the role.';
     end if;
-    insert into auth.workspace_memberships (user_id, workspace_id, org_id, role_id, suspended, created_by)
+    -- One that has ended beside its row.
+    delete from auth.workspace_memberships m
+     where m.workspace_id = insert_workspace_member.workspace_id and m.user_id = insert_workspace_member.user_id
+       and not exists (select from auth_internal.live_workspace_memberships l
+                        where l.id = m.id and l.user_id = m.user_id and l.workspace_id = m.workspace_id);
+    insert into auth.workspace_memberships (user_id, workspace_id, org_id, role_id, suspended, created_by, membership_id)
     select m.user_id, w.id, w.org_id, insert_workspace_member.role_id, m.suspended or w.disabled_at is not null,
-           insert_workspace_member.created_by
-      from auth.workspaces w join auth.memberships m on m.org_id = w.org_id
+           insert_workspace_member.created_by, m.id
+      from auth_internal.live_workspaces w join auth_internal.live_memberships m on m.org_id = w.org_id
      where w.id = insert_workspace_member.workspace_id and m.user_id = insert_workspace_member.user_id;
     if not found then
         perform auth_internal.refuse_member();
     end if;
+exception
+    when unique_violation then
+        raise unique_violation using
+            message = 'already a member', hint = 'auth.set_workspace_member_role() changes the role.';
 end
 $$;
 comment on function auth_internal.insert_workspace_member is
@@ -126,7 +181,7 @@ declare
     its_role auth.roles;
 begin
     select r.* into its_role
-      from auth.workspace_memberships m cross join lateral auth_internal.live_role(m.role_id) r
+      from auth_internal.live_workspace_memberships m cross join lateral auth_internal.live_role(m.role_id) r
      where m.workspace_id = workspace_role_of.workspace_id and m.user_id = workspace_role_of.user_id;
     if not found then
         perform auth_internal.refuse_member();
@@ -154,45 +209,48 @@ comment on function auth.add_workspace_member is
 create or replace function auth.set_workspace_member_role(workspace_id uuid, user_id text, role text) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-    actor auth.roles := auth_internal.enter_workspace(workspace_id, 'workspaces.write');
+    its_org uuid := auth_internal.enter_workspace_ending(workspace_id);
+    actor auth.roles := auth_internal.read_organization(its_org, 'workspaces.write');
     old auth.roles := auth_internal.workspace_role_of(workspace_id, user_id);
-    granted auth.roles := auth_internal.role_named(auth_internal.workspace_org(workspace_id), role);
+    granted auth.roles := auth_internal.role_named(its_org, role);
 begin
     perform auth_internal.demand_seniority(actor, old);
-    -- Unlike in an organization his role here may have a lower rank than the one he acts in.
+    -- Unlike in an organization their role here may have a lower rank than the one they act in.
     if user_id = auth_internal.acting_user() and actor.id <> auth_internal.owner_role() then
         raise insufficient_privilege using
-            message = 'you cannot change this member', hint = 'Nobody but an owner changes his own role.';
+            message = 'you cannot change this member', hint = 'Nobody but an owner changes their own role.';
     end if;
     perform auth_internal.demand_grant(actor, granted);
-    update auth.workspace_memberships m set role_id = granted.id
-     where m.workspace_id = set_workspace_member_role.workspace_id and m.user_id = set_workspace_member_role.user_id;
+    perform auth_internal.change_workspace_role(m, granted.id)
+       from auth.workspace_memberships m
+      where m.workspace_id = set_workspace_member_role.workspace_id and m.user_id = set_workspace_member_role.user_id;
 end
 $$;
 comment on function auth.set_workspace_member_role is
-    'With workspaces.write: gives a member of a workspace another role. His old one must have a lower rank than the caller''s own in the organization, and the new one be one that he may grant; nobody but an owner changes himself. 22023 for an unknown member or role, 42501 when the caller may not, 28000 without an identity.';
+    'With workspaces.write: gives a member of a workspace another role. Their old one must have a lower rank than the caller''s own in the organization, and the new one be one that the caller may grant; nobody but an owner changes themselves. Waits for nobody. 22023 for an unknown member or role, 42501 when the caller may not, 28000 without an identity.';
 
 create or replace function auth.remove_workspace_member(workspace_id uuid, user_id text) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     leaves boolean := coalesce(user_id = auth_internal.acting_user(), false);
-    actor auth.roles := auth_internal.enter_workspace(workspace_id, case when leaves then null else 'workspaces.write' end);
-    old auth.roles := auth_internal.workspace_role_of(workspace_id, user_id);
+    its_org uuid := auth_internal.workspace_org(workspace_id);
+    actor auth.roles;
+    old auth.roles;
 begin
+    perform auth_internal.demand_own(its_org, 'workspace');
+    actor := case when leaves then auth_internal.enter_own_ending(its_org)
+                  else auth_internal.enter_ending(its_org, 'workspaces.write') end;
+    old := auth_internal.workspace_role_of(workspace_id, user_id);
     if not leaves then
         perform auth_internal.demand_seniority(actor, old);
     end if;
-    perform auth_internal.end_api_key(k.id, 'its user is no longer a member')
-       from auth.api_keys k
-      where k.org_id = auth_internal.workspace_org(remove_workspace_member.workspace_id)
-        and k.workspace_id = remove_workspace_member.workspace_id
-        and k.user_id = remove_workspace_member.user_id and k.revoked_at is null;
-    delete from auth.workspace_memberships m
-     where m.workspace_id = remove_workspace_member.workspace_id and m.user_id = remove_workspace_member.user_id;
+    perform auth_internal.end_workspace_membership(m)
+       from auth.workspace_memberships m
+      where m.workspace_id = remove_workspace_member.workspace_id and m.user_id = remove_workspace_member.user_id;
 end
 $$;
 comment on function auth.remove_workspace_member is
-    'With workspaces.write: removes a member from a workspace, whose role there must have a lower rank than the caller''s own in the organization. Anybody may remove himself. 22023 for an unknown member, 42501 when the caller may not, 28000 without an identity.';
+    'With workspaces.write: removes a member from a workspace, whose role there must have a lower rank than the caller''s own in the organization. Anybody may remove themselves. Waits for nobody. 22023 for an unknown member, 42501 when the caller may not, 28000 without an identity.';
 
 create or replace function auth.leave_workspace(workspace_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -214,8 +272,8 @@ declare
 begin
     return query
         select w.id, w.org_id, w.slug, w.name, w.metadata, r.name, w.disabled_at, w.created_at
-          from auth.workspaces w
-          left join auth.workspace_memberships m on m.workspace_id = w.id and m.user_id = auth_internal.acting_user()
+          from auth_internal.live_workspaces w
+          left join auth_internal.live_workspace_memberships m on m.workspace_id = w.id and m.user_id = auth_internal.acting_user()
           left join lateral auth_internal.live_role(m.role_id) r on true
          where w.org_id = its_org and (all_of_them or m.user_id is not null and not m.suspended)
          order by w.name, w.id;
@@ -241,7 +299,7 @@ declare
 begin
     perform auth_internal.demand_own(its_org, 'workspace');
     actor := auth_internal.read_organization(its_org, null);
-    perform from auth.workspace_memberships m
+    perform from auth_internal.live_workspace_memberships m
       where m.workspace_id = list_workspace_members.workspace_id
         and m.user_id = auth_internal.acting_user() and not m.suspended;
     if not found then
@@ -249,7 +307,7 @@ begin
     end if;
     return query
         select m.user_id, r.name, m.created_at, m.created_by
-          from auth.workspace_memberships m cross join lateral auth_internal.live_role(m.role_id) r
+          from auth_internal.live_workspace_memberships m cross join lateral auth_internal.live_role(m.role_id) r
          where m.workspace_id = list_workspace_members.workspace_id
          order by m.user_id;
 end

@@ -42,6 +42,12 @@ pub(in crate::pg) struct Latest {
     owner: pg_sys::Oid,
 }
 
+/// Does the transaction keep the snapshot of its first statement (REPEATABLE READ, SERIALIZABLE)?
+pub(in crate::pg) fn transaction_keeps_snapshot() -> bool {
+    // SAFETY: reads a setting of the transaction; IsolationUsesXactSnapshot() of xact.h.
+    unsafe { pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 }
+}
+
 impl Latest {
     pub(in crate::pg) fn new() -> Latest {
         // SAFETY: we are in a transaction; the copy is registered with its resource owner.
@@ -50,6 +56,38 @@ impl Latest {
                 snapshot: pg_sys::RegisterSnapshot(pg_sys::GetLatestSnapshot()),
                 owner: pg_sys::get_role_oid(OWNER.as_ptr(), true),
             }
+        }
+    }
+
+    /// What the statement that runs sees, which in a transaction that keeps its snapshot can be old.
+    pub(in crate::pg) fn as_seen_here() -> Latest {
+        // SAFETY: a statement that calls us has a snapshot; the copy is registered with the resource owner.
+        unsafe {
+            Latest {
+                snapshot: pg_sys::RegisterSnapshot(pg_sys::GetActiveSnapshot()),
+                owner: pg_sys::get_role_oid(OWNER.as_ptr(), true),
+            }
+        }
+    }
+
+    /// Can there be rows in this table of ours? False also where there is no such table. Cheap, and says nothing of
+    /// whether they are visible.
+    pub(in crate::pg) fn has_rows(&self, table: &CStr) -> bool {
+        let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+        // SAFETY: the relation is open while its size is asked.
+        unsafe {
+            let schema = pg_sys::get_namespace_oid(SCHEMA.as_ptr(), true);
+            let table = pg_sys::get_relname_relid(table.as_ptr(), schema);
+            if table == pg_sys::InvalidOid {
+                return false;
+            }
+            let relation = pg_sys::try_table_open(table, lock);
+            if relation.is_null() {
+                return false;
+            }
+            let blocks = pg_sys::RelationGetNumberOfBlocksInFork(relation, pg_sys::ForkNumber::MAIN_FORKNUM);
+            pg_sys::table_close(relation, lock);
+            blocks > 0
         }
     }
 

@@ -1,7 +1,8 @@
 //! Switching organizations, and what the functions in `sql/functions/` that manage them ask of Rust.
 
 use crate::pg::ffi::carrier::with_published;
-use crate::pg::ffi::{catalog, lock};
+use crate::pg::ffi::{catalog, lock, scan};
+use crate::pg::store::directory;
 use crate::pg::{identity, sqlstate};
 use crate::verify::permission::{covers, intersection};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
@@ -81,4 +82,20 @@ fn has_rights_of(role: pg_sys::Oid) -> bool {
 #[pg_extern(schema = "auth_internal", volatile, parallel_unsafe)]
 fn take_lock(what: &str, id: pgrx::Uuid, alone: bool, wait: bool) -> bool {
     lock::take(&[what.as_bytes(), id.as_bytes().as_slice()].concat(), alone, wait)
+}
+
+/// Does the statement that asks see an organization, what has ended in it and a user's place there as they are now?
+/// True where the transaction keeps no snapshot.
+#[pg_extern(schema = "auth_internal", stable, parallel_unsafe)]
+fn is_as_seen(org_id: Option<pgrx::Uuid>, user_id: Option<&str>) -> Result<bool, ErrorReport> {
+    match org_id {
+        Some(org) if scan::transaction_keeps_snapshot() => directory::is_as_seen(*org.as_bytes(), user_id),
+        _ => Ok(true),
+    }
+}
+
+/// Has the organization an owner besides this user, whatever the snapshot of the transaction?
+#[pg_extern(schema = "auth_internal", stable, parallel_unsafe)]
+fn has_other_owner(org_id: pgrx::Uuid, user_id: &str, owner_role: pgrx::Uuid) -> Result<bool, ErrorReport> {
+    directory::has_other_owner(*org_id.as_bytes(), user_id, *owner_role.as_bytes())
 }

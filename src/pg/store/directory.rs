@@ -1,6 +1,7 @@
 //! Organizations, memberships and roles: our own tables, numbered as `sql/tables/tenancy.sql` declares
 //! them, and the tables of applications that are registered as sources of memberships.
 
+use super::endings::{self, Ended, Ending};
 use super::not_installed;
 use crate::pg::ffi::scan::{Latest, Row, Wanted};
 use crate::pg::ffi::source::{Held, Opened, Source};
@@ -21,6 +22,7 @@ const WORKSPACES: &CStr = c"workspaces";
 const WORKSPACES_BY_ID: &CStr = c"workspaces_pkey";
 const MEMBERSHIPS: &CStr = c"memberships";
 const MEMBERSHIPS_BY_USER: &CStr = c"memberships_pkey";
+const MEMBERSHIPS_BY_ORG: &CStr = c"memberships_org";
 const WORKSPACE_MEMBERSHIPS: &CStr = c"workspace_memberships";
 const WORKSPACE_MEMBERSHIPS_BY_USER: &CStr = c"workspace_memberships_pkey";
 const ROLES: &CStr = c"roles";
@@ -48,10 +50,13 @@ impl Directory for Tables {
             found = row.uuid(2).map(|org| KnownWorkspace { org, disabled: row.timestamp(7).is_some() });
             false
         };
-        Latest::new()
-            .rows(WORKSPACES, WORKSPACES_BY_ID, &[Wanted::Uuid(1, id)], take)
-            .ok_or_else(not_installed)?;
-        Ok(found)
+        let latest = Latest::new();
+        latest.rows(WORKSPACES, WORKSPACES_BY_ID, &[Wanted::Uuid(1, id)], take).ok_or_else(not_installed)?;
+        let mut known: Option<KnownWorkspace> = found;
+        if let Some(known) = &mut known {
+            known.disabled |= endings::has_ended(&latest, id);
+        }
+        Ok(known)
     }
 }
 
@@ -69,7 +74,11 @@ fn find_organization(latest: &Latest, name: &OrgName) -> Result<Option<KnownOrg>
         }
     }
     .ok_or_else(not_installed)?;
-    Ok(found)
+    let mut known: Option<KnownOrg> = found;
+    if let Some(known) = &mut known {
+        known.disabled |= endings::has_ended(latest, known.id);
+    }
+    Ok(known)
 }
 
 /// Where this user belongs, by our tables first and then by registered ones. What is disabled is left out.
@@ -97,6 +106,39 @@ pub(in crate::pg) fn is_enabled_workspace(id: Uuid, org: Uuid) -> Result<bool, E
 /// The role with this id.
 pub(in crate::pg) fn role(id: Uuid) -> Result<Option<Role>, ErrorReport> {
     find_role(&Latest::new(), ROLES_BY_ID, &[Wanted::Uuid(1, id)])
+}
+
+/// Does the statement that asks see the organization, what has ended in it and the user's place there as they are now? In
+/// a transaction that keeps its snapshot it may not.
+pub(in crate::pg) fn is_as_seen(org: Uuid, user: Option<&str>) -> Result<bool, ErrorReport> {
+    let look = |latest: Latest| -> Result<_, ErrorReport> {
+        let known = find_organization(&latest, &OrgName::Id(org))?.map(|known| known.disabled);
+        let ended: Vec<Uuid> = endings::in_org(&latest, org).into_iter().map(|ending| ending.id).collect();
+        let mut reading = Reading { latest, held: Memberships::default(), known: HashMap::new() };
+        if let Some(user) = user {
+            reading.own(user, Some(org))?;
+            reading.held.sort();
+            reading.held.keep_only(Some(org), None);
+        }
+        Ok((known, ended, reading.held))
+    };
+    Ok(look(Latest::new())? == look(Latest::as_seen_here())?)
+}
+
+/// Has the organization an owner besides this user, now?
+pub(in crate::pg) fn has_other_owner(org: Uuid, user: &str, owner_role: Uuid) -> Result<bool, ErrorReport> {
+    let latest = Latest::new();
+    let mut others = Vec::new();
+    let take = |row: &Row| {
+        if row.uuid(3) == Some(owner_role) && row.text(1).is_some_and(|other| other != user) {
+            others.push(row.uuid(7));
+        }
+        true
+    };
+    latest
+        .rows(MEMBERSHIPS, MEMBERSHIPS_BY_ORG, &[Wanted::Uuid(2, org)], take)
+        .ok_or_else(not_installed)?;
+    Ok(others.into_iter().any(|id| id.is_none_or(|id| !endings::ends_owner(&latest, id))))
 }
 
 /// Of our own tables what is in `only`, if that is given; of others everything.
@@ -143,6 +185,24 @@ fn sources(latest: &Latest) -> Result<Vec<Source>, ErrorReport> {
     Ok(sources)
 }
 
+/// A row of `auth.memberships` that is not suspended.
+struct OrgRow {
+    org: Uuid,
+    role: Option<Uuid>,
+    id: Option<Uuid>,
+    invitation: Option<Uuid>,
+}
+
+/// A row of `auth.workspace_memberships` that is not suspended.
+struct WorkspaceRow {
+    workspace: Uuid,
+    org: Uuid,
+    role: Option<Uuid>,
+    id: Option<Uuid>,
+    /// The membership of the organization that it was made for.
+    membership: Option<Uuid>,
+}
+
 struct Reading {
     latest: Latest,
     held: Memberships,
@@ -164,19 +224,20 @@ impl Reading {
     fn own(&mut self, user: &str, only: Option<Uuid>) -> Result<(), ErrorReport> {
         let mut wanted = vec![Wanted::Text(1, user)];
         wanted.extend(only.map(|org| Wanted::Uuid(2, org)));
-        let mut orgs: Vec<(Uuid, Option<Uuid>)> = Vec::new();
+        let mut orgs: Vec<OrgRow> = Vec::new();
         let org = |row: &Row| {
             if let (Some(org), false) = (row.uuid(2), row.flag(4)) {
-                orgs.push((org, row.uuid(3)));
+                orgs.push(OrgRow { org, role: row.uuid(3), id: row.uuid(7), invitation: row.uuid(9) });
             }
             true
         };
         self.latest.rows(MEMBERSHIPS, MEMBERSHIPS_BY_USER, &wanted, org).ok_or_else(not_installed)?;
         wanted.truncate(1);
-        let mut workspaces: Vec<(Uuid, Uuid, Option<Uuid>)> = Vec::new();
+        let mut workspaces: Vec<WorkspaceRow> = Vec::new();
         let workspace = |row: &Row| {
             if let (Some(workspace), Some(org), false) = (row.uuid(2), row.uuid(3), row.flag(5)) {
-                workspaces.push((workspace, org, row.uuid(4)));
+                let (role, id, membership) = (row.uuid(4), row.uuid(8), row.uuid(10));
+                workspaces.push(WorkspaceRow { workspace, org, role, id, membership });
             }
             true
         };
@@ -185,14 +246,57 @@ impl Reading {
                 .rows(WORKSPACE_MEMBERSHIPS, WORKSPACE_MEMBERSHIPS_BY_USER, &wanted, workspace)
                 .ok_or_else(not_installed)?;
         }
-        for (id, role) in orgs {
-            let role = self.role(role)?;
-            self.held.orgs.push(OrgGrant { id, role });
+        self.without_ended(user, &mut orgs, &mut workspaces)?;
+        for row in orgs {
+            let role = self.role(row.role)?;
+            self.held.orgs.push(OrgGrant { id: row.org, role });
         }
-        for (id, org, role) in workspaces {
-            let role = self.role(role)?;
-            self.held.workspaces.push(WorkspaceGrant { id, org: Some(org), role });
+        for row in workspaces {
+            let role = self.role(row.role)?;
+            self.held.workspaces.push(WorkspaceGrant { id: row.workspace, org: Some(row.org), role });
         }
+        Ok(())
+    }
+
+    /// Takes out what has ended beside its row, and changes roles as far as they were changed there.
+    fn without_ended(
+        &self,
+        user: &str,
+        orgs: &mut Vec<OrgRow>,
+        workspaces: &mut Vec<WorkspaceRow>,
+    ) -> Result<(), ErrorReport> {
+        // A membership of a workspace counts with the membership of the organization that it was made for.
+        let ids: HashMap<Uuid, Option<Uuid>> = match workspaces.as_slice() {
+            [] => HashMap::new(),
+            _ => orgs.iter().map(|row| (row.org, row.id)).collect(),
+        };
+        workspaces.retain(|row| row.membership.is_none() || ids.get(&row.org) == Some(&row.membership));
+        if !self.latest.has_rows(endings::ENDINGS) {
+            return Ok(());
+        }
+        let (ended, changes) = (Ended::read(&self.latest), endings::of_user(&self.latest, user));
+        let has_ended = |thing: Uuid| ended.has(&self.latest, thing);
+        orgs.retain(|row| !has_ended(row.org) && !row.invitation.is_some_and(has_ended));
+        workspaces.retain(|row| !has_ended(row.workspace));
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let mut ranks = HashMap::new();
+        for row in orgs.iter() {
+            let is_changed = changes.iter().any(|change| Some(change.target) == row.id);
+            if let (true, Some(role)) = (is_changed, row.role) {
+                ranks.insert(role, find_rank(&self.latest, role)?);
+            }
+        }
+        orgs.retain_mut(|row| {
+            let rank = row.role.and_then(|role| ranks.get(&role).copied()).unwrap_or(0);
+            let counts = |change: &&Ending| Some(change.target) == row.id && change.outranks(rank);
+            endings::apply(&mut row.role, changes.iter().filter(counts))
+        });
+        workspaces.retain_mut(|row| {
+            let counts = |change: &&Ending| Some(change.target) == row.id;
+            endings::apply(&mut row.role, changes.iter().filter(counts))
+        });
         Ok(())
     }
 
@@ -237,6 +341,10 @@ impl Reading {
             let limit = rows.len().saturating_mul(2);
             let by_time = [Wanted::NotNull(7)];
             disabled = self.few(ORGANIZATIONS, ORGANIZATIONS_DISABLED, &by_time, 1, limit)?;
+            disabled = match Ended::read(&self.latest) {
+                Ended::Few(ended) => disabled.map(|ids| ids.into_iter().chain(ended).collect()),
+                Ended::Many => None,
+            };
             with_roles = self.few(ROLES, ROLES_BY_NAME, &[Wanted::NotNull(3)], 3, limit)?;
         }
         let mut grants = Vec::with_capacity(rows.len());
@@ -299,9 +407,11 @@ impl Reading {
 
 /// A role; a changed one counts before the one that came with the extension.
 fn find_role(latest: &Latest, index: &CStr, wanted: &[Wanted<'_>]) -> Result<Option<Role>, ErrorReport> {
-    let mut found = None;
+    let (mut found, mut own) = (None, None);
     let take = |row: &Row| {
         let role = Role { name: row.text(4), permissions: row.texts(6) };
+        // Only an organization's own can be held by somebody while it is changed.
+        own = row.uuid(3).and(row.uuid(1));
         let changed = !row.flag(2);
         if changed || found.is_none() {
             found = Some(role);
@@ -309,5 +419,24 @@ fn find_role(latest: &Latest, index: &CStr, wanted: &[Wanted<'_>]) -> Result<Opt
         !changed
     };
     latest.rows(ROLES, index, wanted, take).ok_or_else(not_installed)?;
+    if let (Some(role), Some(id)) = (&mut found, own)
+        && let Some(change) = endings::of(latest, id).pop()
+    {
+        role.permissions = change.permissions;
+    }
     Ok(found)
+}
+
+/// The rank of a role; 0 for one that is not there, which everybody's ending outranks.
+fn find_rank(latest: &Latest, id: Uuid) -> Result<i32, ErrorReport> {
+    let mut found = None;
+    let take = |row: &Row| {
+        let changed = !row.flag(2);
+        if changed || found.is_none() {
+            found = row.integer(5);
+        }
+        !changed
+    };
+    latest.rows(ROLES, ROLES_BY_ID, &[Wanted::Uuid(1, id)], take).ok_or_else(not_installed)?;
+    Ok(found.unwrap_or(0))
 }

@@ -70,6 +70,7 @@ fn t107_what_is_disabled_has_no_member_who_is_not_suspended() {
     let races = [
         "service enable_organization({org}) / service add_member({org}, 'new')",
         "service enable_organization({org}) / service enable_workspace({workspace})",
+        "service enable_organization({org}) / service disable_workspace({workspace})",
         "service enable_organization({org}) / service add_workspace_member({workspace}, 'bob')",
     ];
     stage.run_all(&LEVELS, disabled, &races);
@@ -122,12 +123,11 @@ fn t107_who_waited_for_another_decides_on_what_is() {
     for (race, expected) in [
         ("alice set_member_role({org}, 'dave', 'viewer') / dave add_member({org}, 'new')", refused),
         ("alice set_member_role({org}, 'dave', 'viewer') / dave create_invitation({org})", refused),
-        ("service define_role('admin', '{members.read}') / dave add_member({org}, 'new')", refused),
         ("alice remove_member({org}, 'dave') / dave create_workspace({org}, 'x')", removed),
-        ("alice remove_member({org}, 'dave') / dave leave_organization({org})", removed),
         ("service disable_organization({org}) / dave add_member({org}, 'new')", removed),
         ("alice delete_organization({org}) / dave update_organization({org}, 'x')", removed),
-        ("alice remove_member({org}, 'bob') / dave set_member_role({org}, 'bob', 'viewer')", no_member),
+        // This one waits for nobody, and comes to nothing.
+        ("alice remove_member({org}, 'bob') / dave set_member_role({org}, 'bob', 'viewer')", "ok"),
         ("alice remove_member({org}, 'bob') / dave add_workspace_member({workspace}, 'bob')", no_member),
         ("alice drop_role('auditor', {org}) / dave add_member({org}, 'new', 'auditor')", no_role),
         ("service drop_role('clerk') / dave add_member({org}, 'new', 'clerk')", no_role),

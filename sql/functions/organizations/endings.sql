@@ -1,0 +1,245 @@
+-- Endings wait for nobody. What takes something away tries the row's lock; where somebody holds the row, who might be the
+-- very user that is removed, the ending becomes a row of auth.endings, which every reader honours, also against what the
+-- holder makes of the row afterwards. auth.purge_endings() makes the rows what they count as.
+
+-- Does an ending of this rank count against a member whose row names this role? One that somebody of a lower rank made while
+-- the promotion was under way does not.
+create or replace function auth_internal.ending_counts(rank integer, role_id uuid) returns boolean
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select coalesce(ending_counts.rank >= 1000 or ending_counts.rank > (auth_internal.live_role(ending_counts.role_id)).rank, true)
+$$;
+comment on function auth_internal.ending_counts is 'Does an ending by somebody of this rank count against a member with this role? True where the rank is not known.';
+
+create or replace function auth_internal.end_beside(
+    kind text, target_id uuid, org_id uuid, user_id text default null, role_id uuid default null, rank integer default null,
+    deleted boolean default false
+) returns void
+    language sql set search_path = pg_catalog, pg_temp as $$
+    insert into auth.endings (kind, target_id, org_id, user_id, role_id, rank, deleted, ended_by)
+    values (kind, target_id, org_id, user_id, role_id, rank, deleted, auth_internal.acting_user())
+$$;
+comment on function auth_internal.end_beside is 'Ends or changes something whose row somebody holds.';
+
+-- Under REPEATABLE READ nobody acts on the strength of what was.
+create or replace function auth_internal.refuse_stale(org_id uuid, user_id text) returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    if not auth_internal.is_as_seen(org_id, user_id) then
+        raise serialization_failure using message = 'could not serialize access due to concurrent update';
+    end if;
+end
+$$;
+comment on function auth_internal.refuse_stale is '40001 where the transaction keeps a snapshot in which the organization, or the place of the user there, is not what it is now.';
+
+-- As auth_internal.enter_organization(), for what takes something away: raises the revision if nobody is in the way.
+create or replace function auth_internal.enter_ending(org_id uuid, permission text) returns auth.roles
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    actor auth.roles;
+begin
+    perform auth_internal.refuse_api_key();
+    perform auth_internal.demand_own(org_id, 'organization');
+    perform auth_internal.commit_durably();
+    perform auth_internal.refuse_stale(org_id, auth_internal.acting_user());
+    actor := auth_internal.read_organization(org_id, permission);
+    update auth.organizations o set revision = o.revision + 1
+     where o.id = (select f.id from auth.organizations f where f.id = enter_ending.org_id for no key update skip locked);
+    -- Again: what that row's last holder did counts.
+    return auth_internal.read_organization(org_id, permission);
+end
+$$;
+comment on function auth_internal.enter_ending is 'As auth_internal.enter_organization(), without waiting for anybody.';
+
+-- As auth_internal.enter_ending(), for members who end something of their own: touches nothing that others need.
+create or replace function auth_internal.enter_own_ending(org_id uuid) returns auth.roles
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    perform auth_internal.refuse_api_key();
+    perform auth_internal.demand_own(org_id, 'organization');
+    perform auth_internal.commit_durably();
+    perform auth_internal.refuse_stale(org_id, auth_internal.acting_user());
+    return auth_internal.read_organization(org_id, null);
+end
+$$;
+comment on function auth_internal.enter_own_ending is 'The role of a member who ends something of their own.';
+
+-- Before what the row says is looked at. Where somebody holds it, what is seen is what was before.
+create or replace function auth_internal.try_member(org_id uuid, user_id text) returns boolean
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    perform from auth.memberships m
+      where m.org_id = try_member.org_id and m.user_id = try_member.user_id for update skip locked;
+    return found;
+end
+$$;
+comment on function auth_internal.try_member is 'Locks the row of a member; false where somebody holds it, and where there is none.';
+
+create or replace function auth_internal.wait_for_member(org_id uuid, user_id text) returns void
+    language plpgsql set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
+begin
+    perform from auth.memberships m
+      where m.org_id = wait_for_member.org_id and m.user_id = wait_for_member.user_id for update;
+end
+$$;
+comment on function auth_internal.wait_for_member is 'Locks the row of a member. 55P03 after 2 seconds.';
+
+-- Ends invitations that are open: those that the user made, and those to addresses that they accepted with.
+create or replace function auth_internal.end_invitations(org_id uuid, user_id text) returns void
+    language sql set search_path = pg_catalog, pg_temp as $$
+    select auth_internal.end_invitation(i.id, i.org_id)
+      from auth_internal.open_invitations i
+     where i.org_id = end_invitations.org_id
+       and (i.created_by = end_invitations.user_id
+            or i.email in (select lower(unnest(array[a.email, a.accepted_email]) collate "C")
+                             from auth.invitations a where a.accepted_by = end_invitations.user_id))
+$$;
+comment on function auth_internal.end_invitations is 'Ends the open invitations of an organization that this user made or could come back by.';
+
+create or replace function auth_internal.end_invitation(invitation_id uuid, org_id uuid) returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    perform from auth.invitations i where i.id = end_invitation.invitation_id for no key update skip locked;
+    if found then
+        update auth.invitations i set revoked_at = coalesce(i.revoked_at, clock_timestamp())
+         where i.id = end_invitation.invitation_id and i.accepted_at is null;
+    else
+        perform auth_internal.end_beside('invitation', invitation_id, org_id);
+    end if;
+end
+$$;
+comment on function auth_internal.end_invitation is 'Revokes an invitation without waiting: if somebody is accepting it, that ends too.';
+
+-- The caller's right to do it must be known. `rank` is that of the role in which the caller acts.
+create or replace function auth_internal.delete_member(org_id uuid, user_id text, rank integer) returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    perform auth_internal.end_invitations(org_id, user_id);
+    perform auth_internal.end_api_key(k.id, 'its user is no longer a member')
+       from auth.api_keys k
+      where k.org_id = delete_member.org_id and k.user_id = delete_member.user_id and k.revoked_at is null;
+    perform auth_internal.end_workspace_membership(w)
+       from auth.workspace_memberships w
+      where w.org_id = delete_member.org_id and w.user_id = delete_member.user_id;
+    perform from auth.memberships m
+      where m.org_id = delete_member.org_id and m.user_id = delete_member.user_id for update skip locked;
+    if found then
+        delete from auth.memberships m where m.org_id = delete_member.org_id and m.user_id = delete_member.user_id;
+    else
+        perform auth_internal.end_beside('membership', m.id, m.org_id, m.user_id, null, delete_member.rank)
+           from auth.memberships m where m.org_id = delete_member.org_id and m.user_id = delete_member.user_id;
+    end if;
+end
+$$;
+comment on function auth_internal.delete_member is 'Removes a member, from the workspaces too, without waiting, and ends their keys, the invitations that they made and those that they could come back by.';
+
+create or replace function auth_internal.end_workspace_membership(ended auth.workspace_memberships) returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    perform auth_internal.end_api_key(k.id, 'its user is no longer a member')
+       from auth.api_keys k
+      where k.org_id = (end_workspace_membership.ended).org_id and k.workspace_id = (end_workspace_membership.ended).workspace_id
+        and k.user_id = (end_workspace_membership.ended).user_id and k.revoked_at is null;
+    perform from auth.workspace_memberships m
+      where m.workspace_id = (end_workspace_membership.ended).workspace_id
+        and m.user_id = (end_workspace_membership.ended).user_id for update skip locked;
+    if found then
+        delete from auth.workspace_memberships m
+         where m.workspace_id = (end_workspace_membership.ended).workspace_id
+           and m.user_id = (end_workspace_membership.ended).user_id;
+    else
+        perform auth_internal.end_beside('workspace_membership', ended.id, ended.org_id, ended.user_id);
+    end if;
+end
+$$;
+comment on function auth_internal.end_workspace_membership is 'Removes a member of a workspace, and their keys for it, without waiting.';
+
+-- Where they belong to workspaces, members have no higher role there than in their organization.
+create or replace function auth_internal.lower_workspace_roles(org_id uuid, user_id text, role auth.roles) returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    too_high auth.workspace_memberships;
+begin
+    for too_high in
+        select w.* from auth.workspace_memberships w
+          join auth_internal.live_workspace_memberships l on l.id = w.id
+         where w.org_id = lower_workspace_roles.org_id and w.user_id = lower_workspace_roles.user_id
+           and (auth_internal.live_role(l.role_id)).rank > (lower_workspace_roles.role).rank
+    loop
+        perform auth_internal.change_workspace_role(too_high, role.id);
+    end loop;
+end
+$$;
+comment on function auth_internal.lower_workspace_roles is 'Gives a member this role in those workspaces of an organization where theirs is higher, without waiting.';
+
+create or replace function auth_internal.change_workspace_role(changed auth.workspace_memberships, role_id uuid) returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    perform from auth.workspace_memberships m
+      where m.workspace_id = (change_workspace_role.changed).workspace_id
+        and m.user_id = (change_workspace_role.changed).user_id for update skip locked;
+    if not found then
+        perform auth_internal.end_beside('workspace_membership_role', changed.id, changed.org_id, changed.user_id, role_id);
+        return;
+    end if;
+    update auth.workspace_memberships m set role_id = change_workspace_role.role_id
+     where m.workspace_id = (change_workspace_role.changed).workspace_id
+       and m.user_id = (change_workspace_role.changed).user_id;
+    delete from auth.endings e
+     where e.target_id = (change_workspace_role.changed).id and e.kind = 'workspace_membership_role';
+end
+$$;
+comment on function auth_internal.change_workspace_role is 'Gives a member of a workspace another role, without waiting.';
+
+-- Users who end an owner wait for one another, at most 2 seconds; an administrator never does.
+create or replace function auth_internal.lock_owners(org_id uuid) returns boolean
+    language plpgsql set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
+begin
+    return auth_internal.take_lock('owners', org_id, true, auth_internal.acting_user() is not null);
+end
+$$;
+comment on function auth_internal.lock_owners is 'Keeps others from ending owners of an organization. 55P03 after 2 seconds. False for an administrator or a service that would have to wait.';
+
+create or replace function auth_internal.demand_other_owner(org_id uuid, user_id text) returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    if auth_internal.lock_owners(org_id) then
+        if auth_internal.has_other_owner(org_id, user_id, auth_internal.owner_role()) then
+            return;
+        end if;
+    else
+        -- Somebody is ending an owner: whoever's row is free is not the one.
+        perform from auth.memberships m
+          where m.org_id = demand_other_owner.org_id and m.role_id = auth_internal.owner_role()
+            and m.user_id <> demand_other_owner.user_id
+            and exists (select from auth_internal.live_memberships l where l.id = m.id and l.role_id = m.role_id)
+          limit 1 for update skip locked;
+        if found then
+            return;
+        end if;
+    end if;
+    raise insufficient_privilege using
+        message = 'the last owner must stay',
+        hint = 'Make somebody else an owner first (auth.transfer_ownership).';
+end
+$$;
+comment on function auth_internal.demand_other_owner is '42501 unless somebody else is an owner and stays one.';
+
+-- What is made in an organization, or given to somebody, shares this lock with everything else that is; what disables or deletes
+-- the organization tries to have it alone, to know whether it sees everything that there is.
+create or replace function auth_internal.share(what text, id uuid) returns void
+    language plpgsql set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
+begin
+    perform auth_internal.take_lock(what, id, false, true);
+end
+$$;
+comment on function auth_internal.share is 'Shares the lock of an organization or a workspace; nothing for NULL. 55P03 when somebody is disabling or deleting it for 2 seconds.';
+
+-- A snapshot that is kept is older than the lock.
+create or replace function auth_internal.sees_all(what text, id uuid) returns boolean
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    return auth_internal.take_lock(what, id, true, false)
+       and current_setting('transaction_isolation') in ('read committed', 'read uncommitted');
+end
+$$;
+comment on function auth_internal.sees_all is 'Is nobody making anything in this organization or workspace, so that the next statement sees everything that is in it? Then nobody does until the transaction ends.';

@@ -1,0 +1,127 @@
+//! What has ended although its row does not say so, because somebody held the row: `auth.endings`, numbered as
+//! `sql/tables/tenancy.sql` declares it. It counts against whatever the holder makes of the row afterwards.
+
+use crate::pg::ffi::scan::{Latest, Row, Wanted};
+use crate::verify::identity::Uuid;
+use std::ffi::CStr;
+
+/// The table.
+pub(super) const ENDINGS: &CStr = c"endings";
+const ENDINGS_BY_TARGET: &CStr = c"endings_target";
+const ENDINGS_BY_USER: &CStr = c"endings_user";
+const ENDINGS_BY_ORG: &CStr = c"endings_org";
+
+/// The rank of an owner, whom everybody's ending yields to but another owner's.
+const HIGHEST_RANK: i32 = 1000;
+
+/// One row.
+pub(super) struct Ending {
+    pub(super) kind: String,
+    pub(super) target: Uuid,
+    /// For a changed role of a member: the new one.
+    pub(super) role: Option<Uuid>,
+    /// For a member: the rank of whoever ended or changed it. For a role: its new one.
+    pub(super) rank: Option<i32>,
+    /// For a role.
+    pub(super) permissions: Vec<String>,
+    pub(super) id: Uuid,
+    at: i64,
+}
+
+impl Ending {
+    fn of(row: &Row) -> Option<Ending> {
+        Some(Ending {
+            id: row.uuid(1)?,
+            kind: row.text(2)?,
+            target: row.uuid(3)?,
+            role: row.uuid(6),
+            rank: row.integer(8),
+            permissions: row.texts(9),
+            at: row.timestamp(11)?,
+        })
+    }
+
+    /// Does it count against a member whose row names a role of this rank? Somebody of a lower rank ended it while the
+    /// promotion was under way: then the promotion counts.
+    pub(super) fn outranks(&self, rank: i32) -> bool {
+        self.rank.is_none_or(|own| own >= HIGHEST_RANK || own > rank)
+    }
+}
+
+/// Applies the changes of one membership to its role. Is it still one afterwards?
+pub(super) fn apply<'a>(role: &mut Option<Uuid>, changes: impl Iterator<Item = &'a Ending>) -> bool {
+    for change in changes {
+        match change.kind.as_str() {
+            "membership_role" | "workspace_membership_role" => *role = change.role,
+            _ => return false,
+        }
+    }
+    true
+}
+
+fn read(latest: &Latest, index: &CStr, wanted: &[Wanted<'_>]) -> Vec<Ending> {
+    let mut found = Vec::new();
+    // A database that was not updated yet has no such table, and nothing ends beside its row.
+    if latest.has_rows(ENDINGS) {
+        let _ = latest.rows(ENDINGS, index, wanted, |row| {
+            found.extend(Ending::of(row));
+            true
+        });
+    }
+    found.sort_by_key(|ending| ending.at);
+    found
+}
+
+/// Those of a user's memberships, the latest last.
+pub(super) fn of_user(latest: &Latest, user: &str) -> Vec<Ending> {
+    read(latest, ENDINGS_BY_USER, &[Wanted::Text(5, user)])
+}
+
+/// Those of one thing, the latest last.
+pub(super) fn of(latest: &Latest, target: Uuid) -> Vec<Ending> {
+    read(latest, ENDINGS_BY_TARGET, &[Wanted::Uuid(3, target)])
+}
+
+/// Those of an organization and whatever is in it.
+pub(super) fn in_org(latest: &Latest, org: Uuid) -> Vec<Ending> {
+    read(latest, ENDINGS_BY_ORG, &[Wanted::Uuid(4, org)])
+}
+
+/// Has this ended, be it an organization, a workspace or an invitation?
+pub(super) fn has_ended(latest: &Latest, target: Uuid) -> bool {
+    !of(latest, target).is_empty()
+}
+
+/// Is the membership of an owner, whose row says that they are one, over or another role's?
+pub(super) fn ends_owner(latest: &Latest, membership: Uuid) -> bool {
+    of(latest, membership).iter().any(|ending| ending.outranks(HIGHEST_RANK))
+}
+
+/// How many endings of what is no user's are read at once, before each thing is asked about.
+const FEW: usize = 32;
+
+/// What of organizations, workspaces and invitations has ended: all that has, while that is little.
+pub(super) enum Ended {
+    Few(Vec<Uuid>),
+    Many,
+}
+
+impl Ended {
+    pub(super) fn read(latest: &Latest) -> Ended {
+        let mut found = Vec::new();
+        if latest.has_rows(ENDINGS) {
+            let _ = latest.rows(ENDINGS, ENDINGS_BY_USER, &[Wanted::Null(5)], |row| {
+                found.extend(row.uuid(3));
+                found.len() <= FEW
+            });
+        }
+        if found.len() <= FEW { Ended::Few(found) } else { Ended::Many }
+    }
+
+    pub(super) fn has(&self, latest: &Latest, target: Uuid) -> bool {
+        match self {
+            Ended::Few(targets) => targets.contains(&target),
+            Ended::Many => has_ended(latest, target),
+        }
+    }
+}
