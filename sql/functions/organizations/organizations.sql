@@ -198,7 +198,7 @@ begin
     end if;
     delete from auth.organizations o where o.id =
         (select f.id from auth.organizations f where f.id = delete_organization_rows.org_id for update skip locked);
-    if not found then
+    if not found and exists (select from auth.organizations o where o.id = delete_organization_rows.org_id) then
         return false;
     end if;
     delete from auth.endings e where e.org_id = delete_organization_rows.org_id;

@@ -58,12 +58,12 @@ begin
     elsif ending.kind = 'workspace' then
         update auth.workspaces w set disabled_at = coalesce(w.disabled_at, ending.ended_at)
          where w.id = (select f.id from auth.workspaces f where f.id = ending.target_id for no key update skip locked);
-        is_done := found;
+        is_done := found or not exists (select from auth.workspaces w where w.id = ending.target_id);
         return auth_internal.suspend_members(ending.org_id, ending.target_id) and is_done;
     end if;
     update auth.organizations o set disabled_at = coalesce(o.disabled_at, ending.ended_at)
      where o.id = (select f.id from auth.organizations f where f.id = ending.target_id for no key update skip locked);
-    is_done := found;
+    is_done := found or not exists (select from auth.organizations o where o.id = ending.target_id);
     return auth_internal.suspend_members(ending.org_id, null) and is_done;
 end
 $$;
@@ -116,8 +116,9 @@ declare
     is_settled boolean;
     settled bigint := 0;
 begin
-    perform from auth.endings e where e.target_id = settle_organization.org_id and e.deleted;
-    if found then
+    -- Or somebody deleted it who did not see them.
+    if exists (select from auth.endings e where e.target_id = settle_organization.org_id and e.deleted)
+       or not exists (select from auth.organizations o where o.id = settle_organization.org_id) then
         select count(*) into settled from auth.endings e where e.org_id = settle_organization.org_id;
         return case when auth_internal.delete_organization_rows(org_id) then settled else 0 end;
     end if;

@@ -132,7 +132,7 @@ begin
     end if;
     delete from auth.workspaces w where w.id =
         (select f.id from auth.workspaces f where f.id = delete_workspace_rows.workspace_id for update skip locked);
-    if not found then
+    if not found and exists (select from auth.workspaces w where w.id = delete_workspace_rows.workspace_id) then
         return false;
     end if;
     delete from auth.endings e where e.target_id = delete_workspace_rows.workspace_id;

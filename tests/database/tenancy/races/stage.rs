@@ -155,7 +155,7 @@ pub(crate) fn scene(observer: &mut Client) -> [(&'static str, String); 3] {
 }
 
 /// What must never be, whatever happened.
-const OFFENCES: &str = "
+pub(crate) const OFFENCES: &str = "
 select string_agg(distinct offence, '; ') from (
   select 'a row without its organization' from (
          select org_id from auth.memberships union all select org_id from auth.workspaces

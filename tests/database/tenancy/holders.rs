@@ -1,0 +1,202 @@
+//! t230, t231: whoever is removed, demoted or shut out holds every lock that their own calls can take, in an open or a
+//! prepared transaction. What ends them returns at once, counts from its commit on, and goes on counting whatever
+//! becomes of that transaction.
+
+use super::races::stage::{LEVELS, OFFENCES, attempt, credential, enter};
+use pg_bearer_tests::Database;
+use pg_bearer_tests::database::{Session, rounds};
+use pg_bearer_tests::token::*;
+use postgres::Client;
+use std::collections::BTreeMap;
+
+/// What somebody does and then waits: who, and the call.
+const HOLDS: &[&str] = &[
+    "dave update_organization({org}, 'x', 'a-slug')",
+    "dave create_workspace({org}, 'x')",
+    "dave update_workspace({desk}, 'x', 'a-slug')",
+    "dave disable_workspace({desk})",
+    "dave delete_workspace({desk})",
+    "dave add_member({org}, 'new')",
+    "dave set_member_role({org}, 'bob', 'viewer')",
+    "dave set_member_role({org}, 'bob', 'lead')",
+    "dave remove_member({org}, 'bob')",
+    "dave leave_organization({org})",
+    "dave add_workspace_member({desk}, 'carl')",
+    "dave set_workspace_member_role({desk}, 'bob', 'viewer')",
+    "dave remove_workspace_member({desk}, 'bob')",
+    "dave create_invitation({org}, workspace_id => {desk})",
+    "dave revoke_invitation({invitation})",
+    "dave define_role('lead', '{a,b}', {org}, 500)",
+    "dave define_role('fresh', '{}', {org})",
+    "dave drop_role('spare', {org})",
+    "dave create_api_key('another', {org})",
+    "dave create_api_key('another', {org}, role => 'lead')",
+    "dave update_api_key({key}, 'x')",
+    "dave rotate_api_key({key})",
+    "dave revoke_api_key({key})",
+    "bob leave_organization({org})",
+    "bob leave_workspace({desk})",
+    "guest accept_invitation({token})",
+    "erin leave_organization({org})",
+    "erin delete_organization({org})",
+    "erin transfer_ownership({org}, 'dave')",
+    "erin set_member_role({org}, 'dave', 'owner')",
+    "erin set_member_role({org}, 'bob', 'admin')",
+    "erin remove_member({org}, 'dave')",
+];
+
+/// What takes something away meanwhile: who, the call, whom it concerns, and what is true for them afterwards.
+const ENDINGS: &[(&str, &str, &str)] = &[
+    ("alice remove_member({org}, 'dave')", "dave", "not auth.is_member({org})"),
+    ("alice set_member_role({org}, 'dave', 'viewer')", "dave", "not coalesce(auth.has_permission_in('members.write', {org}), false)"),
+    ("alice remove_member({org}, 'bob')", "bob", "not auth.is_member({org})"),
+    ("alice set_member_role({org}, 'bob', 'viewer')", "bob", "auth.org_role() is distinct from 'member'"),
+    ("alice remove_workspace_member({desk}, 'bob')", "bob", "not auth.is_workspace_member({desk})"),
+    ("alice set_workspace_member_role({desk}, 'bob', 'viewer')", "bob", "auth.workspace_role() is distinct from 'member'"),
+    ("alice disable_workspace({desk})", "bob", "not auth.is_workspace_member({desk})"),
+    ("alice delete_workspace({desk})", "bob", "not auth.is_workspace_member({desk})"),
+    ("alice delete_organization({org})", "dave", "not auth.is_member({org})"),
+    ("service disable_organization({org})", "dave", "not auth.is_member({org})"),
+    ("service remove_member({org}, 'dave')", "dave", "not auth.is_member({org})"),
+    ("service delete_organization({org})", "bob", "not auth.is_member({org})"),
+    ("alice revoke_invitation({invitation})", "guest", "not auth.is_member({org})"),
+    ("alice revoke_api_key({key})", "dave", "not (select valid from auth.check_api_key({secret}))"),
+    ("alice leave_organization({org})", "alice", "not auth.is_member({org})"),
+];
+
+struct Place {
+    db: Database,
+    admin: Client,
+    ids: BTreeMap<&'static str, String>,
+}
+
+impl Place {
+    fn new() -> Place {
+        let db = Database::new();
+        let mut admin = db.superuser();
+        admin.run(&format!("select auth.update_issuer('{ISSUER}', allow_service_role => true)"));
+        Place { db, admin, ids: BTreeMap::new() }
+    }
+
+    /// An organization of alice and erin, with a workspace, roles, an invitation and a key of dave's.
+    fn build(&mut self) {
+        let admin = &mut self.admin;
+        let mut id = |sql: &str| format!("'{}'", admin.value(sql).unwrap());
+        let org = id("select auth.create_organization('held', owner_id => 'alice')");
+        let desk = id(&format!("select auth.create_workspace({org}, 'Desk')"));
+        admin.run(&format!(
+            "select auth.add_member({org}, 'erin', 'owner'); select auth.add_member({org}, 'dave', 'admin');
+             select auth.define_role('lead', '{{a,b,c}}', {org}, 500); select auth.define_role('spare', '{{}}', {org});
+             select auth.add_member({org}, 'bob'); select auth.add_member({org}, 'carl');
+             select auth.add_workspace_member({desk}, 'bob')"
+        ));
+        let invited = admin.value(&format!(
+            "select invitation_id || ' ' || token from auth.create_invitation({org}, workspace_id => {desk})"
+        ));
+        let made = admin
+            .value(&format!("select id || ' ' || key from auth.create_api_key('k', {org}, user_id => 'dave')"));
+        let pair = |both: Option<String>| {
+            let both = both.unwrap();
+            let (one, two) = both.split_once(' ').unwrap();
+            (format!("'{one}'"), format!("'{two}'"))
+        };
+        let ((invitation, token), (key, secret)) = (pair(invited), pair(made));
+        self.ids = BTreeMap::from([
+            ("{org}", org),
+            ("{desk}", desk),
+            ("{invitation}", invitation),
+            ("{token}", token),
+            ("{key}", key),
+            ("{secret}", secret),
+        ]);
+    }
+
+    fn fill(&self, sql: &str) -> String {
+        self.ids.iter().fold(sql.to_owned(), |sql, (name, id)| sql.replace(name, id))
+    }
+
+    /// Begins a transaction in which somebody makes a call.
+    fn call(&self, session: &mut Client, level: &str, call: &str) -> String {
+        let (user, call) = call.split_once(' ').unwrap();
+        enter(session, level, user);
+        attempt(session, &format!("select auth.{}", self.fill(call)))
+    }
+
+    fn clear(&mut self) {
+        self.admin.run("select auth.purge_endings()");
+        self.admin.run("select auth.delete_organization(id) from auth.organizations");
+    }
+
+    /// Asserts what is true for a user who authenticates now.
+    fn assert_for(&self, session: &mut Client, user: &str, truth: &str, context: &str) {
+        session.run("begin");
+        session.authenticate(&credential(user)).unwrap();
+        let found = session.value(&format!("select {}", self.fill(truth)));
+        assert_eq!(found.as_deref(), Some("t"), "{context}: {truth}");
+        session.run("rollback");
+    }
+}
+
+/// An owner who ends an owner waits for another one who does so.
+fn are_owners(hold: &str, ending: &str) -> bool {
+    let ends_owner = |call: &str| call.contains("leave_organization") || call.contains("transfer_ownership");
+    hold.starts_with("erin") && ends_owner(hold) && ending.starts_with("alice leave")
+}
+
+#[test]
+fn t230_no_ending_waits_for_what_a_user_holds() {
+    let mut place = Place::new();
+    place.build();
+    let (mut holder, mut other) = (place.db.tenant(), place.db.tenant());
+    other.run("set statement_timeout = '1500ms'");
+    for hold in HOLDS {
+        for is_prepared in [false, true] {
+            assert_eq!(place.call(&mut holder, LEVELS[0], hold), "ok", "{hold}");
+            if is_prepared {
+                holder.run("prepare transaction 't230'");
+            }
+            for (ending, ..) in ENDINGS.iter().filter(|(ending, ..)| !are_owners(hold, ending)) {
+                for level in &LEVELS[..2] {
+                    let told = place.call(&mut other, level, ending);
+                    assert_eq!(told, "ok", "{hold}, prepared: {is_prepared}; {level}, {ending}");
+                    other.run("rollback");
+                }
+            }
+            holder.run(if is_prepared { "rollback prepared 't230'" } else { "rollback" });
+        }
+    }
+    place.clear();
+}
+
+#[test]
+fn t231_an_ending_counts_whatever_the_holder_does_then() {
+    let mut place = Place::new();
+    let (mut holder, mut other, mut victim) = (place.db.tenant(), place.db.tenant(), place.db.tenant());
+    other.run("set statement_timeout = '5 s'");
+    let pairs = HOLDS.iter().flat_map(|hold| ENDINGS.iter().map(move |ending| (hold, ending)));
+    let pairs: Vec<_> = pairs.filter(|(hold, ending)| !are_owners(hold, ending.0)).collect();
+    let step = pairs.len() / rounds(10 * pairs.len()).min(pairs.len()).max(1);
+    for (number, (hold, (ending, user, truth))) in pairs.into_iter().enumerate().step_by(step.max(1)) {
+        place.build();
+        let context = format!("{hold}; {ending}");
+        assert_eq!(place.call(&mut holder, LEVELS[number % 3], hold), "ok", "{context}");
+        assert_eq!(place.call(&mut other, LEVELS[number / 3 % 2], ending), "ok", "{context}");
+        other.run("commit");
+        place.assert_for(&mut victim, user, truth, &context);
+        // What the holder's transaction does next is refused, or concerns something else.
+        let commits = attempt(&mut holder, "commit");
+        assert_eq!(commits, "ok", "{context}");
+        let promotes = hold.contains("'owner'") || hold.contains("transfer_ownership");
+        // A promotion by an owner that was under way comes after the demotion by another.
+        if !promotes {
+            place.assert_for(&mut victim, user, truth, &format!("{context}, committed"));
+        }
+        place.admin.run("select auth.purge_endings()");
+        assert_eq!(place.admin.value(OFFENCES), None, "{context}");
+        assert_eq!(place.admin.value("select count(*) from auth.endings").as_deref(), Some("0"), "{context}");
+        if !promotes {
+            place.assert_for(&mut victim, user, truth, &format!("{context}, purged"));
+        }
+        place.clear();
+    }
+}
