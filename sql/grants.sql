@@ -106,7 +106,7 @@ grant execute on function
     auth.list_roles, auth.create_invitation, auth.list_invitations, auth.revoke_invitation, auth.accept_invitation,
     auth.environment_column, auth.purge_sandbox, auth.check_api_key, auth.api_key_id, auth.allows_table,
     auth.create_api_key, auth.import_api_key, auth.rotate_api_key, auth.revoke_api_key, auth.update_api_key,
-    auth.touch_api_key, auth.list_api_keys, auth.list_api_key_usage, auth.purge_api_keys, auth.set_api_key_settings,
+    auth.touch_api_key, auth.list_api_keys, auth.list_api_key_usage, auth.purge_api_keys, auth.purge_endings, auth.set_api_key_settings,
     auth.list_api_key_settings, auth.external_org_id, auth.external_org_number, auth.service_floor,
     auth.service_floor_text, auth.service_floor_number, auth.protect, auth.unprotect, auth.protected_tables,
     auth.lint, auth.organization_columns, auth.help

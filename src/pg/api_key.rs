@@ -111,7 +111,8 @@ fn place(key: &KeyRow) -> Result<Result<Settled, Refusal>, ErrorReport> {
         (KeyKind::Publishable, ..) => return Ok(Ok(Settled { org: Some(org), ..Settled::default() })),
         (KeyKind::Service, ..) => held.orgs.push(OrgGrant { id: org, role: None }),
         (KeyKind::Secret, Some(user), None) => {
-            held = directory::memberships_in(user, org)?;
+            // Whoever was removed and came back has the keys that were made since.
+            held = directory::memberships_in(user, org, key.created_at)?;
             if !held.has_org(org) {
                 return Ok(Err(Refusal::KeyUser));
             }

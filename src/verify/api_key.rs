@@ -235,6 +235,8 @@ pub(crate) struct KeyRow {
     pub(crate) revoked_at: Option<i64>,
     pub(crate) restrictions: Restrictions,
     pub(crate) tables: Option<Vec<String>>,
+    /// In microseconds since 2000.
+    pub(crate) created_at: Option<i64>,
 }
 
 /// Whether the presented text is the key of this row, and the key may be used now and here.

@@ -13,4 +13,6 @@ comment on function auth_internal.common_permissions is
     'The permissions that both lists cover. NULL for NULL.';
 comment on function auth_internal.random_token is '256 random bits as 43 characters of base64url.';
 comment on function auth_internal.has_rights_of is 'Is the outer user an administrator, or does he have the rights of this role? NULL for NULL.';
+comment on function auth_internal.is_as_seen is 'Does the statement see an organization, what has ended in it and the place of a user there as they are now?';
+comment on function auth_internal.has_other_owner is 'Has the organization an owner besides this user now, whatever the snapshot? NULL for NULL.';
 comment on function auth_internal.take_lock is 'Locks something of ours until the transaction ends. False where somebody is in the way and nobody is to wait. NULL for NULL.';

@@ -158,6 +158,7 @@ fn parse(row: &Row) -> Option<KeyRow> {
         revoked_at,
         restrictions: Restrictions { networks: list(12), origins: list(13), endpoints: list(14) },
         tables: list(15),
+        created_at: row.timestamp(23),
     })
 }
 

@@ -86,9 +86,14 @@ pub(in crate::pg) fn memberships(user: Option<&str>) -> Result<Memberships, Erro
     user.map_or_else(|| Ok(Memberships::default()), |user| read(user, None))
 }
 
-/// What of that is in one organization, which must have a row and not be disabled.
-pub(in crate::pg) fn memberships_in(user: &str, org: Uuid) -> Result<Memberships, ErrorReport> {
-    let mut held = read(user, Some(org))?;
+/// What of that is in one organization, which must have a row and not be disabled. With a time, in microseconds since
+/// 2000, a membership of ours counts only if it was there by then.
+pub(in crate::pg) fn memberships_in(
+    user: &str,
+    org: Uuid,
+    by: Option<i64>,
+) -> Result<Memberships, ErrorReport> {
+    let mut held = read(user, Some(Narrowed { org, by }))?;
     held.keep_only(Some(org).filter(|_| held.has_org(org)), None);
     Ok(held)
 }
@@ -116,7 +121,7 @@ pub(in crate::pg) fn is_as_seen(org: Uuid, user: Option<&str>) -> Result<bool, E
         let ended: Vec<Uuid> = endings::in_org(&latest, org).into_iter().map(|ending| ending.id).collect();
         let mut reading = Reading { latest, held: Memberships::default(), known: HashMap::new() };
         if let Some(user) = user {
-            reading.own(user, Some(org))?;
+            reading.own(user, Some(Narrowed { org, by: None }))?;
             reading.held.sort();
             reading.held.keep_only(Some(org), None);
         }
@@ -135,14 +140,12 @@ pub(in crate::pg) fn has_other_owner(org: Uuid, user: &str, owner_role: Uuid) ->
         }
         true
     };
-    latest
-        .rows(MEMBERSHIPS, MEMBERSHIPS_BY_ORG, &[Wanted::Uuid(2, org)], take)
-        .ok_or_else(not_installed)?;
+    latest.rows(MEMBERSHIPS, MEMBERSHIPS_BY_ORG, &[Wanted::Uuid(2, org)], take).ok_or_else(not_installed)?;
     Ok(others.into_iter().any(|id| id.is_none_or(|id| !endings::ends_owner(&latest, id))))
 }
 
 /// Of our own tables what is in `only`, if that is given; of others everything.
-fn read(user: &str, only: Option<Uuid>) -> Result<Memberships, ErrorReport> {
+fn read(user: &str, only: Option<Narrowed>) -> Result<Memberships, ErrorReport> {
     let (latest, sources) = open_sources()?;
     let mut reading = Reading { latest, held: Memberships::default(), known: HashMap::new() };
     reading.own(user, only)?;
@@ -185,6 +188,13 @@ fn sources(latest: &Latest) -> Result<Vec<Source>, ErrorReport> {
     Ok(sources)
 }
 
+/// What of our own memberships is read: those in one organization that were there by this time.
+#[derive(Clone, Copy)]
+struct Narrowed {
+    org: Uuid,
+    by: Option<i64>,
+}
+
 /// A row of `auth.memberships` that is not suspended.
 struct OrgRow {
     org: Uuid,
@@ -221,12 +231,14 @@ enum RoleName {
 }
 
 impl Reading {
-    fn own(&mut self, user: &str, only: Option<Uuid>) -> Result<(), ErrorReport> {
+    fn own(&mut self, user: &str, only: Option<Narrowed>) -> Result<(), ErrorReport> {
         let mut wanted = vec![Wanted::Text(1, user)];
-        wanted.extend(only.map(|org| Wanted::Uuid(2, org)));
+        wanted.extend(only.map(|only| Wanted::Uuid(2, only.org)));
+        let too_late =
+            |row: &Row| only.and_then(|only| only.by).is_some_and(|by| row.timestamp(5) > Some(by));
         let mut orgs: Vec<OrgRow> = Vec::new();
         let org = |row: &Row| {
-            if let (Some(org), false) = (row.uuid(2), row.flag(4)) {
+            if let (Some(org), false) = (row.uuid(2), row.flag(4) || too_late(row)) {
                 orgs.push(OrgRow { org, role: row.uuid(3), id: row.uuid(7), invitation: row.uuid(9) });
             }
             true

@@ -241,6 +241,7 @@ fn row(hash: [u8; 32]) -> KeyRow {
         revoked_at: None,
         restrictions: Restrictions::default(),
         tables: None,
+        created_at: Some(0),
     }
 }
 

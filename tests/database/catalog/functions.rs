@@ -160,6 +160,7 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = &[
         "auth.protected_tables() TABLE(source regclass, org_column name, workspace_column name, owner_column name, environment_column name, resource text, roles name[], all_orgs boolean, single_login boolean, intact boolean): stable unsafe definer plpgsql",
     ),
     ("public", "auth.purge_api_keys(interval) bigint: volatile unsafe definer plpgsql"),
+    ("public", "auth.purge_endings() bigint: volatile unsafe definer plpgsql"),
     (
         "public",
         "auth.purge_sandbox(regclass[], text) TABLE(source regclass, deleted bigint): volatile unsafe plpgsql",

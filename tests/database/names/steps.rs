@@ -98,6 +98,7 @@ pub(super) const STEPS: &[&str] = &[
     "root: select to_jsonb(l) from auth.list_api_key_settings() l",
     "cara: select to_jsonb(l) - '{public_id,last4}'::text[] from auth.list_api_keys(:north, true) l",
     "root: select auth.purge_api_keys('0')",
+    "root: select auth.purge_endings()",
     "root: select name from auth.list_api_keys() l",
     // Tables of the application.
     "root: select auth.register_membership_source('belongs', 'who', 'org', 'role')",

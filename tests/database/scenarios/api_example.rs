@@ -94,9 +94,10 @@ fn keys_of_90_days_are_due_and_overlap_when_they_are_rotated() {
     create(&mut service, "'Warehouse'");
     let due = "select string_agg(name, ' ') from auth.api_keys_due";
     assert_eq!(service.admin.value(due), None);
-    service
-        .admin
-        .run(&format!("update auth.api_keys set created_at = now() - interval '91 days' where id = '{id}'"));
+    service.admin.run(&format!(
+        "update auth.api_keys set created_at = now() - interval '91 days' where id = '{id}';
+                       update auth.memberships set created_at = now() - interval '1 year'"
+    ));
     assert_eq!(service.admin.value(due).as_deref(), Some("Production Key"));
     let since = "select (rotation_due_at < now())::text as due from auth.list_api_keys() where name = 'Production Key'";
     assert_eq!(service.request(&session_of("amy"), since).row(), json!({"due": "true"}));

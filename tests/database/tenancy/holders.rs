@@ -48,11 +48,19 @@ const HOLDS: &[&str] = &[
 /// What takes something away meanwhile: who, the call, whom it concerns, and what is true for them afterwards.
 const ENDINGS: &[(&str, &str, &str)] = &[
     ("alice remove_member({org}, 'dave')", "dave", "not auth.is_member({org})"),
-    ("alice set_member_role({org}, 'dave', 'viewer')", "dave", "not coalesce(auth.has_permission_in('members.write', {org}), false)"),
+    (
+        "alice set_member_role({org}, 'dave', 'viewer')",
+        "dave",
+        "not coalesce(auth.has_permission_in('members.write', {org}), false)",
+    ),
     ("alice remove_member({org}, 'bob')", "bob", "not auth.is_member({org})"),
     ("alice set_member_role({org}, 'bob', 'viewer')", "bob", "auth.org_role() is distinct from 'member'"),
     ("alice remove_workspace_member({desk}, 'bob')", "bob", "not auth.is_workspace_member({desk})"),
-    ("alice set_workspace_member_role({desk}, 'bob', 'viewer')", "bob", "auth.workspace_role() is distinct from 'member'"),
+    (
+        "alice set_workspace_member_role({desk}, 'bob', 'viewer')",
+        "bob",
+        "auth.workspace_role() is distinct from 'member'",
+    ),
     ("alice disable_workspace({desk})", "bob", "not auth.is_workspace_member({desk})"),
     ("alice delete_workspace({desk})", "bob", "not auth.is_workspace_member({desk})"),
     ("alice delete_organization({org})", "dave", "not auth.is_member({org})"),
@@ -93,8 +101,9 @@ impl Place {
         let invited = admin.value(&format!(
             "select invitation_id || ' ' || token from auth.create_invitation({org}, workspace_id => {desk})"
         ));
-        let made = admin
-            .value(&format!("select id || ' ' || key from auth.create_api_key('k', {org}, user_id => 'dave')"));
+        let made = admin.value(&format!(
+            "select id || ' ' || key from auth.create_api_key('k', {org}, user_id => 'dave')"
+        ));
         let pair = |both: Option<String>| {
             let both = both.unwrap();
             let (one, two) = both.split_once(' ').unwrap();
@@ -199,4 +208,137 @@ fn t231_an_ending_counts_whatever_the_holder_does_then() {
         }
         place.clear();
     }
+}
+
+#[test]
+fn t232_what_was_made_while_its_maker_was_removed_is_worth_nothing_when_they_come_back() {
+    let mut place = Place::new();
+    let (mut holder, mut other, mut session) = (place.db.tenant(), place.db.tenant(), place.db.tenant());
+    for level in &LEVELS[..2] {
+        place.build();
+        enter(&mut holder, level, "dave");
+        let key = place.fill("select key from auth.create_api_key('late', {org})");
+        let token = place.fill("select token from auth.create_invitation({org})");
+        let add = place.fill("select auth.add_workspace_member({desk}, 'carl')");
+        let (key, token) = (holder.value(&key).unwrap(), holder.value(&token).unwrap());
+        holder.run(&add);
+        for removed in ["dave", "carl"] {
+            assert_eq!(
+                place.call(&mut other, LEVELS[0], &format!("alice remove_member({{org}}, '{removed}')")),
+                "ok"
+            );
+            other.run("commit");
+        }
+        // Nor does more come of an open transaction.
+        holder.run("savepoint s");
+        for call in [
+            "add_member({org}, 'late')",
+            "set_member_role({org}, 'bob', 'lead')",
+            "create_invitation({org})",
+            "create_api_key('later', {org})",
+            "define_role('later', '{}', {org})",
+            "create_workspace({org}, 'later')",
+        ] {
+            let told = holder.refused(&format!("select auth.{}", place.fill(call)));
+            assert!(
+                told.starts_with(if *level == LEVELS[0] { "42501" } else { "40001" }),
+                "{level}, {call}: {told}"
+            );
+            holder.run("rollback to s");
+        }
+        holder.run("commit");
+        let back = place
+            .fill("select auth.add_member({org}, 'dave', 'admin'); select auth.add_member({org}, 'carl')");
+        place.admin.run(&back);
+        assert!(session.authenticate(&key).is_err(), "{level}");
+        place.assert_for(
+            &mut session,
+            "carl",
+            "auth.is_member({org}) and not auth.is_workspace_member({desk})",
+            level,
+        );
+        enter(&mut session, LEVELS[0], "guest");
+        let told = session.refused(&format!("select auth.accept_invitation('{token}')"));
+        assert_eq!(told, "42501 the invitation is not valid", "{level}");
+        session.run("rollback");
+        place.clear();
+    }
+}
+
+#[test]
+fn t233_a_removed_member_does_not_come_back_by_another_invitation() {
+    let mut place = Place::new();
+    let mut session = place.db.tenant();
+    place.build();
+    let address = "guest@users.example";
+    let claims = with(
+        claims_a(),
+        serde_json::json!({"sub": "guest", "org_id": null, "email": address, "email_verified": true}),
+    );
+    let guest = hs256(&claims);
+    let invite = place.fill("select token from auth.create_invitation({org}");
+    let mut tokens: Vec<String> = Vec::new();
+    // By address, by no address, in another spelling; and one by somebody else's.
+    for email in [
+        ", email => 'guest@users.example')",
+        ")",
+        ", email => 'GUEST@users.example')",
+        ", email => 'other@users.example')",
+    ] {
+        tokens.push(place.admin.value(&format!("{invite}{email}")).unwrap());
+    }
+    for accepted in [0, 1] {
+        session.run("begin");
+        session.authenticate(&guest).unwrap();
+        session.run(&format!("select auth.accept_invitation('{}'); commit", tokens[accepted]));
+        let remove = place.fill("select auth.remove_member({org}, 'guest')");
+        place.admin.run(&remove);
+        session.run("begin");
+        session.authenticate(&guest).unwrap();
+        let again = format!("select auth.accept_invitation('{}')", tokens[2]);
+        assert_eq!(session.refused(&again), "42501 the invitation is not valid");
+        session.run("rollback");
+        // Another invitation to the same address, before the next one is accepted without naming one.
+        if accepted == 0 {
+            tokens[2] = place.admin.value(&format!("{invite}, email => '{address}')")).unwrap();
+        }
+    }
+    let others = "select string_agg(email, ' ') from auth_internal.open_invitations where email is not null";
+    assert_eq!(place.admin.value(others).as_deref(), Some("other@users.example"));
+}
+
+#[test]
+fn t234_owners_wait_for_one_another_for_two_seconds_and_administrators_not_at_all() {
+    let mut place = Place::new();
+    let (mut holder, mut other) = (place.db.tenant(), place.db.tenant());
+    place.build();
+    assert_eq!(place.call(&mut holder, LEVELS[0], "erin remove_member({org}, 'alice')"), "ok");
+    for call in ["alice leave_organization({org})", "alice set_member_role({org}, 'erin', 'viewer')"] {
+        other.run("set statement_timeout = '20 s'");
+        let told = place.call(&mut other, LEVELS[0], call);
+        assert_eq!(told, "55P03 canceling statement due to lock timeout", "{call}");
+    }
+    // Nobody but those whom it concerns waits.
+    other.run("set statement_timeout = '1500ms'");
+    for (call, expected) in [
+        ("alice remove_member({org}, 'dave')", "ok"),
+        ("service remove_member({org}, 'alice')", "ok"),
+        ("service set_member_role({org}, 'alice', 'viewer')", "ok"),
+        // Alice may be on her way out, so that erin is the last.
+        ("service remove_member({org}, 'erin')", "42501 the last owner must stay"),
+        ("service add_member({org}, 'new', 'owner')", "ok"),
+        ("service disable_organization({org})", "ok"),
+    ] {
+        assert_eq!(place.call(&mut other, LEVELS[0], call), expected, "{call}");
+        other.run("rollback");
+    }
+    // With a third owner whose row is free, an administrator needs to wait for nothing.
+    let add = place.fill("select auth.add_member({org}, 'third', 'owner')");
+    place.admin.run(&add);
+    assert_eq!(place.call(&mut other, LEVELS[0], "service remove_member({org}, 'erin')"), "ok");
+    other.run("commit");
+    holder.run("commit");
+    let owners =
+        "select string_agg(user_id, ' ') from auth.memberships where role_id = auth_internal.owner_role()";
+    assert_eq!(place.admin.value(owners).as_deref(), Some("third"));
 }
