@@ -4,6 +4,7 @@ mod abuse;
 mod claims;
 mod invitations;
 mod matrix;
+mod quotas;
 pub(crate) mod races;
 mod scenario;
 mod sources;
