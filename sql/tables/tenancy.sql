@@ -18,7 +18,8 @@ create table auth.organizations (
                and pg_catalog.octet_length(metadata::pg_catalog.text) <= 16384),
     created_at timestamptz not null default pg_catalog.now(),
     disabled_at timestamptz,
-    revision bigint not null default 0
+    revision bigint not null default 0,
+    created_by text collate pg_catalog."C"
 );
 
 create table auth.workspaces (
@@ -35,6 +36,8 @@ create table auth.workspaces (
     disabled_at timestamptz,
     unique (org_id, slug)
 );
+
+create index organizations_created_by on auth.organizations (created_by) where created_by is not null;
 
 create index organizations_disabled on auth.organizations (disabled_at) where disabled_at is not null;
 
@@ -114,6 +117,12 @@ create table auth.invitations (
 
 create index invitations_org on auth.invitations (org_id);
 
+create index invitations_open_org on auth.invitations (org_id, expires_at)
+    where accepted_at is null and revoked_at is null;
+
+create index invitations_open_created_by on auth.invitations (created_by, expires_at)
+    where accepted_at is null and revoked_at is null;
+
 create index invitations_accepted_by on auth.invitations (accepted_by) where accepted_by is not null;
 
 create table auth.endings (
@@ -139,6 +148,13 @@ create index endings_user on auth.endings (user_id, target_id);
 
 create index endings_org on auth.endings (org_id);
 
+create table auth.creation_rates (
+    user_id text collate pg_catalog."C" not null,
+    kind text not null check (kind in ('organizations', 'workspaces', 'roles', 'invitations')),
+    busy_until timestamptz not null,
+    primary key (user_id, kind)
+);
+
 create table auth.membership_sources (
     source regclass primary key,
     user_column name not null,
@@ -156,6 +172,8 @@ comment on column auth.organizations.metadata is 'A JSON object of up to 16384 b
 comment on column auth.organizations.created_at is 'When it was created.';
 comment on column auth.organizations.disabled_at is 'When it was disabled; NULL while it is not.';
 comment on column auth.organizations.revision is 'Raised by every change of the organization, its workspaces, members, roles and invitations; makes a concurrent REPEATABLE READ transaction fail instead of acting on what it was.';
+comment on column auth.organizations.created_by is 'The user who created it; NULL: a service or an administrator.';
+comment on index auth.organizations_created_by is 'Counts the organizations that a user created.';
 comment on table auth.workspaces is 'Parts of an organization with members of their own.';
 comment on column auth.workspaces.id is 'Identifies the workspace, in tokens and policies too.';
 comment on column auth.workspaces.org_id is 'The organization it is a part of; never changes.';
@@ -217,6 +235,8 @@ comment on column auth.invitations.revoked_at is 'When it was revoked.';
 comment on column auth.invitations.accepted_email is 'The verified e-mail address of the user who accepted it, in small letters (of A to Z); NULL: none was known.';
 comment on column auth.invitations.membership_id is 'The membership of the user who invites, with which the invitation ends; NULL: a service or an administrator invites, or 0.1.0 made it.';
 comment on index auth.invitations_accepted_by is 'Finds the addresses of a user.';
+comment on index auth.invitations_open_org is 'Counts the open invitations of an organization.';
+comment on index auth.invitations_open_created_by is 'Counts the open invitations of a user.';
 comment on index auth.invitations_org is 'Finds the invitations of an organization.';
 comment on table auth.endings is 'What was ended while another transaction held its row. It counts as if the row had been changed; auth.purge_endings() does that later.';
 comment on column auth.endings.id is 'Identifies the ending.';
@@ -234,6 +254,10 @@ comment on column auth.endings.ended_by is 'The user who did it; NULL: a service
 comment on index auth.endings_target is 'Finds the endings of something.';
 comment on index auth.endings_user is 'Finds the endings of a user''s memberships.';
 comment on index auth.endings_org is 'Finds the endings in an organization.';
+comment on table auth.creation_rates is 'How fast users created what quotas limit, for those who create and delete without end. Not dumped: it is about the last hour.';
+comment on column auth.creation_rates.user_id is 'The user who creates.';
+comment on column auth.creation_rates.kind is 'Of what: organizations, workspaces, roles, invitations.';
+comment on column auth.creation_rates.busy_until is 'Moved on by each creation, by as much of an hour as it takes of what the hour allows; nothing is created that would move it beyond an hour from now.';
 comment on table auth.membership_sources is 'Tables of the application that say who belongs to which organization. The library reads them directly: no SQL of their owners runs, and no grant or policy on them is needed or made.';
 comment on column auth.membership_sources.source is 'The table, of the application.';
 comment on column auth.membership_sources.user_column is 'Its column with the user, as auth.user_id() names him.';
@@ -247,6 +271,7 @@ alter table auth.roles enable row level security;
 alter table auth.memberships enable row level security;
 alter table auth.workspace_memberships enable row level security;
 alter table auth.invitations enable row level security;
+alter table auth.creation_rates enable row level security;
 alter table auth.membership_sources enable row level security;
 alter table auth.endings enable row level security;
 

@@ -206,6 +206,12 @@ update auth.roles set version = case when builtin then id else pg_catalog.gen_ra
 alter table auth.roles
     alter column version set default pg_catalog.gen_random_uuid(), alter column version set not null;
 alter table auth.invitations add column accepted_email text, add column membership_id uuid;
+alter table auth.organizations add column created_by text collate pg_catalog."C";
+-- Whoever created one became its owner at that moment.
+update auth.organizations o set created_by = m.user_id
+  from auth.memberships m
+ where m.org_id operator(pg_catalog.=) o.id and m.user_id operator(pg_catalog.=) m.created_by
+   and m.created_at operator(pg_catalog.=) o.created_at;
 
 -- Whoever joined by an invitation has accepted; the address is the one that it was for.
 update auth.invitations set accepted_email = email where accepted_at is not null;
@@ -216,6 +222,11 @@ update auth.memberships m set accepted = true, invitation_id = i.id
 
 create index memberships_accepted on auth.memberships (user_id, accepted, created_at);
 create index workspace_memberships_accepted on auth.workspace_memberships (user_id, accepted, created_at);
+create index organizations_created_by on auth.organizations (created_by) where created_by is not null;
+create index invitations_open_org on auth.invitations (org_id, expires_at)
+    where accepted_at is null and revoked_at is null;
+create index invitations_open_created_by on auth.invitations (created_by, expires_at)
+    where accepted_at is null and revoked_at is null;
 create index invitations_accepted_by on auth.invitations (accepted_by) where accepted_by is not null;
 
 create table auth.endings (
@@ -235,6 +246,13 @@ create table auth.endings (
     ended_by text
 );
 
+create table auth.creation_rates (
+    user_id text collate pg_catalog."C" not null,
+    kind text not null check (kind in ('organizations', 'workspaces', 'roles', 'invitations')),
+    busy_until timestamptz not null,
+    primary key (user_id, kind)
+);
+
 create index endings_target on auth.endings (target_id);
 
 create index endings_user on auth.endings (user_id, target_id);
@@ -242,6 +260,7 @@ create index endings_user on auth.endings (user_id, target_id);
 create index endings_org on auth.endings (org_id);
 
 alter table auth.endings enable row level security;
+alter table auth.creation_rates enable row level security;
 select pg_catalog.pg_extension_config_dump('auth.endings'::pg_catalog.regclass, '');
 
 comment on column auth.roles.version is 'Another one after every change of the role.';
@@ -256,6 +275,14 @@ comment on index auth.workspace_memberships_accepted is 'Finds the memberships o
 comment on column auth.invitations.accepted_email is 'The verified e-mail address of the user who accepted it, in small letters (of A to Z); NULL: none was known.';
 comment on column auth.invitations.membership_id is 'The membership of the user who invites, with which the invitation ends; NULL: a service or an administrator invites, or 0.1.0 made it.';
 comment on index auth.invitations_accepted_by is 'Finds the addresses of a user.';
+comment on column auth.organizations.created_by is 'The user who created it; NULL: a service or an administrator.';
+comment on index auth.organizations_created_by is 'Counts the organizations that a user created.';
+comment on index auth.invitations_open_org is 'Counts the open invitations of an organization.';
+comment on index auth.invitations_open_created_by is 'Counts the open invitations of a user.';
+comment on table auth.creation_rates is 'How fast users created what quotas limit, for those who create and delete without end. Not dumped: it is about the last hour.';
+comment on column auth.creation_rates.user_id is 'The user who creates.';
+comment on column auth.creation_rates.kind is 'Of what: organizations, workspaces, roles, invitations.';
+comment on column auth.creation_rates.busy_until is 'Moved on by each creation, by as much of an hour as it takes of what the hour allows; nothing is created that would move it beyond an hour from now.';
 comment on table auth.endings is 'What was ended while another transaction held its row. It counts as if the row had been changed; auth.purge_endings() does that later.';
 comment on column auth.endings.id is 'Identifies the ending.';
 comment on column auth.endings.kind is 'What has ended: membership, workspace_membership, organization, workspace, invitation; or what was changed: membership_role, workspace_membership_role, role.';

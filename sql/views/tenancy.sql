@@ -2,7 +2,7 @@
 -- (auth.endings). The library has the same rules for a credential in src/pg/store/endings.rs.
 
 create or replace view auth_internal.live_organizations as
-    select o.id, o.slug, o.name, o.external_id, o.metadata, o.created_at,
+    select o.id, o.slug, o.name, o.external_id, o.metadata, o.created_at, o.created_by,
            coalesce(o.disabled_at, (select min(e.ended_at) from auth.endings e where e.target_id = o.id)) as disabled_at
       from auth.organizations o
      where not exists (select from auth.endings e where e.target_id = o.id and e.deleted);

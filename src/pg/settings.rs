@@ -61,6 +61,16 @@ static MAX_API_KEYS_IN_DOUBT: GucSetting<i32> = GucSetting::<i32>::new(0);
 static API_KEY_PREFIX: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"sk"));
 static API_KEY_ROTATION: GucSetting<i32> = GucSetting::<i32>::new(90 * 86_400);
 
+/// Read by the functions in `sql/functions/organizations/quotas.sql`. In doubt users create nothing.
+static MAX_ORGANIZATIONS: GucSetting<i32> = GucSetting::<i32>::new(100);
+static MAX_WORKSPACES: GucSetting<i32> = GucSetting::<i32>::new(1000);
+static MAX_ROLES: GucSetting<i32> = GucSetting::<i32>::new(100);
+static MAX_INVITATIONS: GucSetting<i32> = GucSetting::<i32>::new(1000);
+static MAX_ORGANIZATIONS_IN_DOUBT: GucSetting<i32> = GucSetting::<i32>::new(0);
+static MAX_WORKSPACES_IN_DOUBT: GucSetting<i32> = GucSetting::<i32>::new(0);
+static MAX_ROLES_IN_DOUBT: GucSetting<i32> = GucSetting::<i32>::new(0);
+static MAX_INVITATIONS_IN_DOUBT: GucSetting<i32> = GucSetting::<i32>::new(0);
+
 /// Only the server's file says these; in doubt nothing is allowed and nobody trusted.
 static ALLOWED_ENVIRONMENTS: GucSetting<Option<CString>> =
     GucSetting::<Option<CString>>::new(Some(c"live, test"));
@@ -133,9 +143,50 @@ pub(super) fn define() {
         GucContext::Suset,
         GucFlags::default(),
     );
+    define_quotas();
     define_api_keys();
     define_counting();
     carrier::reserve_prefix();
+}
+
+fn define_quotas() {
+    for (name, about, setting, in_doubt) in [
+        (
+            c"pg_bearer.max_organizations",
+            c"How many organizations that a user created there may be.",
+            &MAX_ORGANIZATIONS,
+            &MAX_ORGANIZATIONS_IN_DOUBT,
+        ),
+        (
+            c"pg_bearer.max_workspaces",
+            c"How many workspaces an organization may have.",
+            &MAX_WORKSPACES,
+            &MAX_WORKSPACES_IN_DOUBT,
+        ),
+        (
+            c"pg_bearer.max_roles",
+            c"How many roles of its own an organization may have.",
+            &MAX_ROLES,
+            &MAX_ROLES_IN_DOUBT,
+        ),
+        (
+            c"pg_bearer.max_invitations",
+            c"How many open invitations an organization may have, and a user may have made.",
+            &MAX_INVITATIONS,
+            &MAX_INVITATIONS_IN_DOUBT,
+        ),
+    ] {
+        GucRegistry::define_int_guc(
+            name,
+            about,
+            c"A user creates 10 more than that in an hour. Services and administrators are not limited.",
+            if carrier::was_set_by_session(name) { in_doubt } else { setting },
+            0,
+            1_000_000,
+            GucContext::Suset,
+            GucFlags::default(),
+        );
+    }
 }
 
 fn define_api_keys() {

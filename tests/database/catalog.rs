@@ -13,12 +13,13 @@ use pg_bearer_tests::database::Session;
 use postgres::Client;
 use protect_functions::PROTECT_FUNCTIONS;
 
-const TABLES: [&str; 16] = [
+const TABLES: [&str; 17] = [
     "auth.api_key_revocations",
     "auth.api_key_settings",
     "auth.api_key_usage",
     "auth.api_key_uses",
     "auth.api_keys",
+    "auth.creation_rates",
     "auth.endings",
     "auth.invitations",
     "auth.issuers",
@@ -291,7 +292,7 @@ fn first_column(table: &str) -> &'static str {
     match table {
         "auth.jwt_secrets" | "auth.api_key_uses" | "auth.api_key_usage" => "key_id",
         "auth.api_key_settings" => "org_id",
-        "auth.memberships" | "auth.workspace_memberships" => "user_id",
+        "auth.creation_rates" | "auth.memberships" | "auth.workspace_memberships" => "user_id",
         "auth.membership_sources" => "source",
         _ => "id",
     }

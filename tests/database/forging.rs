@@ -169,8 +169,12 @@ fn t004_no_trust_anchor_is_a_setting() {
             "pg_bearer.api_key_rotation superuser integer",
             "pg_bearer.dump_secrets superuser bool",
             "pg_bearer.max_api_keys superuser integer",
+            "pg_bearer.max_invitations superuser integer",
+            "pg_bearer.max_organizations superuser integer",
+            "pg_bearer.max_roles superuser integer",
             // Of the postmaster, where the server loads the library at its start.
             "pg_bearer.max_tracked_keys sighup integer",
+            "pg_bearer.max_workspaces superuser integer",
             "pg_bearer.member_addition superuser enum",
             "pg_bearer.organization_creation superuser enum",
             "pg_bearer.trusted_proxies sighup string",

@@ -66,6 +66,7 @@ const COLUMNS: &[(&str, &[&str])] = &[
             "revoke_reason text null",
         ],
     ),
+    ("creation_rates", &["user_id text \"C\"", "kind text", "busy_until timestamp with time zone"]),
     (
         "endings",
         &[
@@ -182,6 +183,7 @@ const COLUMNS: &[(&str, &[&str])] = &[
             "created_at timestamp with time zone",
             "disabled_at timestamp with time zone null",
             "revision bigint",
+            "created_by text \"C\" null",
         ],
     ),
     (

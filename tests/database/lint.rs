@@ -6,7 +6,7 @@ mod owners;
 mod policies;
 mod right;
 
-use cases::{Case, KEYS, RELATIONS, ROLES, SETUP, SUBSCRIBERS, TABLES};
+use cases::{Case, KEYS, QUOTAS, RELATIONS, ROLES, SETUP, SUBSCRIBERS, TABLES};
 use pg_bearer_tests::Database;
 use pg_bearer_tests::database::{Session, assert_contains};
 use policies::POLICIES;
@@ -40,7 +40,7 @@ fn findings(session: &mut Client) -> Vec<Finding> {
 }
 
 fn all_cases() -> impl Iterator<Item = &'static Case> {
-    let every = [TABLES, POLICIES, KEYS, RELATIONS, ROLES];
+    let every = [TABLES, POLICIES, KEYS, RELATIONS, ROLES, QUOTAS];
     every.into_iter().flatten().chain(SUBSCRIBERS)
 }
 
@@ -199,6 +199,11 @@ fn t096_policies_that_forget_the_environment_are_found() {
 }
 
 #[test]
+fn t211_what_there_is_more_of_than_quotas_allow_is_found() {
+    assert_codes(&["over_quota"]);
+}
+
+#[test]
 fn a_subscriber_that_would_refuse_changes_is_found() {
     let db = Database::new();
     let mut session = prepared(&db);
@@ -219,7 +224,7 @@ fn a_subscriber_that_would_refuse_changes_is_found() {
 fn every_finding_that_lint_can_make_is_planted_here() {
     let mut made = Vec::new();
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../sql/functions/linting");
-    for file in ["tables", "policies", "keys", "relations", "roles"] {
+    for file in ["tables", "policies", "keys", "relations", "roles", "quotas"] {
         let sql = std::fs::read_to_string(format!("{root}/{file}.sql")).unwrap();
         for line in sql.lines() {
             let parts: Vec<_> = line.split('\'').collect();

@@ -5,6 +5,7 @@ mod claims;
 mod holders;
 mod invitations;
 mod matrix;
+mod quotas;
 pub(crate) mod races;
 mod scenario;
 mod sources;

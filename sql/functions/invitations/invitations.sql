@@ -52,6 +52,7 @@ begin
         perform auth_internal.demand_permission(actor, 'workspaces.write');
     end if;
     perform auth_internal.demand_grant(actor, granted);
+    perform auth_internal.demand_invitation_quota(org_id);
     token := 'inv_' || auth_internal.random_token();
     expires_at := auth_internal.invitation_end(expires_in);
     insert into auth.invitations (org_id, workspace_id, email, role_id, token_hash, created_by, membership_id, expires_at)
@@ -69,7 +70,7 @@ exception
 end
 $$;
 comment on function auth.create_invitation is
-    'With invitations.write, for a workspace workspaces.write too: invites whoever has the token, or only the one with this verified e-mail address, to a role that the caller may grant. The token is shown this once. expires_in is 1 minute to 1 year. 22023 for an unknown role or a value that is not allowed, 42501 when the caller may not or the organization or workspace is unknown or not his, 28000 without an identity.';
+    'With invitations.write, for a workspace workspaces.write too: invites whoever has the token, or only the one with this verified e-mail address, to a role that the caller may grant. The token is shown this once. expires_in is 1 minute to 1 year. 22023 for an unknown role or a value that is not allowed, 42501 when the caller may not or the organization or workspace is unknown or not his, 54000 for a user where pg_bearer.max_invitations are open in the organization or of theirs, or who created too many in an hour, 28000 without an identity.';
 
 create or replace function auth.list_invitations(org_id uuid default null)
     returns table (invitation_id uuid, email text, role text, workspace_id uuid, created_by text,

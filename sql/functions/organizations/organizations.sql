@@ -58,8 +58,9 @@ declare
     relation text;
     violated text;
 begin
-    insert into auth.organizations (name, slug, external_id, metadata)
-    values (name, slug, external_id, metadata)
+    perform auth_internal.demand_organization_quota();
+    insert into auth.organizations (name, slug, external_id, metadata, created_by)
+    values (name, slug, external_id, metadata, auth_internal.acting_user())
     returning organizations.id into new_id;
     if owner is not null then
         insert into auth.memberships (user_id, org_id, role_id, created_by)
@@ -79,7 +80,7 @@ exception
 end
 $$;
 comment on function auth.create_organization is
-    'Creates an organization and returns its id. A user becomes its owner, and a member for the library with his next auth.authenticate(); a service or an administrator may name the owner and an external id, or have none. 22023 for a value that is not allowed, 23505 for a slug or external id that is taken, 42501 for an API key, for a user who gives owner_id or external_id, whose issuer is limited by org_ids, or where pg_bearer.organization_creation is admin, 28000 without an identity.';
+    'Creates an organization and returns its id. A user becomes its owner, and a member for the library with his next auth.authenticate(); a service or an administrator may name the owner and an external id, or have none. 22023 for a value that is not allowed, 23505 for a slug or external id that is taken, 42501 for an API key, for a user who gives owner_id or external_id, whose issuer is limited by org_ids, or where pg_bearer.organization_creation is admin, 54000 for a user who created pg_bearer.max_organizations, or too many in an hour, 28000 without an identity.';
 
 create or replace function auth.update_organization(
     org_id uuid, name text default null, slug text default null, external_id text default null,

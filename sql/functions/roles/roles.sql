@@ -116,6 +116,9 @@ begin
     if new_rank not between 1 and 999 then
         perform auth_internal.refuse_value('roles', 'rank');
     end if;
+    if old.id is null then
+        perform auth_internal.demand_role_quota(org_id);
+    end if;
     insert into auth.roles as r (id, org_id, name, rank, permissions, grantable)
     values (coalesce(old.id, gen_random_uuid()), org_id, name, new_rank, permissions, grantable)
     on conflict on constraint roles_pkey do update
@@ -136,7 +139,7 @@ exception
 end
 $$;
 comment on function auth.define_role is
-    'With roles.write, or for every organization services and administrators: creates or replaces a role and returns its id. Without org_id it is a role of every organization. For users its rank is below that of their own role, which has all its permissions and grantable roles too. rank is 1 to 999; NULL is 300, or leaves it. grantable NULL: every role of a lower rank. 22023 for a value that is not allowed and for the role owner, 23505 for the name of a role of every organization, or the other way round, 42501 when the caller may not, 25000 for a role of every organization unless the transaction is READ COMMITTED, 28000 without an identity.';
+    'With roles.write, or for every organization services and administrators: creates or replaces a role and returns its id. Without org_id it is a role of every organization. For users its rank is below that of their own role, which has all its permissions and grantable roles too. rank is 1 to 999; NULL is 300, or leaves it. grantable NULL: every role of a lower rank. 22023 for a value that is not allowed and for the role owner, 23505 for the name of a role of every organization, or the other way round, 42501 when the caller may not, 25000 for a role of every organization unless the transaction is READ COMMITTED, 54000 for a new role of a user where the organization has pg_bearer.max_roles, or who created too many in an hour, 28000 without an identity.';
 
 create or replace function auth.drop_role(name text, org_id uuid default null) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -10,6 +10,7 @@ declare
     new_id uuid;
     violated text;
 begin
+    perform auth_internal.demand_workspace_quota(org_id);
     insert into auth.workspaces (org_id, name, slug, metadata) values (org_id, name, slug, metadata)
     returning workspaces.id into new_id;
     if auth_internal.acting_user() is not null then
@@ -28,7 +29,7 @@ exception
 end
 $$;
 comment on function auth.create_workspace is
-    'With workspaces.write: creates a workspace and returns its id. A user becomes a member of it with his role in the organization. 22023 for a value that is not allowed, 23505 for a slug that is taken there, 42501 when the caller may not or the organization is unknown or not his or NULL, 28000 without an identity.';
+    'With workspaces.write: creates a workspace and returns its id. A user becomes a member of it with his role in the organization. 22023 for a value that is not allowed, 23505 for a slug that is taken there, 42501 when the caller may not or the organization is unknown or not his or NULL, 54000 for a user where the organization has pg_bearer.max_workspaces, or who created too many in an hour, 28000 without an identity.';
 
 create or replace function auth.update_workspace(
     workspace_id uuid, name text default null, slug text default null, metadata jsonb default null

@@ -33,6 +33,10 @@ pub(super) const LINT_FUNCTIONS: &[(&str, &str)] = &[
     ),
     ("bearer_owner", "auth_internal.lint_predicate(oid, smallint, name) text: stable unsafe sql"),
     ("bearer_owner", "auth_internal.lint_protected(oid[]) TABLE(relation oid, base oid): stable unsafe sql"),
+    (
+        "bearer_owner",
+        "auth_internal.lint_quotas() TABLE(code text, severity text, object text, message text, fix text, owner oid): stable unsafe plpgsql",
+    ),
     ("bearer_owner", "auth_internal.lint_readers(name[]) oid[]: stable unsafe sql"),
     (
         "bearer_owner",

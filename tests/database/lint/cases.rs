@@ -263,3 +263,43 @@ pub(super) const ROLES: &[Case] = &[
     ("publishes_credentials", "p", "create publication p for table auth.api_keys, app.plain"),
     ("publishes_credentials", "p", "create publication p for tables in schema auth, app"),
 ];
+
+/// Made by administrators, or before there were quotas.
+pub(super) const QUOTAS: &[Case] = &[
+    (
+        "over_quota",
+        "user 'ada'",
+        "set pg_bearer.max_organizations = 2;
+         insert into auth.organizations (name, created_by) select 'x', 'ada' from generate_series(1, 3)",
+    ),
+    (
+        "over_quota",
+        "organization '0a000000-0000-4000-8000-00000000000a'",
+        "set pg_bearer.max_workspaces = 2;
+         insert into auth.workspaces (org_id, name) select '0a000000-0000-4000-8000-00000000000a', 'x' from generate_series(1, 3)",
+    ),
+    (
+        "over_quota",
+        "organization '0a000000-0000-4000-8000-00000000000a'",
+        "set pg_bearer.max_roles = 2;
+         insert into auth.roles (id, org_id, name, rank) select gen_random_uuid(), '0a000000-0000-4000-8000-00000000000a', 'r' || n, 1
+           from generate_series(1, 3) n",
+    ),
+    (
+        "over_quota",
+        "organization '0a000000-0000-4000-8000-00000000000a'",
+        "set pg_bearer.max_invitations = 2;
+         insert into auth.invitations (org_id, role_id, token_hash, expires_at, revoked_at)
+         select '0a000000-0000-4000-8000-00000000000a', auth_internal.owner_role(), sha256(n::text::bytea),
+                now() + case when n = 4 then -1 else 1 end * interval '1 day', case n when 5 then now() end
+           from generate_series(1, 5) n",
+    ),
+    (
+        "over_quota",
+        "user 'ada'",
+        "set pg_bearer.max_invitations = 2;
+         insert into auth.invitations (org_id, role_id, token_hash, expires_at, created_by)
+         select gen_random_uuid(), auth_internal.owner_role(), sha256(n::text::bytea), now() + interval '1 day', 'ada'
+           from generate_series(1, 3) n",
+    ),
+];

@@ -106,3 +106,20 @@ fn a_dump_of_a_release_and_one_of_its_update_are_restored_as_this_version() {
         }
     }
 }
+
+#[test]
+fn t211_the_organizations_that_a_user_created_count_after_an_update() {
+    let db = before();
+    let mut session = db.superuser();
+    seed(&mut session);
+    session.run("begin");
+    session.authenticate(&token_of("alice")).unwrap();
+    session.run("select auth.create_organization('Own'); commit");
+    update(&mut session);
+    let created = "select string_agg(name || ' ' || created_by, ', ') from auth.organizations where created_by is not null";
+    assert_eq!(session.value(created).as_deref(), Some("Own alice"));
+    session.run("set pg_bearer.max_organizations = 1; begin");
+    session.authenticate(&token_of("alice")).unwrap();
+    let full = "54000 you have created as many organizations as you may";
+    assert_eq!(session.refused("select auth.create_organization('x')"), full);
+}
