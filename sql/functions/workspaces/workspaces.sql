@@ -145,11 +145,12 @@ declare
     granted auth.roles := auth_internal.role_named(auth_internal.workspace_org(workspace_id), role);
 begin
     perform auth_internal.demand_grant(actor, granted);
+    perform auth_internal.demand_senior_to(actor, auth_internal.workspace_org(workspace_id), user_id);
     perform auth_internal.insert_workspace_member(workspace_id, user_id, granted.id, auth_internal.acting_user());
 end
 $$;
 comment on function auth.add_workspace_member is
-    'With workspaces.write: makes a member of the organization one of the workspace, with a role that the caller may grant as one who has his role in the organization. 23505 when he is one, 22023 for an unknown role or a user who is no member of the organization, 42501 when the caller may not, 28000 without an identity.';
+    'With workspaces.write: makes a member of the organization one of the workspace, with a role that the caller may grant as one who has his role in the organization. The member''s own role in the organization must have a lower rank than that of the caller, who may add themselves and, as an owner, everybody. 23505 when he is one, 22023 for an unknown role or a user who is no member of the organization, 42501 when the caller may not, 28000 without an identity.';
 
 create or replace function auth.set_workspace_member_role(workspace_id uuid, user_id text, role text) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -159,6 +160,7 @@ declare
     granted auth.roles := auth_internal.role_named(auth_internal.workspace_org(workspace_id), role);
 begin
     perform auth_internal.demand_seniority(actor, old);
+    perform auth_internal.demand_senior_to(actor, auth_internal.workspace_org(workspace_id), user_id);
     -- Unlike in an organization his role here may have a lower rank than the one he acts in.
     if user_id = auth_internal.acting_user() and actor.id <> auth_internal.owner_role() then
         raise insufficient_privilege using
@@ -170,7 +172,7 @@ begin
 end
 $$;
 comment on function auth.set_workspace_member_role is
-    'With workspaces.write: gives a member of a workspace another role. His old one must have a lower rank than the caller''s own in the organization, and the new one be one that he may grant; nobody but an owner changes himself. 22023 for an unknown member or role, 42501 when the caller may not, 28000 without an identity.';
+    'With workspaces.write: gives a member of a workspace another role. His old one, and his role in the organization, must have a lower rank than the caller''s own in the organization, and the new one be one that he may grant; nobody but an owner changes himself. 22023 for an unknown member or role, 42501 when the caller may not, 28000 without an identity.';
 
 create or replace function auth.remove_workspace_member(workspace_id uuid, user_id text) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -181,6 +183,7 @@ declare
 begin
     if not leaves then
         perform auth_internal.demand_seniority(actor, old);
+        perform auth_internal.demand_senior_to(actor, auth_internal.workspace_org(workspace_id), user_id);
     end if;
     perform auth_internal.end_api_key(k.id, 'its user is no longer a member')
        from auth.api_keys k
@@ -192,7 +195,7 @@ begin
 end
 $$;
 comment on function auth.remove_workspace_member is
-    'With workspaces.write: removes a member from a workspace, whose role there must have a lower rank than the caller''s own in the organization. Anybody may remove himself. 22023 for an unknown member, 42501 when the caller may not, 28000 without an identity.';
+    'With workspaces.write: removes a member from a workspace, whose role there and in the organization must have a lower rank than the caller''s own in the organization. Anybody may remove himself. 22023 for an unknown member, 42501 when the caller may not, 28000 without an identity.';
 
 create or replace function auth.leave_workspace(workspace_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
