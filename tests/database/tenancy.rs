@@ -2,6 +2,7 @@
 
 mod abuse;
 mod claims;
+mod granted;
 mod invitations;
 mod matrix;
 pub(crate) mod races;

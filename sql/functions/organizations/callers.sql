@@ -14,3 +14,5 @@ comment on function auth_internal.common_permissions is
 comment on function auth_internal.random_token is '256 random bits as 43 characters of base64url.';
 comment on function auth_internal.has_rights_of is 'Is the outer user an administrator, or does he have the rights of this role? NULL for NULL.';
 comment on function auth_internal.take_lock is 'Locks something of ours until the transaction ends. False where somebody is in the way and nobody is to wait. NULL for NULL.';
+comment on function auth_internal.counted_organizations is 'The organizations in which the user''s memberships in our tables count now. NULL for NULL.';
+comment on function auth_internal.counted_workspaces is 'The workspaces in which they do, if those in their organizations do. NULL for NULL.';

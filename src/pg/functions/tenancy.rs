@@ -2,6 +2,7 @@
 
 use crate::pg::ffi::carrier::with_published;
 use crate::pg::ffi::{catalog, lock};
+use crate::pg::store::granted;
 use crate::pg::{identity, sqlstate};
 use crate::verify::permission::{covers, intersection};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
@@ -81,4 +82,16 @@ fn has_rights_of(role: pg_sys::Oid) -> bool {
 #[pg_extern(schema = "auth_internal", volatile, parallel_unsafe)]
 fn take_lock(what: &str, id: pgrx::Uuid, alone: bool, wait: bool) -> bool {
     lock::take(&[what.as_bytes(), id.as_bytes().as_slice()].concat(), alone, wait)
+}
+
+/// The organizations in which a user's memberships count now, of those in our tables.
+#[pg_extern(schema = "auth_internal", stable, parallel_unsafe)]
+fn counted_organizations(user_id: &str) -> Result<Vec<pgrx::Uuid>, ErrorReport> {
+    Ok(granted::organizations(user_id)?.into_iter().map(pgrx::Uuid::from_bytes).collect())
+}
+
+/// The workspaces in which they do, if those in their organizations do.
+#[pg_extern(schema = "auth_internal", stable, parallel_unsafe)]
+fn counted_workspaces(user_id: &str) -> Result<Vec<pgrx::Uuid>, ErrorReport> {
+    Ok(granted::workspaces(user_id)?.into_iter().map(pgrx::Uuid::from_bytes).collect())
 }

@@ -1,10 +1,12 @@
 //! Organizations, memberships and roles: our own tables, numbered as `sql/tables/tenancy.sql` declares
 //! them, and the tables of applications that are registered as sources of memberships.
 
+use super::granted::{ORGANIZATIONS as ORGANIZATIONS_OF, WORKSPACES as WORKSPACES_OF};
 use super::not_installed;
 use crate::pg::ffi::scan::{Latest, Row, Wanted};
 use crate::pg::ffi::source::{Held, Opened, Source};
 use crate::pg::sqlstate;
+use crate::verify::granted::LeftOut;
 use crate::verify::identity::Uuid;
 use crate::verify::membership::{
     Directory, KnownOrg, KnownWorkspace, Memberships, OrgGrant, OrgName, Role, RoleIndex, WorkspaceGrant,
@@ -19,10 +21,6 @@ const ORGANIZATIONS_DISABLED: &CStr = c"organizations_disabled";
 const ORGANIZATIONS_BY_EXTERNAL_ID: &CStr = c"organizations_external_id_key";
 const WORKSPACES: &CStr = c"workspaces";
 const WORKSPACES_BY_ID: &CStr = c"workspaces_pkey";
-const MEMBERSHIPS: &CStr = c"memberships";
-const MEMBERSHIPS_BY_USER: &CStr = c"memberships_pkey";
-const WORKSPACE_MEMBERSHIPS: &CStr = c"workspace_memberships";
-const WORKSPACE_MEMBERSHIPS_BY_USER: &CStr = c"workspace_memberships_pkey";
 const ROLES: &CStr = c"roles";
 const ROLES_BY_ID: &CStr = c"roles_pkey";
 const ROLES_BY_NAME: &CStr = c"roles_org_id_name_builtin_key";
@@ -103,13 +101,23 @@ pub(in crate::pg) fn role(id: Uuid) -> Result<Option<Role>, ErrorReport> {
 fn read(user: &str, only: Option<Uuid>) -> Result<Memberships, ErrorReport> {
     let (latest, sources) = open_sources()?;
     let mut reading = Reading { latest, held: Memberships::default(), known: HashMap::new() };
-    reading.own(user, only)?;
+    let [orgs, workspaces] = reading.own(user, only)?;
+    let mut of_sources = LeftOut::default();
     for source in &sources {
         let rows = source.rows(&reading.latest, user);
         if !rows.is_empty() {
             let rows = reading.grants(rows)?;
-            reading.held.add_rows(rows);
+            of_sources.beyond += reading.held.add_rows(rows);
         }
+    }
+    let found = [
+        (ORGANIZATIONS_OF.name, orgs),
+        (WORKSPACES_OF.name, workspaces),
+        ("organizations of registered tables", of_sources),
+    ];
+    // Of a single organization nothing is known but that it counts or not.
+    if only.is_none() && found.iter().any(|(_, left_out)| left_out.any()) {
+        sqlstate::log_left_out(user, &found);
     }
     Ok(reading.held)
 }
@@ -161,39 +169,22 @@ enum RoleName {
 }
 
 impl Reading {
-    fn own(&mut self, user: &str, only: Option<Uuid>) -> Result<(), ErrorReport> {
-        let mut wanted = vec![Wanted::Text(1, user)];
-        wanted.extend(only.map(|org| Wanted::Uuid(2, org)));
-        let mut orgs: Vec<(Uuid, Option<Uuid>)> = Vec::new();
-        let org = |row: &Row| {
-            if let (Some(org), false) = (row.uuid(2), row.flag(4)) {
-                orgs.push((org, row.uuid(3)));
-            }
-            true
-        };
-        self.latest.rows(MEMBERSHIPS, MEMBERSHIPS_BY_USER, &wanted, org).ok_or_else(not_installed)?;
-        wanted.truncate(1);
-        let mut workspaces: Vec<(Uuid, Uuid, Option<Uuid>)> = Vec::new();
-        let workspace = |row: &Row| {
-            if let (Some(workspace), Some(org), false) = (row.uuid(2), row.uuid(3), row.flag(5)) {
-                workspaces.push((workspace, org, row.uuid(4)));
-            }
-            true
-        };
+    /// What our own tables say, and what of it does not count.
+    fn own(&mut self, user: &str, only: Option<Uuid>) -> Result<[LeftOut; 2], ErrorReport> {
+        let (orgs, orgs_left_out) = ORGANIZATIONS_OF.places(&self.latest, user, only)?;
+        let (mut workspaces, mut workspaces_left_out) = (Vec::new(), LeftOut::default());
         if !orgs.is_empty() {
-            self.latest
-                .rows(WORKSPACE_MEMBERSHIPS, WORKSPACE_MEMBERSHIPS_BY_USER, &wanted, workspace)
-                .ok_or_else(not_installed)?;
+            (workspaces, workspaces_left_out) = WORKSPACES_OF.places(&self.latest, user, None)?;
         }
-        for (id, role) in orgs {
-            let role = self.role(role)?;
-            self.held.orgs.push(OrgGrant { id, role });
+        for place in orgs {
+            let role = self.role(place.role)?;
+            self.held.orgs.push(OrgGrant { id: place.id, role });
         }
-        for (id, org, role) in workspaces {
-            let role = self.role(role)?;
-            self.held.workspaces.push(WorkspaceGrant { id, org: Some(org), role });
+        for place in workspaces {
+            let role = self.role(place.role)?;
+            self.held.workspaces.push(WorkspaceGrant { id: place.id, org: Some(place.org), role });
         }
-        Ok(())
+        Ok([orgs_left_out, workspaces_left_out])
     }
 
     fn role(&mut self, id: Option<Uuid>) -> Result<Option<RoleIndex>, ErrorReport> {
