@@ -100,6 +100,7 @@ grant execute on function
     auth.workspace_role, auth.set_org, auth.create_organization, auth.update_organization, auth.disable_organization,
     auth.enable_organization, auth.delete_organization, auth.transfer_ownership, auth.list_organizations,
     auth.add_member, auth.set_member_role, auth.remove_member, auth.leave_organization, auth.list_members,
+    auth.confirm_membership,
     auth.create_workspace, auth.update_workspace, auth.disable_workspace, auth.enable_workspace,
     auth.delete_workspace, auth.add_workspace_member, auth.set_workspace_member_role, auth.remove_workspace_member,
     auth.leave_workspace, auth.list_workspaces, auth.list_workspace_members, auth.define_role, auth.drop_role,

@@ -202,7 +202,7 @@ comment on column auth.memberships.suspended is 'The organization is disabled.';
 comment on column auth.memberships.created_at is 'Since when.';
 comment on column auth.memberships.created_by is 'The user who made him a member; NULL: a service or an administrator.';
 comment on column auth.memberships.id is 'Identifies the membership: whoever is removed and comes back has another one.';
-comment on column auth.memberships.accepted is 'The user created the organization, accepted an invitation or confirmed the membership; or a service or an administrator made it. NULL, in rows of 0.1.0: as created_by says.';
+comment on column auth.memberships.accepted is 'The user created the organization, accepted an invitation or confirmed the membership; or a service or an administrator made it. NULL, in rows of 0.1.0 that others made: as created_by says.';
 comment on column auth.memberships.invitation_id is 'The invitation that it came by; NULL: none.';
 comment on index auth.memberships_accepted is 'Finds the memberships of a user in the order in which they count, where there are too many.';
 comment on index auth.memberships_org is 'Finds the members of an organization.';

@@ -175,6 +175,9 @@ select auth_internal.retire_function('auth.protection_has_index(oid, jsonb)');
 select auth_internal.retire_function('auth.protection_tree(oid)');
 select auth_internal.retire_function('auth.protection_unique_keys(oid, smallint)');
 select auth_internal.retire_function('auth.rotation_due_at(auth.api_keys)');
+select auth_internal.retire_function('auth.list_members(uuid)');
+select auth_internal.retire_function('auth.list_organizations()');
+select auth_internal.retire_function('auth.list_workspace_members(uuid)');
 
 -- What these columns take; errors show it as a hint.
 comment on column auth.roles.permissions is 'Dotted names; "a.*" covers all below "a.", "*" everything. At most 200, each of up to 100 bytes, without blanks.';
@@ -192,13 +195,17 @@ comment on column auth.jwt_keys.kid is 'The key id a token names (RFC 7515 secti
 alter table auth.memberships
     add column id uuid, add column accepted boolean, add column invitation_id uuid,
     alter column created_at set default pg_catalog.clock_timestamp();
-update auth.memberships set id = pg_catalog.gen_random_uuid();
+update auth.memberships
+   set id = pg_catalog.gen_random_uuid(),
+       accepted = case when created_by is null or created_by operator(pg_catalog.=) user_id then true end;
 alter table auth.memberships
     alter column id set default pg_catalog.gen_random_uuid(), alter column id set not null;
 alter table auth.workspace_memberships
     add column id uuid, add column accepted boolean, add column membership_id uuid,
     alter column created_at set default pg_catalog.clock_timestamp();
-update auth.workspace_memberships set id = pg_catalog.gen_random_uuid();
+update auth.workspace_memberships
+   set id = pg_catalog.gen_random_uuid(),
+       accepted = case when created_by is null or created_by operator(pg_catalog.=) user_id then true end;
 alter table auth.workspace_memberships
     alter column id set default pg_catalog.gen_random_uuid(), alter column id set not null;
 alter table auth.roles add column version uuid;
@@ -218,6 +225,10 @@ update auth.invitations set accepted_email = email where accepted_at is not null
 update auth.memberships m set accepted = true, invitation_id = i.id
   from auth.invitations i
  where i.org_id operator(pg_catalog.=) m.org_id and i.accepted_by operator(pg_catalog.=) m.user_id
+   and i.accepted_at operator(pg_catalog.>=) m.created_at - interval '1 second';
+update auth.workspace_memberships m set accepted = true
+  from auth.invitations i
+ where i.workspace_id operator(pg_catalog.=) m.workspace_id and i.accepted_by operator(pg_catalog.=) m.user_id
    and i.accepted_at operator(pg_catalog.>=) m.created_at - interval '1 second';
 
 create index memberships_accepted on auth.memberships (user_id, accepted, created_at);
@@ -265,7 +276,7 @@ select pg_catalog.pg_extension_config_dump('auth.endings'::pg_catalog.regclass, 
 
 comment on column auth.roles.version is 'Another one after every change of the role.';
 comment on column auth.memberships.id is 'Identifies the membership: whoever is removed and comes back has another one.';
-comment on column auth.memberships.accepted is 'The user created the organization, accepted an invitation or confirmed the membership; or a service or an administrator made it. NULL, in rows of 0.1.0: as created_by says.';
+comment on column auth.memberships.accepted is 'The user created the organization, accepted an invitation or confirmed the membership; or a service or an administrator made it. NULL, in rows of 0.1.0 that others made: as created_by says.';
 comment on column auth.memberships.invitation_id is 'The invitation that it came by; NULL: none.';
 comment on index auth.memberships_accepted is 'Finds the memberships of a user in the order in which they count, where there are too many.';
 comment on column auth.workspace_memberships.id is 'Identifies the membership: whoever is removed and comes back has another one.';

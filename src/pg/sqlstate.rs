@@ -3,6 +3,7 @@
 use super::ffi::borrowed::Failed;
 use super::ffi::catalog;
 use crate::verify::error::{KeyError, Refusal};
+use crate::verify::granted::LeftOut;
 use crate::verify::identity::{Uuid, uuid_text};
 use crate::verify::rate::{self, Limit};
 use pgrx::pg_sys::elog::PgLogLevel;
@@ -11,12 +12,38 @@ use pgrx::prelude::*;
 use std::borrow::Cow;
 use std::cell::Cell;
 
-/// How many refusals a session writes to the log, so that guessing does not fill the disk.
+/// How many lines of a kind a session writes to the log, so that guessing does not fill the disk.
 const LOGGED: Limit = Limit { requests: 100, period_seconds: 60 };
 
+/// What a session may still log of one kind, and how many lines were left out.
+struct Quota {
+    bucket: Cell<i64>,
+    unlogged: Cell<u64>,
+}
+
 thread_local! {
-    static BUCKET: Cell<i64> = const { Cell::new(0) };
-    static UNLOGGED: Cell<u64> = const { Cell::new(0) };
+    static REFUSALS: Quota = const { Quota::new() };
+    static LEFT_OUT: Quota = const { Quota::new() };
+}
+
+impl Quota {
+    const fn new() -> Quota {
+        Quota { bucket: Cell::new(0), unlogged: Cell::new(0) }
+    }
+
+    /// Takes one line; the answer is how many were left out before it, or `None` when this one is to be.
+    fn take(&self) -> Option<u64> {
+        match rate::take(self.bucket.get(), catalog::now(), LOGGED) {
+            Ok(state) => {
+                self.bucket.set(state);
+                Some(self.unlogged.take())
+            }
+            Err(_) => {
+                self.unlogged.set(self.unlogged.get().saturating_add(1));
+                None
+            }
+        }
+    }
 }
 
 /// A line for the server log alone: LOG could be sent to a client that asks for it.
@@ -25,20 +52,34 @@ pub(super) fn log(line: String) {
         .report(PgLogLevel::LOG_SERVER_ONLY);
 }
 
-/// Takes one line from what the session may log, and tells how many were left out before it.
+/// May another refusal be logged? Tells how many were not.
 fn may_log_refusal() -> bool {
-    match rate::take(BUCKET.get(), catalog::now(), LOGGED) {
-        Ok(state) => BUCKET.set(state),
-        Err(_) => {
-            UNLOGGED.set(UNLOGGED.get().saturating_add(1));
-            return false;
-        }
-    }
-    let unlogged = UNLOGGED.take();
-    if unlogged > 0 {
+    let unlogged = REFUSALS.with(Quota::take);
+    if let Some(unlogged) = unlogged.filter(|unlogged| *unlogged > 0) {
         log(format!("pg_bearer refused {unlogged} more credentials of this session, for reasons not logged"));
     }
-    true
+    unlogged.is_some()
+}
+
+/// Writes to the server log that memberships of a user do not count, as often as a session may: of which kind, and why.
+pub(super) fn log_left_out(user: &str, found: &[(&str, LeftOut)]) {
+    let Some(unlogged) = LEFT_OUT.with(Quota::take) else { return };
+    if unlogged > 0 {
+        log(format!("pg_bearer left out memberships {unlogged} more times in this session"));
+    }
+    let mut reasons = Vec::new();
+    for (kind, left_out) in found {
+        for (count, reason) in [
+            (left_out.of_one, "pg_bearer.max_granted_by_one"),
+            (left_out.of_all, "pg_bearer.max_granted_memberships"),
+            (left_out.beyond, "more than an identity holds"),
+        ] {
+            if count > 0 {
+                reasons.push(format!("at least {count} {kind} ({reason})"));
+            }
+        }
+    }
+    log(format!("pg_bearer left out memberships of the user {user:?}: {}", reasons.join(", ")));
 }
 
 /// What a caller may learn about a refused credential.

@@ -7,6 +7,7 @@
 pub(super) mod api_keys;
 pub(super) mod directory;
 mod endings;
+pub(super) mod granted;
 
 use super::ffi::catalog;
 use super::ffi::scan::{Latest, Row, Wanted};

@@ -1,5 +1,6 @@
 //! Where the bearer of a credential belongs, and which organization the credential acts in.
 
+use super::granted::MAX_COUNTED;
 use super::identity::{Profile, Uuid, text, uuid, words};
 use super::jwt::VerifiedClaims;
 use super::permission::intersection;
@@ -52,21 +53,30 @@ impl Memberships {
     }
 
     /// Adds what a table of the application says. A membership that is known already counts before it; of
-    /// several rows for one organization that differ in the role none is believed, whatever their order.
-    pub(crate) fn add_rows(&mut self, mut rows: Vec<OrgGrant>) {
+    /// several rows for one organization that differ in the role none is believed, whatever their order. Says how many
+    /// are not added, the last ones, because there is no room.
+    pub(crate) fn add_rows(&mut self, rows: Vec<OrgGrant>) -> usize {
         self.sort();
-        rows.sort_by_key(|row| row.id);
+        let mut rows: Vec<(usize, OrgGrant)> = rows.into_iter().enumerate().collect();
+        rows.sort_by_key(|(_, row)| row.id);
         let mut new = Vec::new();
-        for same in rows.chunk_by(|one, other| one.id == other.id) {
-            if let [first, others @ ..] = same
+        for same in rows.chunk_by(|(_, one), (_, other)| one.id == other.id) {
+            if let [(place, first), others @ ..] = same
                 && !self.has_org(first.id)
             {
-                let agreed = others.iter().all(|other| other.role == first.role);
-                new.push(OrgGrant { id: first.id, role: first.role.filter(|_| agreed) });
+                let agreed = others.iter().all(|(_, other)| other.role == first.role);
+                new.push((*place, OrgGrant { id: first.id, role: first.role.filter(|_| agreed) }));
             }
         }
-        self.orgs.extend(new);
+        let room = MAX_COUNTED.saturating_sub(self.orgs.len());
+        let left_out = new.len().saturating_sub(room);
+        if left_out > 0 {
+            new.sort_by_key(|(place, _)| *place);
+            new.truncate(room);
+        }
+        self.orgs.extend(new.into_iter().map(|(_, grant)| grant));
         self.sort();
+        left_out
     }
 
     /// Puts the lists in order. Of two grants for one place the first counts.

@@ -5,6 +5,7 @@ pub(crate) mod algorithm;
 pub(crate) mod api_key;
 pub(crate) mod base64url;
 pub(crate) mod error;
+pub(crate) mod granted;
 pub(crate) mod identity;
 pub(crate) mod json;
 pub(crate) mod jwk;

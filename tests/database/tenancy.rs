@@ -2,6 +2,7 @@
 
 mod abuse;
 mod claims;
+mod granted;
 mod holders;
 mod invitations;
 mod matrix;

@@ -20,20 +20,15 @@ begin
         raise unique_violation using
             message = 'already a member', hint = 'auth.set_member_role() changes the role.';
     end if;
-    -- Others must not add a user to so many that his sign-in takes long.
-    if auth_internal.acting_user() <> user_id
-       and (select count(*) from (select from auth.memberships m
-                                   where m.user_id = insert_member.user_id limit 1000) c) >= 1000 then
-        raise program_limit_exceeded using message = 'the user belongs to too many organizations';
-    end if;
+    perform auth_internal.demand_acceptable(user_id, false);
     -- One that has ended beside its row.
     delete from auth.memberships m
      where m.org_id = insert_member.org_id and m.user_id = insert_member.user_id
        and not exists (select from auth_internal.live_memberships l
                         where l.id = m.id and l.org_id = m.org_id and l.user_id = m.user_id);
-    insert into auth.memberships (user_id, org_id, role_id, suspended, created_by)
+    insert into auth.memberships (user_id, org_id, role_id, suspended, created_by, accepted)
     select insert_member.user_id, insert_member.org_id, insert_member.role_id, o.disabled_at is not null,
-           insert_member.created_by
+           insert_member.created_by, coalesce(auth_internal.acting_user() = insert_member.user_id, true)
       from auth.organizations o where o.id = insert_member.org_id;
 exception
     when unique_violation then
@@ -47,7 +42,7 @@ exception
         perform auth_internal.refuse_value('memberships', violated);
 end
 $$;
-comment on function auth_internal.insert_member is 'Adds a member to a locked organization; 23505 when he is one, 22023 for a bad id.';
+comment on function auth_internal.insert_member is 'Adds a member to a locked organization; 23505 when he is one, 22023 for a bad id, 54000 when others have given them too many.';
 
 create or replace function auth.add_member(org_id uuid, user_id text, role text default 'member') returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -66,7 +61,7 @@ begin
 end
 $$;
 comment on function auth.add_member is
-    'With members.write: makes a user a member with a role that the caller may grant: of a lower rank than his own and not excluded by it; an owner may grant every role. 23505 when he is one, 22023 for an unknown role or a bad or missing user id, 42501 when the caller may not or, for a user, pg_bearer.member_addition is invitation, 54000 when a user adds one who has 1,000 organizations, 28000 without an identity.';
+    'With members.write: makes a user a member with a role that the caller may grant: of a lower rank than his own and not excluded by it; an owner may grant every role. 23505 when he is one, 22023 for an unknown role or a bad or missing user id, 42501 when the caller may not or, for a user, pg_bearer.member_addition is invitation, 54000 when a user adds one whom others, or this user alone, have given as many memberships as pg_bearer.max_granted_memberships and pg_bearer.max_granted_by_one allow and who accepted none of them, 28000 without an identity.';
 
 -- Gives a member another role: in their row, or where somebody holds that beside it.
 create or replace function auth_internal.change_role(org_id uuid, user_id text, role_id uuid, rank integer, is_held boolean) returns void
@@ -152,18 +147,21 @@ comment on function auth.leave_organization is
     'Ends the caller''s own membership of the organization and its workspaces, as auth.remove_member() does. 42501 when they are no member, or its last owner, 55P03 after 2 seconds of waiting, 28000 without an identity.';
 
 create or replace function auth.list_members(org_id uuid default null)
-    returns table (user_id text, role text, rank integer, created_at timestamptz, created_by text)
+    returns table (user_id text, role text, rank integer, created_at timestamptz, created_by text, accepted boolean,
+                   left_out boolean)
     language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare
     its_org uuid := coalesce(list_members.org_id, auth.current_org());
 begin
     perform auth_internal.read_organization(its_org, 'members.read');
     return query
-        select m.user_id, r.name, r.rank, m.created_at, m.created_by
+        select m.user_id, r.name, r.rank, m.created_at, m.created_by, a.accepted,
+               not a.accepted and not m.suspended and auth_internal.is_left_out(m.user_id, m.org_id)
           from auth_internal.live_memberships m cross join lateral auth_internal.live_role(m.role_id) r
+         cross join lateral (select auth_internal.is_accepted(m.accepted, m.created_by, m.user_id) as accepted) a
          where m.org_id = its_org
          order by r.rank desc, m.user_id;
 end
 $$;
 comment on function auth.list_members is
-    'With members.read: the members of an organization, for NULL of the current one, and their roles; the highest first. 42501 when the caller may not or it is unknown or not his, 28000 without an identity.';
+    'With members.read: the members of an organization, for NULL of the current one, and their roles; the highest first. accepted is false where another user added them and they never confirmed it, left_out true where that does not count because others gave them too many memberships. 42501 when the caller may not or it is unknown or not his, 28000 without an identity.';

@@ -63,8 +63,8 @@ begin
     values (name, slug, external_id, metadata, auth_internal.acting_user())
     returning organizations.id into new_id;
     if owner is not null then
-        insert into auth.memberships (user_id, org_id, role_id, created_by)
-        values (owner, new_id, auth_internal.owner_role(), auth_internal.acting_user());
+        insert into auth.memberships (user_id, org_id, role_id, created_by, accepted)
+        values (owner, new_id, auth_internal.owner_role(), auth_internal.acting_user(), true);
     end if;
     return new_id;
 exception
@@ -264,26 +264,35 @@ $$;
 comment on function auth.transfer_ownership is
     'Owners, services and administrators: makes a member an owner. An owner who calls it becomes admin; for a service or an administrator the others stay owners. 22023 when the user is no member, NULL or the caller, 42501 for anybody else, 55P03 after 2 seconds of waiting for other owners, 28000 without an identity.';
 
+-- What was left out is no part of the identity: the user sees it here, to confirm it.
 create or replace function auth.list_organizations()
     returns table (org_id uuid, slug text, name text, external_id text, metadata jsonb, role text,
-                   disabled_at timestamptz, created_at timestamptz)
+                   disabled_at timestamptz, created_at timestamptz, accepted boolean, left_out boolean)
     language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    counted uuid[];
 begin
     if auth_internal.is_unrestricted() then
         return query
-            select o.id, o.slug, o.name, o.external_id, o.metadata, null::text, o.disabled_at, o.created_at
+            select o.id, o.slug, o.name, o.external_id, o.metadata, null::text, o.disabled_at, o.created_at, null::boolean,
+                   null::boolean
               from auth_internal.live_organizations o order by o.name, o.id;
-    else
-        return query
-            select o.id, o.slug, o.name, o.external_id, o.metadata, r.name, o.disabled_at, o.created_at
-              from auth_internal.live_memberships m
-              join auth_internal.live_organizations o on o.id = m.org_id
-             cross join lateral auth_internal.live_role(m.role_id) r
-             where m.user_id = auth.user_id() and not m.suspended and o.disabled_at is null
-               and auth.is_member(m.org_id)
-             order by o.name, o.id;
+        return;
     end if;
+    counted := case when auth.api_key_id() is null then auth_internal.counted_organizations(auth.user_id()) end;
+    return query
+        select o.id, o.slug, o.name, o.external_id, o.metadata, r.name, o.disabled_at, o.created_at, a.accepted,
+               not auth.is_member(m.org_id)
+          from auth_internal.live_memberships m
+          join auth_internal.live_organizations o on o.id = m.org_id
+         cross join lateral auth_internal.live_role(m.role_id) r
+         cross join lateral (select auth_internal.is_accepted(m.accepted, m.created_by, m.user_id) as accepted) a
+         where m.user_id = auth.user_id() and not m.suspended and o.disabled_at is null
+           and (auth.is_member(m.org_id)
+                or not a.accepted and counted is not null and m.org_id not in (select unnest(counted))
+                   and auth_internal.issuer_reaches(m.org_id))
+         order by o.name, o.id;
 end
 $$;
 comment on function auth.list_organizations is
-    'The organizations that the user is a member of now, with his role; for a service or an administrator all of them, role NULL. 28000 without an identity.';
+    'The organizations that the user is a member of now, with his role; for a service or an administrator all of them, role NULL. accepted is false where another user added them and they never confirmed it; left_out true where that does not count because others gave them too many: auth.confirm_membership() makes it count. 28000 without an identity.';

@@ -362,3 +362,16 @@ begin
 end
 $$;
 comment on function auth_internal.demand_seniority is '42501 unless members with the first role may change members with the second.';
+
+-- What somebody is in a workspace does not say how much they are in the organization.
+create or replace function auth_internal.demand_senior_to(actor auth.roles, org_id uuid, user_id text) returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+    changed auth.roles := auth_internal.role_of(org_id, user_id);
+begin
+    if changed.id is not null and user_id is distinct from auth_internal.acting_user() then
+        perform auth_internal.demand_seniority(actor, changed);
+    end if;
+end
+$$;
+comment on function auth_internal.demand_senior_to is '42501 for a member of the organization whose role there is not below that of the actor, unless it is the caller.';

@@ -153,14 +153,15 @@ begin
         raise unique_violation using
             message = 'already a member', hint = 'auth.set_workspace_member_role() changes the role.';
     end if;
+    perform auth_internal.demand_acceptable(user_id, true);
     -- One that has ended beside its row.
     delete from auth.workspace_memberships m
      where m.workspace_id = insert_workspace_member.workspace_id and m.user_id = insert_workspace_member.user_id
        and not exists (select from auth_internal.live_workspace_memberships l
                         where l.id = m.id and l.user_id = m.user_id and l.workspace_id = m.workspace_id);
-    insert into auth.workspace_memberships (user_id, workspace_id, org_id, role_id, suspended, created_by, membership_id)
+    insert into auth.workspace_memberships (user_id, workspace_id, org_id, role_id, suspended, created_by, accepted, membership_id)
     select m.user_id, w.id, w.org_id, insert_workspace_member.role_id, m.suspended or w.disabled_at is not null,
-           insert_workspace_member.created_by, m.id
+           insert_workspace_member.created_by, coalesce(auth_internal.acting_user() = m.user_id, true), m.id
       from auth_internal.live_workspaces w join auth_internal.live_memberships m on m.org_id = w.org_id
      where w.id = insert_workspace_member.workspace_id and m.user_id = insert_workspace_member.user_id;
     if not found then
@@ -173,7 +174,7 @@ exception
 end
 $$;
 comment on function auth_internal.insert_workspace_member is
-    'Adds a member of the locked organization to its workspace; 23505 when he is there, 22023 when he is no member.';
+    'Adds a member of the locked organization to its workspace; 23505 when he is there, 22023 when he is no member, 54000 when others have given them too many.';
 
 -- The role of a member of a workspace; 22023 when he is none.
 create or replace function auth_internal.workspace_role_of(workspace_id uuid, user_id text) returns auth.roles
@@ -201,11 +202,12 @@ declare
     granted auth.roles := auth_internal.role_named(auth_internal.workspace_org(workspace_id), role);
 begin
     perform auth_internal.demand_grant(actor, granted);
+    perform auth_internal.demand_senior_to(actor, auth_internal.workspace_org(workspace_id), user_id);
     perform auth_internal.insert_workspace_member(workspace_id, user_id, granted.id, auth_internal.acting_user());
 end
 $$;
 comment on function auth.add_workspace_member is
-    'With workspaces.write: makes a member of the organization one of the workspace, with a role that the caller may grant as one who has his role in the organization. 23505 when he is one, 22023 for an unknown role or a user who is no member of the organization, 42501 when the caller may not, 28000 without an identity.';
+    'With workspaces.write: makes a member of the organization one of the workspace, with a role that the caller may grant as one who has his role in the organization. The member''s own role in the organization must have a lower rank than that of the caller, who may add themselves and, as an owner, everybody. 23505 when he is one, 22023 for an unknown role or a user who is no member of the organization, 42501 when the caller may not, 54000 when a user adds one whom others, or this user alone, have let into as many workspaces as pg_bearer.max_granted_memberships and ten times pg_bearer.max_granted_by_one allow and who accepted none of them, 28000 without an identity.';
 
 create or replace function auth.set_workspace_member_role(workspace_id uuid, user_id text, role text) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -216,6 +218,7 @@ declare
     granted auth.roles := auth_internal.role_named(its_org, role);
 begin
     perform auth_internal.demand_seniority(actor, old);
+    perform auth_internal.demand_senior_to(actor, its_org, user_id);
     -- Unlike in an organization their role here may have a lower rank than the one they act in.
     if user_id = auth_internal.acting_user() and actor.id <> auth_internal.owner_role() then
         raise insufficient_privilege using
@@ -228,7 +231,7 @@ begin
 end
 $$;
 comment on function auth.set_workspace_member_role is
-    'With workspaces.write: gives a member of a workspace another role. Their old one must have a lower rank than the caller''s own in the organization, and the new one be one that the caller may grant; nobody but an owner changes themselves. Waits for nobody. 22023 for an unknown member or role, 42501 when the caller may not, 28000 without an identity.';
+    'With workspaces.write: gives a member of a workspace another role. Their old one, and their role in the organization, must have a lower rank than the caller''s own in the organization, and the new one be one that the caller may grant; an owner may change everybody, and nobody else changes themselves. Waits for nobody. 22023 for an unknown member or role, 42501 when the caller may not, 28000 without an identity.';
 
 create or replace function auth.remove_workspace_member(workspace_id uuid, user_id text) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -244,6 +247,7 @@ begin
     old := auth_internal.workspace_role_of(workspace_id, user_id);
     if not leaves then
         perform auth_internal.demand_seniority(actor, old);
+        perform auth_internal.demand_senior_to(actor, its_org, user_id);
     end if;
     perform auth_internal.end_workspace_membership(m)
        from auth.workspace_memberships m
@@ -251,7 +255,7 @@ begin
 end
 $$;
 comment on function auth.remove_workspace_member is
-    'With workspaces.write: removes a member from a workspace, whose role there must have a lower rank than the caller''s own in the organization. Anybody may remove themselves. Waits for nobody. 22023 for an unknown member, 42501 when the caller may not, 28000 without an identity.';
+    'With workspaces.write: removes a member from a workspace, whose role there and in the organization must have a lower rank than the caller''s own in the organization; an owner removes everybody. Anybody may remove themselves. Waits for nobody. 22023 for an unknown member, 42501 when the caller may not, 28000 without an identity.';
 
 create or replace function auth.leave_workspace(workspace_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -292,7 +296,7 @@ comment on function auth.list_workspaces is
     'The workspaces of an organization, for NULL of the current one, and the caller''s role in each: with workspaces.write all, else those that he is a member of. 42501 when the organization is unknown or not the caller''s, 28000 without an identity.';
 
 create or replace function auth.list_workspace_members(workspace_id uuid)
-    returns table (user_id text, role text, created_at timestamptz, created_by text)
+    returns table (user_id text, role text, created_at timestamptz, created_by text, accepted boolean, left_out boolean)
     language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare
     its_org uuid := auth_internal.workspace_org(list_workspace_members.workspace_id);
@@ -307,11 +311,16 @@ begin
         perform auth_internal.demand_permission(actor, 'workspaces.write');
     end if;
     return query
-        select m.user_id, r.name, m.created_at, m.created_by
+        select m.user_id, r.name, m.created_at, m.created_by, a.accepted,
+               not (a.accepted and a.of_org) and not m.suspended
+               and auth_internal.is_left_out(m.user_id, m.org_id, m.workspace_id)
           from auth_internal.live_workspace_memberships m cross join lateral auth_internal.live_role(m.role_id) r
+          left join auth.memberships o on o.user_id = m.user_id and o.org_id = m.org_id
+         cross join lateral (select auth_internal.is_accepted(m.accepted, m.created_by, m.user_id) as accepted,
+                                    auth_internal.is_accepted(o.accepted, o.created_by, o.user_id) as of_org) a
          where m.workspace_id = list_workspace_members.workspace_id
          order by m.user_id;
 end
 $$;
 comment on function auth.list_workspace_members is
-    'Members of the workspace, and whoever has workspaces.write: the members of a workspace and their roles. 42501 when the caller may not or it is unknown or not his, 28000 without an identity.';
+    'Members of the workspace, and whoever has workspaces.write: the members of a workspace and their roles. accepted is false where another user added them and they never confirmed it, left_out true where they do not count because others gave them too many memberships. 42501 when the caller may not or it is unknown or not his, 28000 without an identity.';

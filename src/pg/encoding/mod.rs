@@ -20,6 +20,7 @@ mod tests;
 
 pub(super) use view::{RoleView, View};
 
+use crate::verify::granted::MAX_COUNTED;
 use crate::verify::identity::{Identity, Kind, Uuid, uuid};
 use crate::verify::membership::{Memberships, Role};
 
@@ -38,8 +39,9 @@ const IS_ACT_AS: u32 = 128;
 const ORG_AT: usize = 16;
 const WORKSPACE_AT: usize = 32;
 const KEY_AT: usize = 96;
-/// More organizations and workspaces than this make no identity.
-pub(super) const MAX_MEMBERSHIPS: usize = 50_000;
+/// More organizations and workspaces than this make no identity: what our tables and those of applications say, with
+/// room for what a token names besides.
+pub(super) const MAX_MEMBERSHIPS: usize = MAX_COUNTED + 1_000;
 /// Stands for "no role" and for "not known whose".
 const NO_ROLE: u16 = u16::MAX;
 const NO_ORG: u32 = u32::MAX;

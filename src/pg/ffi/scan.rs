@@ -18,6 +18,7 @@ pub(in crate::pg) enum Wanted<'a> {
     Text(i16, &'a str),
     Uuid(i16, Uuid),
     Bytes(i16, &'a [u8]),
+    Flag(i16, bool),
     /// The column is NULL.
     Null(i16),
     /// The column is not NULL.
@@ -30,7 +31,7 @@ impl Wanted<'_> {
         match self {
             Wanted::Null(column) => Some((*column, true)),
             Wanted::NotNull(column) => Some((*column, false)),
-            Wanted::Text(..) | Wanted::Uuid(..) | Wanted::Bytes(..) => None,
+            Wanted::Text(..) | Wanted::Uuid(..) | Wanted::Bytes(..) | Wanted::Flag(..) => None,
         }
     }
 }
@@ -105,14 +106,30 @@ impl Latest {
         table: &CStr,
         index: &CStr,
         wanted: &[Wanted<'_>],
+        each: impl FnMut(&Row) -> bool,
+    ) -> Option<()> {
+        self.read(table, index, wanted, Scan::begin, each)
+    }
+
+    /// The same in the order of the index. A client that can do without indexes is warned that this cannot.
+    pub(in crate::pg) fn rows_in_order(
+        &self,
+        table: &CStr,
+        index: &CStr,
+        wanted: &[Wanted<'_>],
+        each: impl FnMut(&Row) -> bool,
+    ) -> Option<()> {
+        self.read(table, index, wanted, Scan::begin_in_order, each)
+    }
+
+    fn read(
+        &self,
+        table: &CStr,
+        index: &CStr,
+        wanted: &[Wanted<'_>],
+        begin: unsafe fn(pg_sys::Relation, pg_sys::Oid, pg_sys::Snapshot, &[Wanted<'_>]) -> Scan,
         mut each: impl FnMut(&Row) -> bool,
     ) -> Option<()> {
-        // SAFETY: set when the session began.
-        let by_index = !unsafe { pg_sys::IgnoreSystemIndexes };
-        // Only an index can look for NULL. A client can do without indexes, so each row is asked as well.
-        let mut keys: Vec<pg_sys::ScanKeyData> =
-            wanted.iter().filter(|wanted| by_index || wanted.nullness().is_none()).map(scan_key).collect();
-        let count = i32::try_from(keys.len()).ok()?;
         let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
         // SAFETY: the relation is locked while it is read, and its index is looked up under that lock, so
         // that it cannot be replaced in between. Every row is used before the next one is fetched.
@@ -129,28 +146,79 @@ impl Latest {
             let index = pg_sys::get_relname_relid(index.as_ptr(), schema);
             let ours = (*(*relation).rd_rel).relowner == self.owner && index != pg_sys::InvalidOid;
             if ours {
-                let scan = pg_sys::systable_beginscan(
-                    relation,
-                    index,
-                    count > 0,
-                    self.snapshot,
-                    count,
-                    keys.as_mut_ptr(),
-                );
-                loop {
-                    let tuple = pg_sys::systable_getnext(scan);
-                    if tuple.is_null() {
-                        break;
-                    }
+                let scan = begin(relation, index, self.snapshot, wanted);
+                while let Some(tuple) = scan.next() {
                     let row = Row::of(tuple, relation);
                     if wanted.iter().all(|wanted| row.agrees(wanted)) && !each(&row) {
                         break;
                     }
                 }
-                pg_sys::systable_endscan(scan);
+                scan.end();
             }
             pg_sys::table_close(relation, lock);
             ours.then_some(())
+        }
+    }
+}
+
+/// A scan that was begun, and its index if the rows come in the order of that.
+struct Scan(pg_sys::SysScanDesc, Option<pg_sys::Relation>);
+
+impl Scan {
+    unsafe fn begin(
+        relation: pg_sys::Relation,
+        index: pg_sys::Oid,
+        snapshot: pg_sys::Snapshot,
+        wanted: &[Wanted<'_>],
+    ) -> Scan {
+        // SAFETY: set when the session began.
+        let by_index = !unsafe { pg_sys::IgnoreSystemIndexes };
+        // Only an index can look for NULL. A client can do without indexes, so each row is asked as well.
+        let mut keys: Vec<pg_sys::ScanKeyData> =
+            wanted.iter().filter(|wanted| by_index || wanted.nullness().is_none()).map(scan_key).collect();
+        let (count, keys) = (keys.len() as i32, keys.as_mut_ptr());
+        // SAFETY: the relation is open and locked; the keys are copied.
+        Scan(unsafe { pg_sys::systable_beginscan(relation, index, count > 0, snapshot, count, keys) }, None)
+    }
+
+    unsafe fn begin_in_order(
+        relation: pg_sys::Relation,
+        index: pg_sys::Oid,
+        snapshot: pg_sys::Snapshot,
+        wanted: &[Wanted<'_>],
+    ) -> Scan {
+        let mut keys: Vec<pg_sys::ScanKeyData> = wanted.iter().map(scan_key).collect();
+        let (count, keys) = (keys.len() as i32, keys.as_mut_ptr());
+        // SAFETY: as above; the index stays open until the end of the scan.
+        unsafe {
+            let index = pg_sys::index_open(index, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
+            Scan(pg_sys::systable_beginscan_ordered(relation, index, snapshot, count, keys), Some(index))
+        }
+    }
+
+    unsafe fn next(&self) -> Option<pg_sys::HeapTuple> {
+        // SAFETY: the scan was begun and has not ended.
+        let tuple = unsafe {
+            match self.1 {
+                None => pg_sys::systable_getnext(self.0),
+                Some(_) => {
+                    pg_sys::systable_getnext_ordered(self.0, pg_sys::ScanDirection::ForwardScanDirection)
+                }
+            }
+        };
+        Some(tuple).filter(|tuple| !tuple.is_null())
+    }
+
+    unsafe fn end(self) {
+        // SAFETY: as above.
+        unsafe {
+            match self.1 {
+                None => pg_sys::systable_endscan(self.0),
+                Some(index) => {
+                    pg_sys::systable_endscan_ordered(self.0);
+                    pg_sys::index_close(index, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
+                }
+            }
         }
     }
 }
@@ -169,6 +237,7 @@ fn scan_key(wanted: &Wanted<'_>) -> pg_sys::ScanKeyData {
         Wanted::Text(column, text) => (*column, pg_sys::F_TEXTEQ, text.into_datum()),
         Wanted::Uuid(column, id) => (*column, pg_sys::F_UUID_EQ, pgrx::Uuid::from_bytes(*id).into_datum()),
         Wanted::Bytes(column, bytes) => (*column, pg_sys::F_BYTEAEQ, bytes.into_datum()),
+        Wanted::Flag(column, flag) => (*column, pg_sys::F_BOOLEQ, flag.into_datum()),
         Wanted::Null(column) | Wanted::NotNull(column) => (*column, 0, None),
     };
     let mut key = pg_sys::ScanKeyData::default();
@@ -268,6 +337,11 @@ impl Row {
         self.value(column, pg_sys::TEXTOID)
     }
 
+    /// A text that is not kept longer than the row.
+    pub(in crate::pg) fn text_of(&self, column: usize) -> Option<&str> {
+        self.value(column, pg_sys::TEXTOID)
+    }
+
     pub(in crate::pg) fn texts(&self, column: usize) -> Vec<String> {
         self.list(column).unwrap_or_default()
     }
@@ -288,7 +362,17 @@ impl Row {
     }
 
     pub(in crate::pg) fn flag(&self, column: usize) -> bool {
-        self.value(column, pg_sys::BOOLOID).unwrap_or(false)
+        self.perhaps(column).unwrap_or(false)
+    }
+
+    /// A boolean that can be NULL.
+    pub(in crate::pg) fn perhaps(&self, column: usize) -> Option<bool> {
+        self.value(column, pg_sys::BOOLOID)
+    }
+
+    /// Has the table this column? One of an older release may not have it.
+    pub(in crate::pg) fn has(&self, column: usize) -> bool {
+        column <= self.columns
     }
 
     pub(in crate::pg) fn uuid(&self, column: usize) -> Option<Uuid> {

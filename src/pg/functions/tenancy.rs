@@ -2,7 +2,7 @@
 
 use crate::pg::ffi::carrier::with_published;
 use crate::pg::ffi::{catalog, lock, scan};
-use crate::pg::store::directory;
+use crate::pg::store::{directory, granted};
 use crate::pg::{identity, sqlstate};
 use crate::verify::permission::{covers, intersection};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
@@ -98,4 +98,16 @@ fn is_as_seen(org_id: Option<pgrx::Uuid>, user_id: Option<&str>) -> Result<bool,
 #[pg_extern(schema = "auth_internal", stable, parallel_unsafe)]
 fn has_other_owner(org_id: pgrx::Uuid, user_id: &str, owner_role: pgrx::Uuid) -> Result<bool, ErrorReport> {
     directory::has_other_owner(*org_id.as_bytes(), user_id, *owner_role.as_bytes())
+}
+
+/// The organizations in which a user's memberships count now, of those in our tables.
+#[pg_extern(schema = "auth_internal", stable, parallel_unsafe)]
+fn counted_organizations(user_id: &str) -> Result<Vec<pgrx::Uuid>, ErrorReport> {
+    Ok(granted::organizations(user_id)?.into_iter().map(pgrx::Uuid::from_bytes).collect())
+}
+
+/// The workspaces in which they do, if those in their organizations do.
+#[pg_extern(schema = "auth_internal", stable, parallel_unsafe)]
+fn counted_workspaces(user_id: &str) -> Result<Vec<pgrx::Uuid>, ErrorReport> {
+    Ok(granted::workspaces(user_id)?.into_iter().map(pgrx::Uuid::from_bytes).collect())
 }

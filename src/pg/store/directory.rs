@@ -2,10 +2,12 @@
 //! them, and the tables of applications that are registered as sources of memberships.
 
 use super::endings::{self, Ended, Ending};
+use super::granted::{ORGANIZATIONS as ORGANIZATIONS_OF, Place, WORKSPACES as WORKSPACES_OF};
 use super::not_installed;
 use crate::pg::ffi::scan::{Latest, Row, Wanted};
 use crate::pg::ffi::source::{Held, Opened, Source};
 use crate::pg::sqlstate;
+use crate::verify::granted::LeftOut;
 use crate::verify::identity::Uuid;
 use crate::verify::membership::{
     Directory, KnownOrg, KnownWorkspace, Memberships, OrgGrant, OrgName, Role, RoleIndex, WorkspaceGrant,
@@ -21,10 +23,7 @@ const ORGANIZATIONS_BY_EXTERNAL_ID: &CStr = c"organizations_external_id_key";
 const WORKSPACES: &CStr = c"workspaces";
 const WORKSPACES_BY_ID: &CStr = c"workspaces_pkey";
 const MEMBERSHIPS: &CStr = c"memberships";
-const MEMBERSHIPS_BY_USER: &CStr = c"memberships_pkey";
 const MEMBERSHIPS_BY_ORG: &CStr = c"memberships_org";
-const WORKSPACE_MEMBERSHIPS: &CStr = c"workspace_memberships";
-const WORKSPACE_MEMBERSHIPS_BY_USER: &CStr = c"workspace_memberships_pkey";
 const ROLES: &CStr = c"roles";
 const ROLES_BY_ID: &CStr = c"roles_pkey";
 const ROLES_BY_NAME: &CStr = c"roles_org_id_name_builtin_key";
@@ -148,13 +147,23 @@ pub(in crate::pg) fn has_other_owner(org: Uuid, user: &str, owner_role: Uuid) ->
 fn read(user: &str, only: Option<Narrowed>) -> Result<Memberships, ErrorReport> {
     let (latest, sources) = open_sources()?;
     let mut reading = Reading { latest, held: Memberships::default(), known: HashMap::new() };
-    reading.own(user, only)?;
+    let [orgs, workspaces] = reading.own(user, only)?;
+    let mut of_sources = LeftOut::default();
     for source in &sources {
         let rows = source.rows(&reading.latest, user);
         if !rows.is_empty() {
             let rows = reading.grants(rows)?;
-            reading.held.add_rows(rows);
+            of_sources.beyond += reading.held.add_rows(rows);
         }
+    }
+    let found = [
+        (ORGANIZATIONS_OF.name, orgs),
+        (WORKSPACES_OF.name, workspaces),
+        ("organizations of registered tables", of_sources),
+    ];
+    // Of a single organization nothing is known but that it counts or not.
+    if only.is_none() && found.iter().any(|(_, left_out)| left_out.any()) {
+        sqlstate::log_left_out(user, &found);
     }
     Ok(reading.held)
 }
@@ -195,24 +204,6 @@ struct Narrowed {
     by: Option<i64>,
 }
 
-/// A row of `auth.memberships` that is not suspended.
-struct OrgRow {
-    org: Uuid,
-    role: Option<Uuid>,
-    id: Option<Uuid>,
-    invitation: Option<Uuid>,
-}
-
-/// A row of `auth.workspace_memberships` that is not suspended.
-struct WorkspaceRow {
-    workspace: Uuid,
-    org: Uuid,
-    role: Option<Uuid>,
-    id: Option<Uuid>,
-    /// The membership of the organization that it was made for.
-    membership: Option<Uuid>,
-}
-
 struct Reading {
     latest: Latest,
     held: Memberships,
@@ -231,83 +222,67 @@ enum RoleName {
 }
 
 impl Reading {
-    fn own(&mut self, user: &str, only: Option<Narrowed>) -> Result<(), ErrorReport> {
-        let mut wanted = vec![Wanted::Text(1, user)];
-        wanted.extend(only.map(|only| Wanted::Uuid(2, only.org)));
-        let too_late =
-            |row: &Row| only.and_then(|only| only.by).is_some_and(|by| row.timestamp(5) > Some(by));
-        let mut orgs: Vec<OrgRow> = Vec::new();
-        let org = |row: &Row| {
-            if let (Some(org), false) = (row.uuid(2), row.flag(4) || too_late(row)) {
-                orgs.push(OrgRow { org, role: row.uuid(3), id: row.uuid(7), invitation: row.uuid(9) });
-            }
-            true
-        };
-        self.latest.rows(MEMBERSHIPS, MEMBERSHIPS_BY_USER, &wanted, org).ok_or_else(not_installed)?;
-        wanted.truncate(1);
-        let mut workspaces: Vec<WorkspaceRow> = Vec::new();
-        let workspace = |row: &Row| {
-            if let (Some(workspace), Some(org), false) = (row.uuid(2), row.uuid(3), row.flag(5)) {
-                let (role, id, membership) = (row.uuid(4), row.uuid(8), row.uuid(10));
-                workspaces.push(WorkspaceRow { workspace, org, role, id, membership });
-            }
-            true
-        };
+    /// What our own tables say, and what of it does not count.
+    fn own(&mut self, user: &str, only: Option<Narrowed>) -> Result<[LeftOut; 2], ErrorReport> {
+        let (mut orgs, orgs_left_out) =
+            ORGANIZATIONS_OF.places(&self.latest, user, only.map(|only| only.org))?;
+        if let Some(by) = only.and_then(|only| only.by) {
+            orgs.retain(|place| place.created_at.is_none_or(|at| at <= by));
+        }
+        let (mut workspaces, mut workspaces_left_out) = (Vec::new(), LeftOut::default());
         if !orgs.is_empty() {
-            self.latest
-                .rows(WORKSPACE_MEMBERSHIPS, WORKSPACE_MEMBERSHIPS_BY_USER, &wanted, workspace)
-                .ok_or_else(not_installed)?;
+            (workspaces, workspaces_left_out) = WORKSPACES_OF.places(&self.latest, user, None)?;
         }
         self.without_ended(user, &mut orgs, &mut workspaces)?;
-        for row in orgs {
-            let role = self.role(row.role)?;
-            self.held.orgs.push(OrgGrant { id: row.org, role });
+        for place in orgs {
+            let role = self.role(place.role)?;
+            self.held.orgs.push(OrgGrant { id: place.id, role });
         }
-        for row in workspaces {
-            let role = self.role(row.role)?;
-            self.held.workspaces.push(WorkspaceGrant { id: row.workspace, org: Some(row.org), role });
+        for place in workspaces {
+            let role = self.role(place.role)?;
+            self.held.workspaces.push(WorkspaceGrant { id: place.id, org: Some(place.org), role });
         }
-        Ok(())
+        Ok([orgs_left_out, workspaces_left_out])
     }
 
     /// Takes out what has ended beside its row, and changes roles as far as they were changed there.
     fn without_ended(
         &self,
         user: &str,
-        orgs: &mut Vec<OrgRow>,
-        workspaces: &mut Vec<WorkspaceRow>,
+        orgs: &mut Vec<Place>,
+        workspaces: &mut Vec<Place>,
     ) -> Result<(), ErrorReport> {
         // A membership of a workspace counts with the membership of the organization that it was made for.
         let ids: HashMap<Uuid, Option<Uuid>> = match workspaces.as_slice() {
             [] => HashMap::new(),
-            _ => orgs.iter().map(|row| (row.org, row.id)).collect(),
+            _ => orgs.iter().map(|place| (place.org, place.row)).collect(),
         };
-        workspaces.retain(|row| row.membership.is_none() || ids.get(&row.org) == Some(&row.membership));
+        workspaces.retain(|place| place.link.is_none() || ids.get(&place.org) == Some(&place.link));
         if !self.latest.has_rows(endings::ENDINGS) {
             return Ok(());
         }
         let (ended, changes) = (Ended::read(&self.latest), endings::of_user(&self.latest, user));
         let has_ended = |thing: Uuid| ended.has(&self.latest, thing);
-        orgs.retain(|row| !has_ended(row.org) && !row.invitation.is_some_and(has_ended));
-        workspaces.retain(|row| !has_ended(row.workspace));
+        orgs.retain(|place| !has_ended(place.org) && !place.link.is_some_and(has_ended));
+        workspaces.retain(|place| !has_ended(place.id));
         if changes.is_empty() {
             return Ok(());
         }
         let mut ranks = HashMap::new();
-        for row in orgs.iter() {
-            let is_changed = changes.iter().any(|change| Some(change.target) == row.id);
-            if let (true, Some(role)) = (is_changed, row.role) {
+        for place in orgs.iter() {
+            let is_changed = changes.iter().any(|change| Some(change.target) == place.row);
+            if let (true, Some(role)) = (is_changed, place.role) {
                 ranks.insert(role, find_rank(&self.latest, role)?);
             }
         }
-        orgs.retain_mut(|row| {
-            let rank = row.role.and_then(|role| ranks.get(&role).copied()).unwrap_or(0);
-            let counts = |change: &&Ending| Some(change.target) == row.id && change.outranks(rank);
-            endings::apply(&mut row.role, changes.iter().filter(counts))
+        orgs.retain_mut(|place| {
+            let rank = place.role.and_then(|role| ranks.get(&role).copied()).unwrap_or(0);
+            let counts = |change: &&Ending| Some(change.target) == place.row && change.outranks(rank);
+            endings::apply(&mut place.role, changes.iter().filter(counts))
         });
-        workspaces.retain_mut(|row| {
-            let counts = |change: &&Ending| Some(change.target) == row.id;
-            endings::apply(&mut row.role, changes.iter().filter(counts))
+        workspaces.retain_mut(|place| {
+            let counts = |change: &&Ending| Some(change.target) == place.row;
+            endings::apply(&mut place.role, changes.iter().filter(counts))
         });
         Ok(())
     }

@@ -7,6 +7,7 @@ mod acting;
 mod api_keys;
 mod attacks;
 mod claims;
+mod granted;
 mod headers;
 mod interop;
 mod keys;

@@ -168,6 +168,30 @@ fn t105_nobody_gives_or_takes_a_role_that_is_not_below_his_own() {
 }
 
 #[test]
+fn t204_in_workspaces_nobody_changes_members_who_are_not_below_them_in_the_organization() {
+    let matrix = matrix();
+    let (mut lowest, mut changed) = (BTreeSet::new(), BTreeSet::new());
+    for (me, call, changes) in matrix.done() {
+        let of_others = changes.iter().filter(|change| change.guest && change.user != me);
+        for change in of_others.filter(|_| call.function != "delete_workspace") {
+            let (own, theirs) = (matrix.role_of(change.org, me), matrix.role_of(change.org, change.user));
+            let below = matrix.rank(theirs) < matrix.rank(own);
+            assert!(below || own == Some("owner"), "{me}: {call}: {change:?}");
+            lowest.insert(own);
+            changed.insert((call.function, change.old.is_some(), change.new.is_some()));
+        }
+    }
+    assert!(lowest.contains(&Some("builder")), "{lowest:?}");
+    for change in [
+        ("add_workspace_member", false, true),
+        ("set_workspace_member_role", true, true),
+        ("remove_workspace_member", true, false),
+    ] {
+        assert!(changed.contains(&change), "{changed:?}");
+    }
+}
+
+#[test]
 fn t105_nobody_changes_his_own_role_but_an_owner_who_steps_down() {
     let matrix = matrix();
     let mut left = BTreeSet::new();

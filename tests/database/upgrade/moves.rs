@@ -21,18 +21,18 @@ create table papers (org_id uuid default auth.current_org(), body text);
 alter table papers enable row level security; alter table papers force row level security;
 create policy own on papers using (auth.in_org(org_id) and auth.base_type(23) = 23)
     with check (auth.in_org(org_id) and auth.base_type(23) = 23);
-create view member_list as select user_id, role from auth.list_members();
+create view workspace_list as select name, role from auth.list_workspaces();
 create function type_below(type oid) returns oid language sql begin atomic select auth.base_type(type); end;
 create function whoever() returns text language plpgsql as $$ begin return auth.user_id(); end $$;
 create materialized view names as select auth.protection_name('a') as name;
 create index on invoices (auth.protection_name(body));
-grant all on invoices, papers, member_list, names to tenant";
+grant all on invoices, papers, workspace_list, names to tenant";
 
 /// Statements, and what they give alice in her organization.
 const ASKED: &[(&str, &str)] = &[
     ("select count(*)::text from invoices", "2"),
     ("select count(*)::text from papers", "1"),
-    ("select string_agg(user_id, ' ' order by user_id) from member_list", "alice bob carol"),
+    ("select string_agg(name, ' ' order by name) from workspace_list", "Closed Desk"),
     ("select string_agg(user_id, ' ' order by user_id) from auth.list_members()", "alice bob carol"),
     ("select type_below(23)::text", "23"),
     ("select whoever()", "alice"),

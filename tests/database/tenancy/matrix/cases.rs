@@ -87,6 +87,7 @@ fn on_organization(calls: &mut Vec<Call>, org: Option<&str>, me: &str) {
         "enable_organization",
         "delete_organization",
         "leave_organization",
+        "confirm_membership",
         "list_members",
         "list_workspaces",
         "list_roles",

@@ -127,6 +127,11 @@ impl Model {
                 demand(actor.user().is_some(), ONLY_MEMBERS)?;
                 self.remove_member(actor, org, actor.user())
             }
+            "confirm_membership" => {
+                demand(actor != Actor::Administrator, NOBODY)?;
+                demand(actor.user().is_some(), "42501 only a user can confirm a membership")?;
+                self.enter(actor, org, "").map(drop)
+            }
             "list_members" => self.enter(actor, self.here(actor, org).as_deref(), "members.read").map(drop),
             "list_workspaces" => self.enter(actor, self.here(actor, org).as_deref(), "").map(drop),
             "list_invitations" => {

@@ -157,7 +157,15 @@ impl Model {
         let (org, own) = self.enter_workspace(actor, workspace, "workspaces.write")?;
         let granted = self.role(&org, role)?;
         demand(may_grant(&own, &granted), NOT_GRANTED)?;
+        self.demand_senior(actor, &org, &own, user)?;
         self.insert_guest(&org, workspace.unwrap_or_default(), user.ok_or(NO_MEMBER)?, &granted.name)
+    }
+
+    /// Whatever somebody is in a workspace, their role in the organization says who may change that.
+    fn demand_senior(&self, actor: Actor, org: &str, own: &Role, user: Option<&str>) -> Answer {
+        let Some(role) = user.and_then(|user| self.members.get(&key(org, user))) else { return Ok(()) };
+        let rank = self.role(org, Some(role))?.rank;
+        demand(own.name == "owner" || own.rank > rank || actor.is(user), NOT_BELOW)
     }
 
     fn insert_guest(&mut self, org: &str, workspace: &str, user: &str, role: &str) -> Answer {
@@ -179,6 +187,7 @@ impl Model {
         let old = self.role(&org, Some(self.guests.get(&place).ok_or(NO_MEMBER)?))?;
         let granted = self.role(&org, role)?;
         demand(own.name == "owner" || own.rank > old.rank && !actor.is(user), NOT_BELOW)?;
+        self.demand_senior(actor, &org, &own, user)?;
         demand(may_grant(&own, &granted), NOT_GRANTED)?;
         self.guests.insert(place, granted.name);
         Ok(())
@@ -196,6 +205,7 @@ impl Model {
         let place = key(workspace.unwrap_or_default(), user.ok_or(NO_MEMBER)?);
         let old = self.role(&org, Some(self.guests.get(&place).ok_or(NO_MEMBER)?))?;
         demand(leaves || own.name == "owner" || own.rank > old.rank, NOT_BELOW)?;
+        self.demand_senior(actor, &org, &own, user)?;
         self.guests.remove(&place);
         Ok(())
     }
