@@ -82,7 +82,7 @@ create or replace function auth.confirm_membership(org_id uuid) returns void
 declare
     me text := auth_internal.confirming_user();
 begin
-    perform from auth.memberships m join auth.organizations o on o.id = m.org_id
+    perform from auth_internal.live_memberships m join auth_internal.live_organizations o on o.id = m.org_id
       where m.user_id = me and m.org_id = confirm_membership.org_id
         and not m.suspended and o.disabled_at is null and auth_internal.issuer_reaches(m.org_id);
     if not found then

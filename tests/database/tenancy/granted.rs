@@ -89,7 +89,7 @@ fn t201_no_giver_gives_a_user_more_organizations_than_their_share_and_all_of_the
     session.run("commit");
     act(&mut session, "victim", &format!("select auth.accept_invitation('{token}')"));
     organizations(&mut session, "victim", 2);
-    let state = "select string_agg(created_by || ' ' || accepted, ',' order by created_by, accepted) from auth.list_organizations() l
+    let state = "select string_agg(m.created_by || ' ' || accepted, ',' order by m.created_by, accepted) from auth.list_organizations() l
                    join auth.memberships m using (org_id) where m.user_id = 'victim'";
     assert_eq!(
         superuser

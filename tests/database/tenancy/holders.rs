@@ -34,6 +34,9 @@ const HOLDS: &[&str] = &[
     "dave update_api_key({key}, 'x')",
     "dave rotate_api_key({key})",
     "dave revoke_api_key({key})",
+    "bob confirm_membership({org})",
+    "dave confirm_membership({org})",
+    "erin confirm_membership({org})",
     "bob leave_organization({org})",
     "bob leave_workspace({desk})",
     "guest accept_invitation({token})",
@@ -96,7 +99,8 @@ impl Place {
             "select auth.add_member({org}, 'erin', 'owner'); select auth.add_member({org}, 'dave', 'admin');
              select auth.define_role('lead', '{{a,b,c}}', {org}, 500); select auth.define_role('spare', '{{}}', {org});
              select auth.add_member({org}, 'bob'); select auth.add_member({org}, 'carl');
-             select auth.add_workspace_member({desk}, 'bob')"
+             select auth.add_workspace_member({desk}, 'bob');
+             update auth.memberships set accepted = false; update auth.workspace_memberships set accepted = false"
         ));
         let invited = admin.value(&format!(
             "select invitation_id || ' ' || token from auth.create_invitation({org}, workspace_id => {desk})"

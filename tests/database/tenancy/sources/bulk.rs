@@ -3,7 +3,7 @@
 use super::{A, B, of, place, prepared, with_members};
 use pg_bearer_tests::database::Session;
 use pg_bearer_tests::token::*;
-use pg_bearer_tests::{Database, refusal};
+use pg_bearer_tests::Database;
 use postgres::{Client, NoTls};
 
 /// The id of an organization.
