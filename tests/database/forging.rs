@@ -169,6 +169,8 @@ fn t004_no_trust_anchor_is_a_setting() {
             "pg_bearer.api_key_rotation superuser integer",
             "pg_bearer.dump_secrets superuser bool",
             "pg_bearer.max_api_keys superuser integer",
+            "pg_bearer.max_granted_by_one superuser integer",
+            "pg_bearer.max_granted_memberships superuser integer",
             "pg_bearer.max_invitations superuser integer",
             "pg_bearer.max_organizations superuser integer",
             "pg_bearer.max_roles superuser integer",

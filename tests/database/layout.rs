@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The columns as `src/pg/store.rs`, `src/pg/store/api_keys.rs` and `src/pg/store/directory.rs` number them: a difference would be memory-unsafe.
+/// The columns as `src/pg/store.rs`, `src/pg/store/api_keys.rs`, `src/pg/store/directory.rs` and `src/pg/store/granted.rs` number them: a difference would be memory-unsafe.
 const COLUMNS: &[(&str, &[&str])] = &[
     ("api_key_usage", &["key_id uuid", "day date", "uses bigint"]),
     ("api_key_uses", &["key_id uuid", "last_used_at timestamp with time zone null"]),
@@ -230,9 +230,11 @@ const COLUMNS: &[(&str, &[&str])] = &[
 ];
 
 /// The indexes that it names, and the columns it looks for in them.
-const INDEXES: [&str; 15] = [
+const INDEXES: [&str; 17] = [
     "CREATE INDEX api_key_revocations_key ON auth.api_key_revocations USING btree (key_id)",
     "CREATE INDEX jwt_keys_issuer ON auth.jwt_keys USING btree (issuer_id, kid)",
+    "CREATE INDEX memberships_accepted ON auth.memberships USING btree (user_id, accepted, created_at)",
+    "CREATE INDEX workspace_memberships_accepted ON auth.workspace_memberships USING btree (user_id, accepted, created_at)",
     "CREATE UNIQUE INDEX api_key_settings_pkey ON auth.api_key_settings USING btree (org_id)",
     "CREATE UNIQUE INDEX api_keys_key_hash_key ON auth.api_keys USING btree (key_hash)",
     "CREATE UNIQUE INDEX api_keys_pkey ON auth.api_keys USING btree (id)",
@@ -277,6 +279,7 @@ fn tables_and_indexes_are_laid_out_as_the_library_reads_them() {
           where i.indexrelid::regclass::text in (
               'auth.issuers_issuer_key', 'auth.jwt_keys_issuer', 'auth.jwt_secrets_pkey',
               'auth.organizations_pkey', 'auth.organizations_external_id_key', 'auth.memberships_pkey',
+              'auth.memberships_accepted', 'auth.workspace_memberships_accepted',
               'auth.workspace_memberships_pkey', 'auth.roles_pkey', 'auth.roles_org_id_name_builtin_key',
               'auth.membership_sources_pkey', 'auth.api_keys_key_hash_key', 'auth.api_keys_public_id_key',
               'auth.api_key_settings_pkey', 'auth.api_key_revocations_key', 'auth.api_keys_pkey')

@@ -6,7 +6,7 @@ mod owners;
 mod policies;
 mod right;
 
-use cases::{Case, KEYS, QUOTAS, RELATIONS, ROLES, SETUP, SUBSCRIBERS, TABLES};
+use cases::{Case, KEYS, QUOTAS, RELATIONS, ROLES, SETUP, SUBSCRIBERS, TABLES, TENANTS};
 use pg_bearer_tests::Database;
 use pg_bearer_tests::database::{Session, assert_contains};
 use policies::POLICIES;
@@ -40,7 +40,7 @@ fn findings(session: &mut Client) -> Vec<Finding> {
 }
 
 fn all_cases() -> impl Iterator<Item = &'static Case> {
-    let every = [TABLES, POLICIES, KEYS, RELATIONS, ROLES, QUOTAS];
+    let every = [TABLES, POLICIES, KEYS, RELATIONS, ROLES, QUOTAS, TENANTS];
     every.into_iter().flatten().chain(SUBSCRIBERS)
 }
 
@@ -204,6 +204,25 @@ fn t211_what_there_is_more_of_than_quotas_allow_is_found() {
 }
 
 #[test]
+fn t207_users_who_were_given_more_than_counts_are_found() {
+    assert_codes(&["too_much_granted"]);
+    // By administrators, in a time that does not depend on who was given what; owners of tables are told nothing of it.
+    let db = Database::new();
+    let mut session = prepared(&db);
+    session.run(TENANTS[0].2);
+    session.run(
+        "insert into auth.workspace_memberships (user_id, workspace_id, org_id, role_id, created_by, accepted)
+         select 'user ' || n % 60, gen_random_uuid(), gen_random_uuid(), auth_internal.owner_role(), 'x', n % 2 = 0
+           from generate_series(1, 120000) n",
+    );
+    let count = "select count(*) || ' ' || count(*) filter (where object = $$'it''s a user'$$) from auth.lint() where code = 'too_much_granted'";
+    assert_eq!(session.value(count).as_deref(), Some("31 1"));
+    let mut owner = db.superuser();
+    owner.run("set session authorization table_owner");
+    assert_eq!(owner.value(count).as_deref(), Some("0 0"));
+}
+
+#[test]
 fn a_subscriber_that_would_refuse_changes_is_found() {
     let db = Database::new();
     let mut session = prepared(&db);
@@ -224,7 +243,7 @@ fn a_subscriber_that_would_refuse_changes_is_found() {
 fn every_finding_that_lint_can_make_is_planted_here() {
     let mut made = Vec::new();
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../sql/functions/linting");
-    for file in ["tables", "policies", "keys", "relations", "roles", "quotas"] {
+    for file in ["tables", "policies", "keys", "relations", "roles", "quotas", "tenants"] {
         let sql = std::fs::read_to_string(format!("{root}/{file}.sql")).unwrap();
         for line in sql.lines() {
             let parts: Vec<_> = line.split('\'').collect();

@@ -52,6 +52,7 @@ begin
             union all select * from auth_internal.lint_functions(namespaces, sources)
             union all select * from auth_internal.lint_grants(namespaces, sources)
             union all select * from auth_internal.lint_roles(namespaces, sources)
+            union all select * from auth_internal.lint_granted()
             union all select * from auth_internal.lint_replication()
             union all select * from auth_internal.lint_quotas()) f
      -- What is nobody's in particular is for administrators.
@@ -60,7 +61,7 @@ begin
 end
 $$;
 comment on function auth.lint is
-    'Gaps in tenant isolation, the worst first: nothing on what auth.protect() made. severity is error where a row can reach another organization, or nobody, by this alone; warning where something else has to go wrong too, or queries become slow; info for what is good to know. object is what it is about, as SQL names it; fix is SQL that clears the finding, to be read before it is run, by the object''s owner or a superuser; NULL where the message says what a human has to decide. Administrators are told about everything, owners about what they own. Looks at these schemas, or, for NULL, at all but those of the system and ours, not at members of extensions, and at roles, publications and the database whatever the schemas. Reads catalogs, and counts in our own tables. 42501 for anybody else, 22023 for a schema that does not exist.';
+    'Gaps in tenant isolation, the worst first: nothing on what auth.protect() made. severity is error where a row can reach another organization, or nobody, by this alone; warning where something else has to go wrong too, or queries become slow; info for what is good to know. object is what it is about, as SQL names it; fix is SQL that clears the finding, to be read before it is run, by the object''s owner or a superuser; NULL where the message says what a human has to decide. Administrators are told about everything, owners about what they own. Looks at these schemas, or, for NULL, at all but those of the system and ours, not at members of extensions, and at roles, publications and the database whatever the schemas. Administrators are also told which users were given more memberships than count; of these a million are looked at. Reads catalogs, and counts in our own tables. 42501 for anybody else, 22023 for a schema that does not exist.';
 
 -- Security definer, as auth.lint().
 create or replace function auth.organization_columns() returns table (source oid, org smallint)

@@ -36,6 +36,7 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = &[
         "auth.check_jwt(text) TABLE(valid boolean, reason text, header jsonb, claims jsonb): stable unsafe c",
     ),
     ("public", "auth.claim(text) text: stable safe strict c"),
+    ("public", "auth.confirm_membership(uuid) void: volatile unsafe definer plpgsql"),
     (
         "public",
         "auth.create_api_key(text, uuid, text, text[], uuid, timestamp with time zone, cidr[], text[], text[], regclass[], jsonb, text, text, text, integer, interval) TABLE(id uuid, name text, key text): volatile unsafe definer sql",
@@ -121,7 +122,7 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = &[
     ),
     (
         "public",
-        "auth.list_members(uuid) TABLE(user_id text, role text, rank integer, created_at timestamp with time zone, created_by text): stable unsafe definer plpgsql",
+        "auth.list_members(uuid) TABLE(user_id text, role text, rank integer, created_at timestamp with time zone, created_by text, accepted boolean, left_out boolean): stable unsafe definer plpgsql",
     ),
     (
         "bearer_admin",
@@ -129,7 +130,7 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = &[
     ),
     (
         "public",
-        "auth.list_organizations() TABLE(org_id uuid, slug text, name text, external_id text, metadata jsonb, role text, disabled_at timestamp with time zone, created_at timestamp with time zone): stable unsafe definer plpgsql",
+        "auth.list_organizations() TABLE(org_id uuid, slug text, name text, external_id text, metadata jsonb, role text, disabled_at timestamp with time zone, created_at timestamp with time zone, accepted boolean, left_out boolean): stable unsafe definer plpgsql",
     ),
     (
         "public",
@@ -137,7 +138,7 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = &[
     ),
     (
         "public",
-        "auth.list_workspace_members(uuid) TABLE(user_id text, role text, created_at timestamp with time zone, created_by text): stable unsafe definer plpgsql",
+        "auth.list_workspace_members(uuid) TABLE(user_id text, role text, created_at timestamp with time zone, created_by text, accepted boolean, left_out boolean): stable unsafe definer plpgsql",
     ),
     (
         "public",

@@ -21,6 +21,10 @@ pub(super) const LINT_FUNCTIONS: &[(&str, &str)] = &[
     ),
     (
         "bearer_owner",
+        "auth_internal.lint_granted() TABLE(code text, severity text, object text, message text, fix text, owner oid): stable unsafe plpgsql",
+    ),
+    (
+        "bearer_owner",
         "auth_internal.lint_grants(oid[], oid[]) TABLE(code text, severity text, object text, message text, fix text, owner oid): stable unsafe sql",
     ),
     (

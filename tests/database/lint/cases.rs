@@ -303,3 +303,20 @@ pub(super) const QUOTAS: &[Case] = &[
            from generate_series(1, 3) n",
     ),
 ];
+
+/// Given by others before there were limits.
+pub(super) const TENANTS: &[Case] = &[
+    (
+        "too_much_granted",
+        "'it''s a user'",
+        "insert into auth.memberships (user_id, org_id, role_id, created_by, accepted)
+         select 'it''s a user', gen_random_uuid(), auth_internal.owner_role(), 'x', false from generate_series(1, 1001)",
+    ),
+    (
+        "too_much_granted",
+        "'a'",
+        "insert into auth.workspace_memberships (user_id, workspace_id, org_id, role_id, created_by)
+         select u, gen_random_uuid(), gen_random_uuid(), auth_internal.owner_role(), nullif('b', u)
+           from generate_series(1, 1001), unnest('{a,b}'::text[]) u",
+    ),
+];

@@ -1,6 +1,6 @@
 //! Who may do what after an update: what is new is nobody's, what administrators granted stays.
 
-use super::retired::{WITH_OTHER_RESULT, old_list_workspaces};
+use super::retired::{WITH_OTHER_RESULT, old_list_invitations};
 use super::scripts::{
     assert_fresh, before, differences, installed, last_release, update, update_from, update_once_more,
     with_step,
@@ -92,7 +92,7 @@ do $$ begin create role "an ""odd"" role"; exception when duplicate_object or un
 grant usage on schema auth to tenant with grant option;
 grant create on schema auth to "an ""odd"" role";
 grant execute on function auth.list_issuers() to tenant;
-grant execute on function auth.list_workspaces(uuid) to "an ""odd"" role" with grant option;
+grant execute on function auth.list_invitations(uuid) to "an ""odd"" role" with grant option;
 grant select on auth.organizations to tenant with grant option;
 grant insert, delete on auth.roles to "an ""odd"" role";
 grant select (name), update (slug) on auth.organizations to other;
@@ -110,7 +110,7 @@ const KEPT: [&str; 10] = [
     "+ auth tenant usage with grant option",
     "+ auth.api_keys_due other select",
     "+ auth.list_issuers tenant execute",
-    r#"+ auth.list_workspaces "an ""odd"" role" execute with grant option"#,
+    r#"+ auth.list_invitations "an ""odd"" role" execute with grant option"#,
     "+ auth.organizations tenant select with grant option",
     "+ auth.organizations.name other select",
     "+ auth.organizations.slug other update",
@@ -148,9 +148,9 @@ fn t199_what_administrators_granted_stays_and_the_rest_is_as_fresh() {
 fn t199_a_function_that_is_made_anew_keeps_what_was_granted_on_it() {
     let (version, _) = last_release();
     for in_use in [false, true] {
-        let step = "select auth_internal.retire_function('auth.list_workspaces(uuid)');
+        let step = "select auth_internal.retire_function('auth.list_invitations(uuid)');
                     select auth_internal.retire_function('auth.list_issuers()');";
-        let db = installed(&old_list_workspaces(), &with_step(&update_from(&version), step));
+        let db = installed(&old_list_invitations(), &with_step(&update_from(&version), step));
         let mut session = db.superuser();
         session.run(GRANTED);
         if in_use {

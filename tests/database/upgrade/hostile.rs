@@ -1,6 +1,6 @@
 //! Updating where somebody has prepared the ground.
 
-use super::retired::{WITH_OTHER_RESULT, old_list_workspaces};
+use super::retired::{WITH_OTHER_RESULT, old_list_invitations};
 use super::scripts::{
     assert_fresh, before, install, installed, last_release, update, update_from, update_once_more, with_step,
 };
@@ -66,19 +66,19 @@ fn strange_settings_of_the_session_make_no_difference_to_an_update() {
         "set default_transaction_isolation = serializable; set client_encoding = latin1; set role postgres",
     ] {
         // With everything that an update does: a function that is in use and has to be made anew, and grants that go.
-        let step = "select auth_internal.retire_function('auth.list_workspaces(uuid)');";
-        let db = installed(&old_list_workspaces(), &with_step(&update_from(&last_release().0), step));
+        let step = "select auth_internal.retire_function('auth.list_invitations(uuid)');";
+        let db = installed(&old_list_invitations(), &with_step(&update_from(&last_release().0), step));
         let mut session = db.superuser();
         session.run(WITH_OTHER_RESULT);
         session.run("grant execute on function auth.list_issuers() to bearer_service, public; grant select on auth.roles to bearer_admin");
         session.run(settings);
         session.run("alter extension pg_bearer update");
         assert_eq!(
-            session.refused("select * from workspace_list").split(' ').next(),
+            session.refused("select * from invitation_list").split(' ').next(),
             Some("55000"),
             "{settings}"
         );
-        session.run("drop view workspace_list");
+        session.run("drop view invitation_list");
         update_once_more(&mut session);
         session.run("reset all");
         assert_fresh(&mut session, settings);

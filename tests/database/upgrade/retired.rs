@@ -9,33 +9,33 @@ use pg_bearer_tests::Database;
 use pg_bearer_tests::database::{Session, assert_contains};
 use postgres::Client;
 
-/// A release whose auth.list_workspaces() had a column of another name, so that it has to be made anew.
-pub(super) fn old_list_workspaces() -> String {
+/// A release whose auth.list_invitations() had a column of another name, so that it has to be made anew.
+pub(super) fn old_list_invitations() -> String {
     let (_, script) = last_release();
-    let now = "create function auth.list_workspaces(org_id uuid default null)
-    returns table (workspace_id uuid, org_id uuid, slug text, name text, metadata jsonb, role text,";
+    let now = "create function auth.list_invitations(org_id uuid default null)
+    returns table (invitation_id uuid, email text, role text, workspace_id uuid, created_by text,";
     assert_eq!(script.matches(now).count(), 1);
-    script.replace(now, &now.replace("metadata", "details"))
+    script.replace(now, &now.replace("email", "address"))
 }
 
 /// A view on it.
-pub(super) const WITH_OTHER_RESULT: &str = "create view workspace_list as select name, details from auth.list_workspaces(); grant select on workspace_list to public";
+pub(super) const WITH_OTHER_RESULT: &str = "create view invitation_list as select role, address from auth.list_invitations(); grant select on invitation_list to public";
 
-const STEP: &str = "select auth_internal.retire_function('auth.list_workspaces(uuid)');
+const STEP: &str = "select auth_internal.retire_function('auth.list_invitations(uuid)');
      select auth_internal.retire_function('auth.user_id()');
      select auth_internal.retire_function('auth.never_was(uuid)');";
 
 /// Everything that can depend on a function.
 const DEPENDENTS: &str = "
-create function member_count() returns bigint language sql begin atomic select count(*) from auth.list_workspaces(); end;
+create function member_count() returns bigint language sql begin atomic select count(*) from auth.list_invitations(); end;
 create table notes (id int, author text default auth.user_id(), body text);
 create table papers (id int); alter table papers enable row level security;
-create policy members on papers using (exists (select from auth.list_workspaces() m where m.details is null));
+create policy members on papers using (exists (select from auth.list_invitations() m where m.address is null));
 insert into papers values (1);
 grant all on notes, papers to public";
 
 fn release_with_other_functions() -> Database {
-    installed(&old_list_workspaces(), &with_step(&update_from(&last_release().0), STEP))
+    installed(&old_list_invitations(), &with_step(&update_from(&last_release().0), STEP))
 }
 
 /// Asserts that a statement refuses, and says what to do.
@@ -49,7 +49,7 @@ fn assert_retired(session: &mut Client, sql: &str, function: &str) {
 
 #[test]
 fn a_changed_result_that_no_step_retires_stops_the_update() {
-    let db = installed(&old_list_workspaces(), &update_from(&last_release().0));
+    let db = installed(&old_list_invitations(), &update_from(&last_release().0));
     let mut session = db.superuser();
     let before = catalog(&mut session);
     let refused = session.refused("alter extension pg_bearer update");
@@ -75,15 +75,15 @@ fn t199_a_view_does_not_stop_the_update_and_says_what_to_do() {
     for round in ["after the update", "after another one"] {
         let mut tenant = db.tenant();
         for session in [&mut session, &mut tenant] {
-            assert_retired(session, "select * from workspace_list", "list_workspaces");
-            assert_retired(session, "select member_count()", "list_workspaces");
+            assert_retired(session, "select * from invitation_list", "list_invitations");
+            assert_retired(session, "select member_count()", "list_invitations");
             assert_retired(session, "insert into notes (id) values (1)", "user_id");
             session.run("insert into notes (id, author) values (1, 'somebody')");
         }
-        assert_retired(&mut tenant, "select * from papers", "list_workspaces");
+        assert_retired(&mut tenant, "select * from papers", "list_invitations");
         // In its place is the new one.
         tenant.run("select auth.user_id()");
-        assert_contains(tenant.refused("select metadata from auth.list_workspaces()"), "28000 ");
+        assert_contains(tenant.refused("select email from auth.list_invitations()"), "28000 ");
         // Nothing else is different.
         let found = differences(&catalog(&mut session), &fresh());
         let named =
@@ -105,7 +105,7 @@ fn the_next_update_drops_what_nobody_uses_any_more() {
     session.run(WITH_OTHER_RESULT);
     session.run(DEPENDENTS);
     update(&mut session);
-    session.run("drop view workspace_list; drop table papers; drop function member_count()");
+    session.run("drop view invitation_list; drop table papers; drop function member_count()");
     update_once_more(&mut session);
     let found = differences(&catalog(&mut session), &fresh());
     assert!(!found.is_empty() && found.iter().all(|line| line.contains("_user_id")), "{found:#?}");

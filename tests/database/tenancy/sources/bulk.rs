@@ -1,9 +1,9 @@
 //! Many rows for one user, which are read in another way than few; and rows of unusual shape.
 
 use super::{A, B, of, place, prepared, with_members};
+use pg_bearer_tests::Database;
 use pg_bearer_tests::database::Session;
 use pg_bearer_tests::token::*;
-use pg_bearer_tests::Database;
 use postgres::{Client, NoTls};
 
 /// The id of an organization.
