@@ -365,8 +365,6 @@ fn t101_a_creator_who_is_demoted_meanwhile_makes_no_key() {
         ("alice set_member_role({org}, 'dave', 'viewer')", &LEVELS[..]),
         ("alice remove_member({org}, 'dave')", &LEVELS[..]),
         ("service disable_organization({org})", &LEVELS[..]),
-        // Roles of every organization change in READ COMMITTED only.
-        ("service define_role('admin', '{members.read}')", &LEVELS[..1]),
     ] {
         for level in levels {
             for _ in 0..rounds(200) {

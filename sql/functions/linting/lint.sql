@@ -25,8 +25,8 @@ end
 $$;
 comment on function auth_internal.demand_owner is '42501 unless the outer user is an administrator or owns a table, view or function of an application.';
 
--- Security definer, so that nobody has to be able to call the parts. They read catalogs that everybody may read, and count in our
--- own tables.
+-- Security definer, so that nobody has to be able to call the parts. They read catalogs that everybody may read, and our own
+-- tables.
 create or replace function auth.lint(schemas name[] default null)
     returns table (code text, severity text, object text, message text, fix text)
     language plpgsql stable security definer
@@ -53,14 +53,15 @@ begin
             union all select * from auth_internal.lint_grants(namespaces, sources)
             union all select * from auth_internal.lint_roles(namespaces, sources)
             union all select * from auth_internal.lint_replication()
-            union all select * from auth_internal.lint_quotas()) f
+            union all select * from auth_internal.lint_quotas()
+            union all select * from auth_internal.lint_role_names()) f
      -- What is nobody's in particular is for administrators.
      where auth_internal.has_rights_of(coalesce(f.owner, 0))
      order by array_position(array['error', 'warning', 'info'], f.severity), f.code collate "C", f.object collate "C";
 end
 $$;
 comment on function auth.lint is
-    'Gaps in tenant isolation, the worst first: nothing on what auth.protect() made. severity is error where a row can reach another organization, or nobody, by this alone; warning where something else has to go wrong too, or queries become slow; info for what is good to know. object is what it is about, as SQL names it; fix is SQL that clears the finding, to be read before it is run, by the object''s owner or a superuser; NULL where the message says what a human has to decide. Administrators are told about everything, owners about what they own. Looks at these schemas, or, for NULL, at all but those of the system and ours, not at members of extensions, and at roles, publications and the database whatever the schemas. Reads catalogs, and counts in our own tables. 42501 for anybody else, 22023 for a schema that does not exist.';
+    'Gaps in tenant isolation, the worst first: nothing on what auth.protect() made. severity is error where a row can reach another organization, or nobody, by this alone; warning where something else has to go wrong too, or queries become slow; info for what is good to know. object is what it is about, as SQL names it; fix is SQL that clears the finding, to be read before it is run, by the object''s owner or a superuser; NULL where the message says what a human has to decide. Administrators are told about everything, owners about what they own. Looks at these schemas, or, for NULL, at all but those of the system and ours, not at members of extensions, and at roles, publications and the database whatever the schemas. Reads catalogs and our own tables. 42501 for anybody else, 22023 for a schema that does not exist.';
 
 -- Security definer, as auth.lint().
 create or replace function auth.organization_columns() returns table (source oid, org smallint)

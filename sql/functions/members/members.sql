@@ -71,7 +71,7 @@ create or replace function auth.add_member(org_id uuid, user_id text, role text 
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     actor auth.roles := auth_internal.enter_organization(org_id, 'members.write');
-    granted auth.roles := auth_internal.role_named(org_id, role);
+    granted auth.roles := auth_internal.granted_role(org_id, role);
 begin
     perform auth_internal.demand_grant(actor, granted);
     if auth_internal.acting_user() is not null
@@ -91,7 +91,7 @@ create or replace function auth.set_member_role(org_id uuid, user_id text, role 
 declare
     actor auth.roles := auth_internal.enter_organization(org_id, 'members.write');
     old auth.roles := auth_internal.role_of(org_id, user_id);
-    granted auth.roles := auth_internal.role_named(org_id, role);
+    granted auth.roles := auth_internal.granted_role(org_id, role);
 begin
     if old.id is null then
         perform auth_internal.refuse_member();
@@ -149,7 +149,7 @@ declare
 begin
     perform auth_internal.read_organization(its_org, 'members.read');
     return query
-        select m.user_id, r.name, r.rank, m.created_at, m.created_by
+        select m.user_id, auth_internal.role_name(r), r.rank, m.created_at, m.created_by
           from auth.memberships m cross join lateral auth_internal.live_role(m.role_id) r
          where m.org_id = its_org
          order by r.rank desc, m.user_id;

@@ -198,7 +198,7 @@ begin
               from auth.organizations o order by o.name, o.id;
     else
         return query
-            select o.id, o.slug, o.name, o.external_id, o.metadata, r.name, o.disabled_at, o.created_at
+            select o.id, o.slug, o.name, o.external_id, o.metadata, auth_internal.role_name(r), o.disabled_at, o.created_at
               from auth.memberships m
               join auth.organizations o on o.id = m.org_id
              cross join lateral auth_internal.live_role(m.role_id) r

@@ -143,7 +143,7 @@ create or replace function auth.add_workspace_member(workspace_id uuid, user_id 
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     actor auth.roles := auth_internal.enter_workspace(workspace_id, 'workspaces.write');
-    granted auth.roles := auth_internal.role_named(auth_internal.workspace_org(workspace_id), role);
+    granted auth.roles := auth_internal.granted_role(auth_internal.workspace_org(workspace_id), role);
 begin
     perform auth_internal.demand_grant(actor, granted);
     perform auth_internal.insert_workspace_member(workspace_id, user_id, granted.id, auth_internal.acting_user());
@@ -157,7 +157,7 @@ create or replace function auth.set_workspace_member_role(workspace_id uuid, use
 declare
     actor auth.roles := auth_internal.enter_workspace(workspace_id, 'workspaces.write');
     old auth.roles := auth_internal.workspace_role_of(workspace_id, user_id);
-    granted auth.roles := auth_internal.role_named(auth_internal.workspace_org(workspace_id), role);
+    granted auth.roles := auth_internal.granted_role(auth_internal.workspace_org(workspace_id), role);
 begin
     perform auth_internal.demand_seniority(actor, old);
     -- Unlike in an organization his role here may have a lower rank than the one he acts in.
@@ -214,7 +214,7 @@ declare
     all_of_them boolean := auth_internal.permission_covers(actor.permissions, 'workspaces.write') is true;
 begin
     return query
-        select w.id, w.org_id, w.slug, w.name, w.metadata, r.name, w.disabled_at, w.created_at
+        select w.id, w.org_id, w.slug, w.name, w.metadata, auth_internal.role_name(r), w.disabled_at, w.created_at
           from auth.workspaces w
           left join auth.workspace_memberships m on m.workspace_id = w.id and m.user_id = auth_internal.acting_user()
           left join lateral auth_internal.live_role(m.role_id) r on true
@@ -249,7 +249,7 @@ begin
         perform auth_internal.demand_permission(actor, 'workspaces.write');
     end if;
     return query
-        select m.user_id, r.name, m.created_at, m.created_by
+        select m.user_id, auth_internal.role_name(r), m.created_at, m.created_by
           from auth.workspace_memberships m cross join lateral auth_internal.live_role(m.role_id) r
          where m.workspace_id = list_workspace_members.workspace_id
          order by m.user_id;
