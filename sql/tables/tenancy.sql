@@ -52,7 +52,7 @@ create table auth.roles (
     rank integer not null check (rank between 1 and 1000),
     permissions text[] not null default '{}'
         check (auth_internal.is_list_of(permissions, '^([*]|[^*[:cntrl:][:space:]]+([.][*])?)$', 200)),
-    grantable text[] check (auth_internal.is_list_of(grantable, '^[a-z][a-z0-9_-]{0,62}$', 1000)),
+    grantable text[] check (auth_internal.is_list_of(grantable, '^[a-z][a-z0-9_-]{0,62}(:own)?$', 1000)),
     created_at timestamptz not null default pg_catalog.now(),
     version uuid not null default pg_catalog.gen_random_uuid(),
     primary key (id, builtin),

@@ -1,6 +1,7 @@
 -- From 0.1.0: what nobody is to call moves to a schema of its own; memberships, roles and invitations get new columns. Nothing
 -- is to be done.
 
+select auth_internal.retire_function('auth.demand_free_role_name(uuid, text)');
 select auth_internal.move_function('access_verdict(text, name, jsonb, boolean)');
 select auth_internal.move_function('acting_permissions(uuid)');
 select auth_internal.move_function('acting_user()');
@@ -26,7 +27,6 @@ select auth_internal.move_function('decode_key_hash(text)');
 select auth_internal.retire_function('auth.delete_member(uuid, text)');
 select auth_internal.move_function('demand_changeable(auth.api_keys, auth.api_keys)');
 select auth_internal.move_function('demand_definable(auth.roles, auth.roles, integer, text[])');
-select auth_internal.move_function('demand_free_role_name(uuid, text)');
 select auth_internal.move_function('demand_grant(auth.roles, auth.roles)');
 select auth_internal.move_function('demand_key_creation()');
 select auth_internal.move_function('demand_lower_roles(auth.roles, uuid, integer, text[])');
@@ -208,7 +208,10 @@ update auth.workspace_memberships
        accepted = case when created_by is null or created_by operator(pg_catalog.=) user_id then true end;
 alter table auth.workspace_memberships
     alter column id set default pg_catalog.gen_random_uuid(), alter column id set not null;
-alter table auth.roles add column version uuid;
+alter table auth.roles
+    add column version uuid,
+    drop constraint roles_grantable_check,
+    add constraint roles_grantable_check check (auth_internal.is_list_of(grantable, '^[a-z][a-z0-9_-]{0,62}(:own)?$', 1000));
 update auth.roles set version = case when builtin then id else pg_catalog.gen_random_uuid() end;
 alter table auth.roles
     alter column version set default pg_catalog.gen_random_uuid(), alter column version set not null;

@@ -6,7 +6,7 @@ mod owners;
 mod policies;
 mod right;
 
-use cases::{Case, KEYS, QUOTAS, RELATIONS, ROLES, SETUP, SUBSCRIBERS, TABLES, TENANTS};
+use cases::{Case, KEYS, RELATIONS, ROLES, SETUP, SUBSCRIBERS, TABLES, TENANCY, TENANTS};
 use pg_bearer_tests::Database;
 use pg_bearer_tests::database::{Session, assert_contains};
 use policies::POLICIES;
@@ -40,7 +40,7 @@ fn findings(session: &mut Client) -> Vec<Finding> {
 }
 
 fn all_cases() -> impl Iterator<Item = &'static Case> {
-    let every = [TABLES, POLICIES, KEYS, RELATIONS, ROLES, QUOTAS, TENANTS];
+    let every = [TABLES, POLICIES, KEYS, RELATIONS, ROLES, TENANCY, TENANTS];
     every.into_iter().flatten().chain(SUBSCRIBERS)
 }
 
@@ -204,6 +204,11 @@ fn t211_what_there_is_more_of_than_quotas_allow_is_found() {
 }
 
 #[test]
+fn t212_roles_that_lost_their_name_to_one_of_every_organization_are_found() {
+    assert_codes(&["role_renamed"]);
+}
+
+#[test]
 fn t207_users_who_were_given_more_than_counts_are_found() {
     assert_codes(&["too_much_granted"]);
     // By administrators, in a time that does not depend on who was given what; owners of tables are told nothing of it.
@@ -243,7 +248,7 @@ fn a_subscriber_that_would_refuse_changes_is_found() {
 fn every_finding_that_lint_can_make_is_planted_here() {
     let mut made = Vec::new();
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../sql/functions/linting");
-    for file in ["tables", "policies", "keys", "relations", "roles", "quotas", "tenants"] {
+    for file in ["tables", "policies", "keys", "relations", "roles", "tenancy", "tenants"] {
         let sql = std::fs::read_to_string(format!("{root}/{file}.sql")).unwrap();
         for line in sql.lines() {
             let parts: Vec<_> = line.split('\'').collect();

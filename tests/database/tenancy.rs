@@ -8,5 +8,6 @@ mod invitations;
 mod matrix;
 mod quotas;
 pub(crate) mod races;
+mod role_names;
 mod scenario;
 mod sources;

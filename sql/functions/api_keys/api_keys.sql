@@ -6,7 +6,7 @@ create or replace function auth_internal.described_key(
     allowed_cidrs cidr[], allowed_origins text[], allowed_endpoints text[], allowed_tables regclass[],
     rate_limit integer, rate_period interval, metadata jsonb, role text, user_id text
 ) returns auth.api_keys
-    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     -- All NULL. As a record, because linters take the fields of other types for unknown variables.
     described record := jsonb_populate_record(null::auth.api_keys, '{}');
@@ -43,7 +43,7 @@ begin
             perform auth_internal.refuse_key_argument('role', 'Publishable and service keys have neither a role nor a user.');
         end if;
     elsif role is not null or user_id is null and auth_internal.is_unrestricted() then
-        described.role_id := (auth_internal.role_named(org_id, coalesce(role, 'admin'))).id;
+        described.role_id := (auth_internal.granted_role(org_id, coalesce(role, 'admin'))).id;
     elsif parent.id is not null then
         described.user_id := coalesce(user_id, parent.user_id);
         described.role_id := parent.role_id;

@@ -39,7 +39,7 @@ create or replace function auth.list_api_keys(org_id uuid default null, include_
                    metadata jsonb, created_by text, created_by_key uuid, replaced_by uuid, revoked_by text)
     language sql stable security definer set search_path = pg_catalog, pg_temp as $$
     select k.id, k.name, k.prefix, k.created_at, u.last_used_at, k.kind, k.org_id, k.environment, k.workspace_id,
-           k.user_id, r.name, k.scopes, k.expires_at, e.revoked_at, e.revoke_reason,
+           k.user_id, auth_internal.role_name(r), k.scopes, k.expires_at, e.revoked_at, e.revoke_reason,
            d.due_at,
            k.public_id, k.last4, k.allowed_cidrs, k.allowed_origins, k.allowed_endpoints, k.allowed_tables,
            k.rate_limit, k.rate_period, k.metadata, k.created_by, k.created_by_key, k.replaced_by, e.revoked_by

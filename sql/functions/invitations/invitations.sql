@@ -27,7 +27,7 @@ comment on function auth_internal.invitation_end is 'When an invitation of this 
 
 -- May somebody with this role give out the role, and the workspace if there is one?
 create or replace function auth_internal.may_invite(inviter auth.roles, granted auth.roles, workspace_id uuid) returns boolean
-    language sql immutable set search_path = pg_catalog, pg_temp as $$
+    language sql stable set search_path = pg_catalog, pg_temp as $$
     select (auth_internal.permission_covers(inviter.permissions, 'invitations.write')
             and (workspace_id is null or auth_internal.permission_covers(inviter.permissions, 'workspaces.write'))
             and auth_internal.may_grant(inviter, granted)) is true
@@ -41,7 +41,7 @@ create or replace function auth.create_invitation(
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     actor auth.roles := auth_internal.enter_organization(org_id, 'invitations.write');
-    granted auth.roles := auth_internal.role_named(org_id, role);
+    granted auth.roles := auth_internal.granted_role(org_id, role);
     violated text;
 begin
     if workspace_id is not null then
@@ -82,7 +82,7 @@ declare
 begin
     perform auth_internal.read_organization(its_org, 'invitations.read');
     return query
-        select i.id, i.email, r.name, i.workspace_id, i.created_by, i.created_at, i.expires_at,
+        select i.id, i.email, auth_internal.role_name(r), i.workspace_id, i.created_by, i.created_at, i.expires_at,
                i.accepted_at, i.accepted_by,
                coalesce(i.revoked_at, (select min(e.ended_at) from auth.endings e where e.target_id = i.id))
           from auth.invitations i left join lateral auth_internal.live_role(i.role_id) r on true
@@ -157,6 +157,7 @@ begin
           from auth.invitations i where i.token_hash = auth_internal.token_hash(enter_invitation.token);
         perform auth_internal.share('organization', invitation.org_id);
         perform auth_internal.share('workspace', invitation.workspace_id);
+        perform auth_internal.share_role(invitation.role_id);
         perform auth_internal.refuse_stale(invitation.org_id, invitation.created_by);
     end if;
     perform from auth_internal.live_organizations o where o.id = invitation.org_id and o.disabled_at is null;

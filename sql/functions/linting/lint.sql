@@ -25,8 +25,8 @@ end
 $$;
 comment on function auth_internal.demand_owner is '42501 unless the outer user is an administrator or owns a table, view or function of an application.';
 
--- Security definer, so that nobody has to be able to call the parts. They read catalogs that everybody may read, and count in our
--- own tables.
+-- Security definer, so that nobody has to be able to call the parts. They read catalogs that everybody may read, and our own
+-- tables.
 create or replace function auth.lint(schemas name[] default null)
     returns table (code text, severity text, object text, message text, fix text)
     language plpgsql stable security definer
@@ -54,7 +54,8 @@ begin
             union all select * from auth_internal.lint_roles(namespaces, sources)
             union all select * from auth_internal.lint_granted()
             union all select * from auth_internal.lint_replication()
-            union all select * from auth_internal.lint_quotas()) f
+            union all select * from auth_internal.lint_quotas()
+            union all select * from auth_internal.lint_role_names()) f
      -- What is nobody's in particular is for administrators.
      where auth_internal.has_rights_of(coalesce(f.owner, 0))
      order by array_position(array['error', 'warning', 'info'], f.severity), f.code collate "C", f.object collate "C";

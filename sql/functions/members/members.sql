@@ -48,7 +48,7 @@ create or replace function auth.add_member(org_id uuid, user_id text, role text 
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     actor auth.roles := auth_internal.enter_organization(org_id, 'members.write');
-    granted auth.roles := auth_internal.role_named(org_id, role);
+    granted auth.roles := auth_internal.granted_role(org_id, role);
 begin
     perform auth_internal.demand_grant(actor, granted);
     if auth_internal.acting_user() is not null
@@ -88,7 +88,7 @@ declare
     actor auth.roles := auth_internal.enter_ending(org_id, 'members.write');
     is_held boolean := not auth_internal.try_member(org_id, user_id);
     old auth.roles := auth_internal.role_of(org_id, user_id);
-    granted auth.roles := auth_internal.role_named(org_id, role);
+    granted auth.roles := auth_internal.granted_role(org_id, role);
 begin
     if granted.rank > old.rank then
         perform auth_internal.share('organization', org_id);
@@ -155,7 +155,7 @@ declare
 begin
     perform auth_internal.read_organization(its_org, 'members.read');
     return query
-        select m.user_id, r.name, r.rank, m.created_at, m.created_by, a.accepted,
+        select m.user_id, auth_internal.role_name(r), r.rank, m.created_at, m.created_by, a.accepted,
                not a.accepted and not m.suspended and auth_internal.is_left_out(m.user_id, m.org_id)
           from auth_internal.live_memberships m cross join lateral auth_internal.live_role(m.role_id) r
          cross join lateral (select auth_internal.is_accepted(m.accepted, m.created_by, m.user_id) as accepted) a

@@ -281,7 +281,7 @@ begin
     end if;
     counted := case when auth.api_key_id() is null then auth_internal.counted_organizations(auth.user_id()) end;
     return query
-        select o.id, o.slug, o.name, o.external_id, o.metadata, r.name, o.disabled_at, o.created_at, a.accepted,
+        select o.id, o.slug, o.name, o.external_id, o.metadata, auth_internal.role_name(r), o.disabled_at, o.created_at, a.accepted,
                not auth.is_member(m.org_id)
           from auth_internal.live_memberships m
           join auth_internal.live_organizations o on o.id = m.org_id

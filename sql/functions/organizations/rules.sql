@@ -141,22 +141,6 @@ end
 $$;
 comment on function auth_internal.refuse_role is 'The error for a role that there is not (22023).';
 
-create or replace function auth_internal.role_named(org_id uuid, name text) returns auth.roles
-    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
-declare
-    found_role auth.roles;
-begin
-    select r.* into found_role from auth.roles r
-     where r.name = role_named.name and (r.org_id = role_named.org_id or r.org_id is null)
-     order by r.org_id is null, r.builtin limit 1;
-    if not found then
-        perform auth_internal.refuse_role();
-    end if;
-    return found_role;
-end
-$$;
-comment on function auth_internal.role_named is 'The role that this name means in this organization, or for NULL in every one; 22023 when there is none.';
-
 create or replace function auth_internal.role_of(org_id uuid, user_id text) returns auth.roles
     language sql stable set search_path = pg_catalog, pg_temp as $$
     select r.* from auth_internal.live_memberships m cross join lateral auth_internal.live_role(m.role_id) r
@@ -283,6 +267,7 @@ begin
     end if;
     perform auth_internal.share('organization', org_id);
     perform auth_internal.refuse_stale(org_id, auth_internal.acting_user());
+    perform auth_internal.demand_current_roles();
     perform auth_internal.commit_durably();
     -- It may have been deleted while this waited.
     perform from auth_internal.live_organizations o where o.id = lock_organization.org_id;
@@ -332,15 +317,15 @@ comment on function auth_internal.enter_workspace is 'As auth_internal.enter_org
 
 -- Only the owner's role has rank 1000, and its members may grant it.
 create or replace function auth_internal.may_grant(actor auth.roles, granted auth.roles) returns boolean
-    language sql immutable set search_path = pg_catalog, pg_temp as $$
+    language sql stable set search_path = pg_catalog, pg_temp as $$
     select (actor.id = auth_internal.owner_role()
             or actor.rank > granted.rank
-               and (actor.grantable is null or granted.name = any (actor.grantable))) is true
+               and (actor.grantable is null or auth_internal.names_role(actor.grantable, granted))) is true
 $$;
 comment on function auth_internal.may_grant is 'May members with the first role grant the second?';
 
 create or replace function auth_internal.demand_grant(actor auth.roles, granted auth.roles) returns void
-    language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
     if auth_internal.may_grant(actor, granted) is not true then
         raise insufficient_privilege using

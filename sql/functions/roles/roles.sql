@@ -1,7 +1,8 @@
 -- The roles of one organization, and those of every one. A changed built-in role is a second row with the
 -- same id, so that what the extension installs and what a dump restores never meet.
 
--- Locks the place of a role and returns the role in which the caller acts there.
+-- Locks the place of a role and returns the role in which the caller acts there. Whoever gives a role meanwhile waits for none
+-- of this (auth_internal.granted_role).
 create or replace function auth_internal.enter_roles(org_id uuid) returns auth.roles
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
@@ -15,35 +16,44 @@ begin
             message = 'roles of every organization cannot be changed in this isolation level',
             hint = 'Use READ COMMITTED.';
     end if;
+    -- Only those who change such roles queue here: no tenant is in the way.
+    perform auth_internal.take_lock('roles', auth_internal.owner_role(), true, true);
+    -- For who has an older snapshot.
     update auth.roles r set created_at = r.created_at where r.id = auth_internal.owner_role() and r.builtin;
     return auth_internal.live_role(auth_internal.owner_role());
 end
 $$;
 comment on function auth_internal.enter_roles is 'Locks the roles of an organization, or for NULL those of every one, and returns the caller''s own role; 42501 when he may not change them.';
 
--- The role that counts now in exactly this place, or NULL.
-create or replace function auth_internal.role_in(org_id uuid, name text) returns auth.roles
-    language sql stable set search_path = pg_catalog, pg_temp as $$
-    select r.* from auth.roles r
-     where r.name = role_in.name and r.org_id is not distinct from role_in.org_id
-     order by r.builtin limit 1
-$$;
-comment on function auth_internal.role_in is 'The role of this name of exactly this organization, or for NULL of every one, as it counts now; NULL when there is none.';
-
-create or replace function auth_internal.demand_free_role_name(org_id uuid, name text) returns void
-    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+-- The seed of the owner's role stands for the roles of every organization: who changes one of those changes this row. It is
+-- locked, without waiting, to be told of that, and let go at once: else it would be in the way of the next change.
+create or replace function auth_internal.demand_current_roles() returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-    if exists (select from auth.roles r
-                where r.name = demand_free_role_name.name
-                  and (r.org_id is null) <> (demand_free_role_name.org_id is null)) then
-        raise unique_violation using
-            message = case when org_id is null then 'an organization has a role of this name'
-                           else 'every organization has a role of this name' end,
-            hint = 'Choose another name.';
+    if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
+        begin
+            perform from auth.roles r where r.id = auth_internal.owner_role() and r.builtin for share skip locked;
+            raise exception using errcode = 'LETGO';
+        exception
+            when sqlstate 'LETGO' then
+                null;
+        end;
     end if;
 end
 $$;
-comment on function auth_internal.demand_free_role_name is '23505 when the name means a role of the other kind.';
+comment on function auth_internal.demand_current_roles is '40001 in a transaction with an older snapshot than the roles of every organization.';
+
+create or replace function auth_internal.demand_free_role_name(name text) returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    perform from auth.roles r where r.name = demand_free_role_name.name and r.org_id is null;
+    if found then
+        raise unique_violation using
+            message = 'every organization has a role of this name', hint = 'Choose another name.';
+    end if;
+end
+$$;
+comment on function auth_internal.demand_free_role_name is '23505 when the name means a role of every organization.';
 
 -- Are these roles known where the role is, and of a lower rank than it?
 create or replace function auth_internal.demand_lower_roles(actor auth.roles, org_id uuid, rank integer, names text[])
@@ -51,13 +61,16 @@ create or replace function auth_internal.demand_lower_roles(actor auth.roles, or
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
     wanted text;
+    wanted_role auth.roles;
     restricted boolean := not auth_internal.is_unrestricted();
+    -- What one's own role may not grant, no role may grant that one makes.
+    limited boolean := restricted and actor.id <> auth_internal.owner_role() and actor.grantable is not null;
+    is_beyond boolean := limited and names is null;
 begin
     foreach wanted in array coalesce(names, '{}') loop
-        if exists (select from auth.roles r
-                    where r.name = wanted and (r.org_id = demand_lower_roles.org_id or r.org_id is null)
-                      and r.rank < demand_lower_roles.rank
-                      and r.builtin = (auth_internal.live_role(r.id)).builtin) then
+        wanted_role := auth_internal.find_role(org_id, wanted);
+        if wanted_role.rank < rank then
+            is_beyond := is_beyond or limited and auth_internal.names_role(actor.grantable, wanted_role) is not true;
             continue;
         end if;
         if restricted then
@@ -65,9 +78,7 @@ begin
         end if;
         raise invalid_parameter_value using message = 'a role can only grant known roles of a lower rank';
     end loop;
-    -- What one's own role may not grant, no role may grant that one makes.
-    if restricted and actor.id <> auth_internal.owner_role() and actor.grantable is not null
-       and (names <@ actor.grantable) is not true then
+    if is_beyond then
         raise insufficient_privilege using
             message = 'a role cannot grant what yours cannot', hint = 'Give the argument grantable.';
     end if;
@@ -116,16 +127,17 @@ begin
     if new_rank not between 1 and 999 then
         perform auth_internal.refuse_value('roles', 'rank');
     end if;
-    if old.id is null then
+    if old.id is null and org_id is not null then
+        perform auth_internal.demand_free_role_name(name);
         perform auth_internal.demand_role_quota(org_id);
     end if;
     insert into auth.roles as r (id, org_id, name, rank, permissions, grantable)
-    values (coalesce(old.id, gen_random_uuid()), org_id, name, new_rank, permissions, grantable)
+    values (coalesce(old.id, gen_random_uuid()), org_id, coalesce(old.name, name), new_rank, permissions, grantable)
     on conflict on constraint roles_pkey do update
-       set rank = excluded.rank, permissions = excluded.permissions, grantable = excluded.grantable
+       set rank = excluded.rank, permissions = excluded.permissions, grantable = excluded.grantable,
+           version = gen_random_uuid()
     returning r.id into defined_id;
     -- Afterwards, so that what these look at is well-formed.
-    perform auth_internal.demand_free_role_name(org_id, name);
     perform auth_internal.demand_definable(actor, old, new_rank, permissions);
     perform auth_internal.demand_lower_roles(actor, org_id, new_rank, grantable);
     return defined_id;
@@ -139,7 +151,27 @@ exception
 end
 $$;
 comment on function auth.define_role is
-    'With roles.write, or for every organization services and administrators: creates or replaces a role and returns its id. Without org_id it is a role of every organization. For users its rank is below that of their own role, which has all its permissions and grantable roles too. rank is 1 to 999; NULL is 300, or leaves it. grantable NULL: every role of a lower rank. 22023 for a value that is not allowed and for the role owner, 23505 for the name of a role of every organization, or the other way round, 42501 when the caller may not, 25000 for a role of every organization unless the transaction is READ COMMITTED, 54000 for a new role of a user where the organization has pg_bearer.max_roles, or who created too many in an hour, 28000 without an identity.';
+    'With roles.write, or for every organization services and administrators: creates or replaces a role and returns its id. Without org_id it is a role of every organization; where an organization has its own of that name, that one is name:own from then on, everywhere. For users its rank is below that of their own role, which has all its permissions and grantable roles too. rank is 1 to 999; NULL is 300, or leaves it. grantable NULL: every role of a lower rank. 22023 for a value that is not allowed and for the role owner, 23505 for a new role of an organization with the name of one of every organization, 42501 when the caller may not, 25000 for a role of every organization unless the transaction is READ COMMITTED, 54000 for a new role of a user where the organization has pg_bearer.max_roles, or who created too many in an hour, 28000 without an identity.';
+
+create or replace function auth_internal.is_role_used(role_id uuid) returns boolean
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select exists (select from auth.memberships m where m.role_id = is_role_used.role_id)
+        or exists (select from auth.workspace_memberships m where m.role_id = is_role_used.role_id)
+        or exists (select from auth.endings e where e.role_id = is_role_used.role_id)
+        or exists (select from auth_internal.live_api_keys k where k.role_id = is_role_used.role_id)
+        or exists (select from auth_internal.open_invitations i where i.role_id = is_role_used.role_id)
+$$;
+comment on function auth_internal.is_role_used is 'Has a member this role, an invitation that is open or an API key that works?';
+
+create or replace function auth_internal.refuse_used_role() returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    raise dependent_objects_still_exist using
+        message = 'the role is in use',
+        hint = 'Give its members another one, revoke the open invitations that give it and the API keys that have it, and let whoever is giving it finish.';
+end
+$$;
+comment on function auth_internal.refuse_used_role is 'The error for a role that cannot be dropped (2BP01).';
 
 create or replace function auth.drop_role(name text, org_id uuid default null) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -154,20 +186,19 @@ begin
     end if;
     perform auth_internal.demand_definable(actor, old, old.rank, '{}');
     perform from auth.roles r where r.id = old.id and r.builtin;
-    if not found
-       and (exists (select from auth.memberships m where m.role_id = old.id)
-            or exists (select from auth.workspace_memberships m where m.role_id = old.id)
-            or exists (select from auth_internal.live_api_keys k where k.role_id = old.id)
-            or exists (select from auth_internal.open_invitations i where i.role_id = old.id)) then
-        raise dependent_objects_still_exist using
-            message = 'the role is in use',
-            hint = 'Give its members another one, and revoke the open invitations that give it and the API keys that have it.';
+    if not found then
+        -- Whoever is giving it is not waited for, and who has done so is seen only by what begins with the lock held.
+        if not auth_internal.take_lock('role', old.id, true, false) then
+            perform auth_internal.refuse_used_role();
+        elsif auth_internal.is_role_used(old.id) then
+            perform auth_internal.refuse_used_role();
+        end if;
     end if;
     delete from auth.roles r where r.id = old.id and not r.builtin;
 end
 $$;
 comment on function auth.drop_role is
-    'With roles.write, or for every organization services and administrators: drops a role of an organization, of a rank below that of the caller''s own; without org_id, one of every organization. A built-in role that was changed becomes what it was. 22023 when there is none or it is built in, 2BP01 while it is in use, 42501 when the caller may not, 25000 for a role of every organization unless the transaction is READ COMMITTED, 28000 without an identity.';
+    'With roles.write, or for every organization services and administrators: drops a role of an organization, of a rank below that of the caller''s own; without org_id, one of every organization. A built-in role that was changed becomes what it was. 22023 when there is none or it is built in, 2BP01 while it is in use or somebody is giving it, 42501 when the caller may not, 25000 for a role of every organization unless the transaction is READ COMMITTED, 28000 without an identity.';
 
 create or replace function auth_internal.roles_in(its_org uuid)
     returns table (role text, org_id uuid, rank integer, permissions text[], grantable text[], builtin boolean)
@@ -180,7 +211,7 @@ begin
         perform auth_internal.is_unrestricted();
     end if;
     return query
-        select r.name, r.org_id, r.rank, r.permissions, r.grantable, r.builtin
+        select auth_internal.role_name(r), r.org_id, r.rank, r.permissions, r.grantable, r.builtin
           from auth.roles r
          where (r.org_id is null or r.org_id = its_org) and r.builtin = (auth_internal.live_role(r.id)).builtin
          order by r.rank desc, r.name;

@@ -199,7 +199,7 @@ create or replace function auth.add_workspace_member(workspace_id uuid, user_id 
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     actor auth.roles := auth_internal.enter_workspace(workspace_id, 'workspaces.write');
-    granted auth.roles := auth_internal.role_named(auth_internal.workspace_org(workspace_id), role);
+    granted auth.roles := auth_internal.granted_role(auth_internal.workspace_org(workspace_id), role);
 begin
     perform auth_internal.demand_grant(actor, granted);
     perform auth_internal.demand_senior_to(actor, auth_internal.workspace_org(workspace_id), user_id);
@@ -215,7 +215,7 @@ declare
     its_org uuid := auth_internal.enter_workspace_ending(workspace_id);
     actor auth.roles := auth_internal.read_organization(its_org, 'workspaces.write');
     old auth.roles := auth_internal.workspace_role_of(workspace_id, user_id);
-    granted auth.roles := auth_internal.role_named(its_org, role);
+    granted auth.roles := auth_internal.granted_role(its_org, role);
 begin
     perform auth_internal.demand_seniority(actor, old);
     perform auth_internal.demand_senior_to(actor, its_org, user_id);
@@ -276,7 +276,7 @@ declare
     all_of_them boolean := auth_internal.permission_covers(actor.permissions, 'workspaces.write') is true;
 begin
     return query
-        select w.id, w.org_id, w.slug, w.name, w.metadata, r.name, w.disabled_at, w.created_at
+        select w.id, w.org_id, w.slug, w.name, w.metadata, auth_internal.role_name(r), w.disabled_at, w.created_at
           from auth_internal.live_workspaces w
           left join auth_internal.live_workspace_memberships m on m.workspace_id = w.id and m.user_id = auth_internal.acting_user()
           left join lateral auth_internal.live_role(m.role_id) r on true
@@ -311,7 +311,7 @@ begin
         perform auth_internal.demand_permission(actor, 'workspaces.write');
     end if;
     return query
-        select m.user_id, r.name, m.created_at, m.created_by, a.accepted,
+        select m.user_id, auth_internal.role_name(r), m.created_at, m.created_by, a.accepted,
                not (a.accepted and a.of_org) and not m.suspended
                and auth_internal.is_left_out(m.user_id, m.org_id, m.workspace_id)
           from auth_internal.live_workspace_memberships m cross join lateral auth_internal.live_role(m.role_id) r

@@ -27,6 +27,8 @@ const MEMBERSHIPS_BY_ORG: &CStr = c"memberships_org";
 const ROLES: &CStr = c"roles";
 const ROLES_BY_ID: &CStr = c"roles_pkey";
 const ROLES_BY_NAME: &CStr = c"roles_org_id_name_builtin_key";
+/// What follows the name of an organization's own role that every organization has a role of, and may follow any such name.
+const OWN: &str = ":own";
 const SOURCES: &CStr = c"membership_sources";
 const SOURCES_BY_TABLE: &CStr = c"membership_sources_pkey";
 
@@ -219,6 +221,8 @@ enum RoleName {
     Own(Uuid, String),
     /// Of every organization.
     General(String),
+    /// Of none.
+    Nowhere(String),
 }
 
 impl Reading {
@@ -307,14 +311,8 @@ impl Reading {
             RoleName::General(name) => {
                 find_role(&self.latest, ROLES_BY_NAME, &[Wanted::Null(3), Wanted::Text(4, name)])
             }
+            RoleName::Nowhere(name) => Ok(Some(Role { name: Some(name.clone()), permissions: Vec::new() })),
         }?;
-        // A name that is defined nowhere is a role that permits nothing.
-        let role = match (role, &name) {
-            (None, RoleName::General(name)) => {
-                Some(Role { name: Some(name.clone()), permissions: Vec::new() })
-            }
-            (role, _) => role,
-        };
         let index = role.and_then(|role| self.held.add_role(role));
         self.known.insert(name, index);
         Ok(index)
@@ -378,17 +376,22 @@ impl Reading {
         }
     }
 
-    /// The organization's role of this name, or else everybody's.
+    /// Everybody's role of this name, or else the organization's, as `auth_internal.find_role()` has it. A name that is
+    /// defined nowhere is a role that permits nothing.
     fn role_named(
         &mut self,
         org: Uuid,
         has_own: bool,
         name: String,
     ) -> Result<Option<RoleIndex>, ErrorReport> {
-        if has_own && let Some(own) = self.look_up(RoleName::Own(org, name.clone()))? {
+        if let Some(general) = self.look_up(RoleName::General(name.clone()))? {
+            return Ok(Some(general));
+        }
+        let own = name.strip_suffix(OWN).unwrap_or(&name).to_owned();
+        if has_own && let Some(own) = self.look_up(RoleName::Own(org, own))? {
             return Ok(Some(own));
         }
-        self.look_up(RoleName::General(name))
+        self.look_up(RoleName::Nowhere(name))
     }
 }
 
@@ -401,17 +404,35 @@ fn find_role(latest: &Latest, index: &CStr, wanted: &[Wanted<'_>]) -> Result<Opt
         own = row.uuid(3).and(row.uuid(1));
         let changed = !row.flag(2);
         if changed || found.is_none() {
-            found = Some(role);
+            found = Some((role, row.uuid(3).is_some()));
         }
         !changed
     };
     latest.rows(ROLES, index, wanted, take).ok_or_else(not_installed)?;
-    if let (Some(role), Some(id)) = (&mut found, own)
-        && let Some(change) = endings::of(latest, id).pop()
-    {
+    let Some((mut role, is_own)) = found else { return Ok(None) };
+    if is_own && let Some(name) = &mut role.name {
+        show_as_own(latest, name)?;
+    }
+    if let Some(change) = own.and_then(|id| endings::of(latest, id).pop()) {
         role.permissions = change.permissions;
     }
-    Ok(found)
+    Ok(Some(role))
+}
+
+/// Renames an organization's own role where every organization has a role of its name: policies ask for that one. As
+/// `auth_internal.role_name()` does.
+fn show_as_own(latest: &Latest, name: &mut String) -> Result<(), ErrorReport> {
+    let mut is_taken = false;
+    let take = |_: &Row| {
+        is_taken = true;
+        false
+    };
+    let wanted = [Wanted::Null(3), Wanted::Text(4, name)];
+    latest.rows(ROLES, ROLES_BY_NAME, &wanted, take).ok_or_else(not_installed)?;
+    if is_taken {
+        name.push_str(OWN);
+    }
+    Ok(())
 }
 
 /// The rank of a role; 0 for one that is not there, which everybody's ending outranks.

@@ -48,6 +48,10 @@ pub(super) const LINT_FUNCTIONS: &[(&str, &str)] = &[
     ),
     (
         "bearer_owner",
+        "auth_internal.lint_role_names() TABLE(code text, severity text, object text, message text, fix text, owner oid): stable unsafe sql",
+    ),
+    (
+        "bearer_owner",
         "auth_internal.lint_roles(oid[], oid[]) TABLE(code text, severity text, object text, message text, fix text, owner oid): stable unsafe sql",
     ),
     ("bearer_owner", "auth_internal.lint_schemas(name[]) oid[]: stable unsafe plpgsql"),

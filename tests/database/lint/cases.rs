@@ -265,7 +265,7 @@ pub(super) const ROLES: &[Case] = &[
 ];
 
 /// Made by administrators, or before there were quotas.
-pub(super) const QUOTAS: &[Case] = &[
+pub(super) const TENANCY: &[Case] = &[
     (
         "over_quota",
         "user 'ada'",
@@ -301,6 +301,13 @@ pub(super) const QUOTAS: &[Case] = &[
          insert into auth.invitations (org_id, role_id, token_hash, expires_at, created_by)
          select gen_random_uuid(), auth_internal.owner_role(), sha256(n::text::bytea), now() + interval '1 day', 'ada'
            from generate_series(1, 3) n",
+    ),
+    (
+        "role_renamed",
+        "role auditor:own of organization '0a000000-0000-4000-8000-00000000000a'",
+        "insert into auth.roles (id, org_id, name, rank)
+         values (gen_random_uuid(), '0a000000-0000-4000-8000-00000000000a', 'auditor', 1);
+         select auth.define_role('auditor', '{}')",
     ),
 ];
 

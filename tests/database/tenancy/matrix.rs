@@ -6,7 +6,7 @@ mod model;
 mod world;
 
 use cases::{Call, cases};
-use model::{Actor, Model, list};
+use model::{Actor, Model, Role, list};
 use pg_bearer_tests::database::Session;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
@@ -118,8 +118,14 @@ impl Matrix {
     }
 
     fn rank(&self, role: Option<&str>) -> i32 {
-        let mut all = self.model.roles.iter();
-        role.map_or(0, |role| all.find(|((_, name), _)| name == role).unwrap().1.rank)
+        role.map_or(0, |role| self.role(role).rank)
+    }
+
+    fn role(&self, name: &str) -> &Role {
+        let stored = name.trim_end_matches(":own");
+        let mut all = self.model.roles.iter().filter(|((_, own), _)| own == stored);
+        let all = if stored == name { all.next() } else { all.next_back() };
+        all.unwrap().1
     }
 }
 
@@ -156,8 +162,7 @@ fn t105_nobody_gives_or_takes_a_role_that_is_not_below_his_own() {
             let rank = matrix.rank(own);
             let below = matrix.rank(change.old).max(matrix.rank(change.new)) < rank;
             assert!(below || own == Some("owner"), "{me}: {call}: {change:?}");
-            let role =
-                &matrix.model.roles.iter().find(|((_, name), _)| Some(name.as_str()) == own).unwrap().1;
+            let role = matrix.role(own.unwrap());
             let listed =
                 |new: &str| role.grantable.as_ref().is_none_or(|names| names.iter().any(|name| name == new));
             assert!(change.new.is_none_or(listed), "{me}: {call}: {change:?}");

@@ -118,7 +118,7 @@ fn people(org: Option<&str>, me: &str) -> Vec<Option<String>> {
         Some("shut") => vec![Some("admin_1".into())],
         _ => Vec::new(),
     };
-    people.extend([Some(me.to_owned()), Some("new".into()), Some("idle".into()), None]);
+    people.extend([Some(me.to_owned()), Some("new".into()), Some("idle".into()), Some("kin".into()), None]);
     people.dedup();
     people
 }
@@ -126,7 +126,12 @@ fn people(org: Option<&str>, me: &str) -> Vec<Option<String>> {
 /// The roles to give there: all of them and none, or where less depends on them, a choice.
 fn granted(place: Option<&str>) -> Vec<Option<&'static str>> {
     match place {
-        Some("home" | "desk") => ROLES.map(Some).into_iter().chain([Some("secret"), None]).collect(),
+        Some("home" | "desk") => ROLES
+            .map(Some)
+            .into_iter()
+            .chain(["twin", "twin:own", "helper:own", "secret"].map(Some))
+            .chain([None])
+            .collect(),
         // This is a role of `far` alone.
         Some("lone" | "far" | "attic" | "shed") => {
             vec![Some("owner"), Some("admin"), Some("viewer"), Some("secret")]
@@ -171,8 +176,21 @@ fn on_workspace(calls: &mut Vec<Call>, workspace: Option<&str>, me: &str) {
 fn on_roles(calls: &mut Vec<Call>, org: Option<&str>) {
     let it = ("org_id", org);
     let names = [
-        "owner", "member", "viewer", "builder", "clerk", "helper", "spare", "high", "secret", "Bad name",
+        "owner",
+        "member",
+        "viewer",
+        "builder",
+        "clerk",
+        "helper",
+        "spare",
+        "high",
+        "secret",
+        "Bad name",
         "fresh",
+        "twin",
+        "twin:own",
+        "helper:own",
+        "viewer:own",
     ];
     calls.extend(names.map(|name| call("drop_role", &[("name", Some(name)), it])));
     let mut define = |name, permissions, rank, grantable| {
@@ -210,6 +228,10 @@ fn on_roles(calls: &mut Vec<Call>, org: Option<&str>) {
         None,
         Some("{viewer}"),
         Some("{spare,viewer}"),
+        Some("{spare:own,viewer}"),
+        Some("{twin}"),
+        Some("{twin:own}"),
+        Some("{viewer:own}"),
         Some("{member}"),
         Some("{secret}"),
         Some("{owner}"),

@@ -4,7 +4,7 @@
 use super::cases::Call;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A role as `auth.list_roles()` shows it.
+/// A role as `auth.list_roles()` shows it, but for its name, which ends in `:own` if it is an organization's own.
 #[derive(Clone, Debug)]
 pub(super) struct Role {
     pub(super) name: String,
@@ -68,11 +68,6 @@ const INVALID: &str = "42501 the invitation is not valid";
 fn covers(granted: &[String], wanted: &str) -> bool {
     let below = |grant: &String| grant.strip_suffix('*').is_some_and(|start| wanted.starts_with(start));
     granted.iter().any(|grant| grant == wanted || below(grant))
-}
-
-fn may_grant(role: &Role, granted: &Role) -> bool {
-    let listed = role.grantable.as_ref().is_none_or(|names| names.contains(&granted.name));
-    role.name == "owner" || role.rank > granted.rank && listed
 }
 
 fn demand(holds: bool, otherwise: &'static str) -> Answer {
@@ -223,9 +218,29 @@ impl Model {
         Ok((org.clone(), self.enter(actor, Some(org), permission)?))
     }
 
-    fn role(&self, org: &str, name: Option<&str>) -> Answer<Role> {
-        let name = name.ok_or(NO_ROLE)?;
-        self.roles.get(&key(org, name)).or_else(|| self.roles.get(&key("", name))).cloned().ok_or(NO_ROLE)
+    pub(super) fn role(&self, org: &str, name: Option<&str>) -> Answer<Role> {
+        let place = name.and_then(|name| self.named(org, name)).ok_or(NO_ROLE)?;
+        self.roles.get(&place).cloned().ok_or(NO_ROLE)
+    }
+
+    /// Where the role is that a name means in an organization: one of every organization before its own.
+    fn named(&self, org: &str, name: &str) -> Option<(String, String)> {
+        let own = key(org, name.strip_suffix(":own").filter(|_| !org.is_empty()).unwrap_or(name));
+        [key("", name), own].into_iter().find(|place| self.roles.contains_key(place))
+    }
+
+    /// The name that is shown.
+    fn shown<'a>(&self, name: &'a str) -> &'a str {
+        name.strip_suffix(":own").filter(|own| !self.roles.contains_key(&key("", own))).unwrap_or(name)
+    }
+
+    fn lists(&self, names: &[String], role: &Role) -> bool {
+        names.iter().any(|name| *name == role.name || name == self.shown(&role.name))
+    }
+
+    fn may_grant(&self, role: &Role, granted: &Role) -> bool {
+        let listed = role.grantable.as_ref().is_none_or(|names| self.lists(names, granted));
+        role.name == "owner" || role.rank > granted.rank && listed
     }
 
     fn demand_other_owner(&self, org: &str, user: &str) -> Answer {

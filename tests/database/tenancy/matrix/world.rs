@@ -11,6 +11,10 @@ use std::collections::BTreeMap;
 
 /// Tries a call, tells what the tables hold after it, and takes it back.
 const ATTEMPT: &str = r#"
+create function shown(role auth.roles) returns text language sql stable security definer as $$
+    select role.name || case when role.org_id is not null and role.name in (select name from auth.roles where org_id is null)
+                             then ':own' else '' end
+$$;
 create function state() returns text language sql stable security definer as $$
     select string_agg(line, E'\n' order by line collate "C") from (
         select concat('o ', o.name, case when o.disabled_at is not null then ' disabled' end) line from auth.organizations o
@@ -18,18 +22,18 @@ create function state() returns text language sql stable security definer as $$
         select concat('w ', o.name, '/', w.name, case when w.disabled_at is not null then ' disabled' end)
           from auth.workspaces w left join auth.organizations o on o.id = w.org_id
         union all
-        select concat('m ', o.name, '/', m.user_id, '=', (select distinct name from auth.roles r where r.id = m.role_id),
+        select concat('m ', o.name, '/', m.user_id, '=', (select distinct shown(r) from auth.roles r where r.id = m.role_id),
                       case when m.suspended then ' suspended' end)
           from auth.memberships m left join auth.organizations o on o.id = m.org_id
         union all
-        select concat('g ', w.name, '/', m.user_id, '=', (select distinct name from auth.roles r where r.id = m.role_id),
+        select concat('g ', w.name, '/', m.user_id, '=', (select distinct shown(r) from auth.roles r where r.id = m.role_id),
                       case when m.suspended then ' suspended' end)
           from auth.workspace_memberships m left join auth.workspaces w on w.id = m.workspace_id and w.org_id = m.org_id
         union all
         select concat('r ', o.name, '/', r.name, '=', r.rank, ' ', r.permissions, ' ', coalesce(r.grantable::text, '-'))
           from auth.roles r left join auth.organizations o on o.id = r.org_id where not r.builtin
         union all
-        select concat('i ', o.name, '/', coalesce(w.name, '-'), ' ', (select distinct name from auth.roles r where r.id = i.role_id), ' ',
+        select concat('i ', o.name, '/', coalesce(w.name, '-'), ' ', (select distinct shown(r) from auth.roles r where r.id = i.role_id), ' ',
                       case when i.accepted_at is not null then 'accepted by ' || i.accepted_by
                            when i.revoked_at is not null then 'revoked' else 'open' end)
           from auth.invitations i left join auth.organizations o on o.id = i.org_id
@@ -102,6 +106,9 @@ impl World {
             "'spare', '{}', {home}, 100, '{}'",
             "'high', '{*}', {home}, 900",
             "'secret', '{*}', {far}, 300, '{}'",
+            // One of every organization, whose name `home` had for its own before.
+            "'twin', '{docs.read}', {home}, 150, '{}'",
+            "'twin', '{docs.*}', null, 700, '{}'",
         ] {
             let place = |sql: String, org: &str| {
                 sql.replace(&format!("{{{org}}}"), &format!("'{}'", self.ids[&format!("org_id {org}")]))
@@ -123,15 +130,18 @@ impl World {
         for row in self.admin.query(&sql, &[]).unwrap() {
             let (name, everywhere): (String, bool) = (row.get(0), row.get(5));
             let (rank, permissions) = (row.get(1), row.get(2));
-            let role =
-                Role { name: name.clone(), rank, permissions, grantable: row.get(3), builtin: row.get(4) };
-            let place = if everywhere { "" } else { org };
-            self.model.roles.insert((place.into(), name), role);
+            let stored = name.trim_end_matches(":own").to_owned();
+            let (place, name) = if everywhere { ("", name) } else { (org, format!("{stored}:own")) };
+            let role = Role { name, rank, permissions, grantable: row.get(3), builtin: row.get(4) };
+            self.model.roles.insert((place.into(), stored), role);
         }
     }
 
     fn add_members(&mut self) {
-        let mut members = vec![("home".into(), "idle".into(), "viewer".into())];
+        let mut members = vec![
+            ("home".into(), "idle".into(), "viewer".into()),
+            ("home".into(), "kin".into(), "twin:own".into()),
+        ];
         members.extend(
             [
                 ("far", "outsider", "owner"),
@@ -150,6 +160,7 @@ impl World {
         for (org, user, role) in members {
             let id = &self.ids[&format!("org_id {org}")];
             self.admin.run(&format!("select auth.add_member('{id}', '{user}', '{role}')"));
+            let role = self.model.role(&org, Some(&role)).unwrap().name;
             self.model.members.insert((org, user), role);
         }
     }
@@ -168,7 +179,9 @@ impl World {
         for (workspace, user, role) in guests {
             let id = &self.ids[&format!("workspace_id {workspace}")];
             self.admin.run(&format!("select auth.add_workspace_member('{id}', '{user}', '{role}')"));
-            self.model.guests.insert((workspace.into(), user), role.into());
+            let org = &self.model.workspaces[workspace];
+            let role = self.model.role(org, Some(role)).unwrap().name;
+            self.model.guests.insert((workspace.into(), user), role);
         }
     }
 
@@ -196,11 +209,12 @@ impl World {
             self.ids.insert(format!("token {name}"), row.get(1));
             let (name, workspace, by) =
                 (name.to_owned(), workspace.map(str::to_owned), by.map(str::to_owned));
+            let role = self.model.role(org, Some(role)).unwrap().name;
             self.model.invitations.push(Invitation {
                 name,
                 org: org.into(),
                 workspace,
-                role: role.into(),
+                role,
                 by,
                 state: "open".into(),
             });

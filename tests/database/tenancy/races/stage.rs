@@ -183,6 +183,6 @@ select string_agg(distinct offence, '; ') from (
          union all select org_id, role_id from auth.workspace_memberships
          union all select org_id, role_id from auth_internal.open_invitations) x
    where not exists (select from auth.roles r where r.id = x.role_id and coalesce(r.org_id, x.org_id) = x.org_id)
-  union all select 'one name for two roles' from auth.roles r join auth.roles s on s.name = r.name
-   where r.org_id is null and s.org_id is not null
+  union all select 'one name for two roles' from auth.organizations o
+   where exists (select from auth.list_roles(o.id) r group by r.role having count(*) > 1)
 ) x (offence)";

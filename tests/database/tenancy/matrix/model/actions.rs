@@ -70,7 +70,7 @@ impl Model {
         let own = self.enter(actor, org, "members.write")?;
         let org = org.unwrap_or_default();
         let granted = self.role(org, role)?;
-        demand(may_grant(&own, &granted), NOT_GRANTED)?;
+        demand(self.may_grant(&own, &granted), NOT_GRANTED)?;
         let user =
             user.filter(|user| !user.is_empty()).ok_or("22023 user_id has a value that is not allowed")?;
         self.insert_member(org, user, &granted.name)
@@ -96,7 +96,7 @@ impl Model {
         let old = self.members.get(&key(org, user)).ok_or(NO_MEMBER)?;
         let old = self.role(org, Some(old))?;
         demand(own.name == "owner" || own.rank > old.rank, NOT_BELOW)?;
-        demand(may_grant(&own, &granted), NOT_GRANTED)?;
+        demand(self.may_grant(&own, &granted), NOT_GRANTED)?;
         if old.name == "owner" && granted.name != "owner" {
             self.demand_other_owner(org, user)?;
         }
@@ -156,7 +156,7 @@ impl Model {
     ) -> Answer {
         let (org, own) = self.enter_workspace(actor, workspace, "workspaces.write")?;
         let granted = self.role(&org, role)?;
-        demand(may_grant(&own, &granted), NOT_GRANTED)?;
+        demand(self.may_grant(&own, &granted), NOT_GRANTED)?;
         self.demand_senior(actor, &org, &own, user)?;
         self.insert_guest(&org, workspace.unwrap_or_default(), user.ok_or(NO_MEMBER)?, &granted.name)
     }
@@ -188,7 +188,7 @@ impl Model {
         let granted = self.role(&org, role)?;
         demand(own.name == "owner" || own.rank > old.rank && !actor.is(user), NOT_BELOW)?;
         self.demand_senior(actor, &org, &own, user)?;
-        demand(may_grant(&own, &granted), NOT_GRANTED)?;
+        demand(self.may_grant(&own, &granted), NOT_GRANTED)?;
         self.guests.insert(place, granted.name);
         Ok(())
     }
@@ -219,7 +219,7 @@ impl Model {
             demand(self.workspaces.get(workspace).is_some_and(|of| of == org), FOREIGN_WORKSPACE)?;
             demand(covers(&own.permissions, "workspaces.write"), TOO_LOW)?;
         }
-        demand(may_grant(&own, &granted), NOT_GRANTED)?;
+        demand(self.may_grant(&own, &granted), NOT_GRANTED)?;
         self.invitations.push(Invitation {
             name: "new".into(),
             org: org.into(),

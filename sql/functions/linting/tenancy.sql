@@ -1,4 +1,4 @@
--- What auth.lint() says about quotas: what came before them stays.
+-- What auth.lint() says about tenants: what there is more of than quotas allow, and roles that are shown under another name.
 
 create or replace function auth_internal.lint_quotas()
     returns table (code text, severity text, object text, message text, fix text, owner oid)
@@ -35,3 +35,15 @@ begin
 end
 $$;
 comment on function auth_internal.lint_quotas is 'Findings of auth.lint() about what there is more of than quotas allow.';
+
+create or replace function auth_internal.lint_role_names()
+    returns table (code text, severity text, object text, message text, fix text, owner oid)
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select 'role_renamed', 'info', format('role %s of organization %L', auth_internal.role_name(r), r.org_id),
+           format('every organization has a role %1$s, so this one is %1$s:own: no policy that compares with %1$s means it, and no SQL can tell which of the two its members should have',
+                  r.name), null::text, null::oid
+      from auth.roles r
+     where r.org_id is not null
+       and exists (select from auth.roles g where g.org_id is null and g.name = r.name)
+$$;
+comment on function auth_internal.lint_role_names is 'Findings of auth.lint() about roles whose name administrators gave to one of every organization.';
