@@ -46,7 +46,7 @@ select auth_internal.move_function('described_key(text, text, uuid, text, text[]
 select auth_internal.move_function('end_api_key(uuid, text)');
 select auth_internal.move_function('enter_api_keys(uuid)');
 select auth_internal.move_function('enter_organization(uuid, text)');
-select auth_internal.move_function('enter_roles(uuid)');
+select auth_internal.retire_function('auth.enter_roles(uuid)');
 select auth_internal.move_function('enter_workspace(uuid, text)');
 select auth_internal.move_function('generate_api_key(text, text)');
 select auth_internal.move_function('insert_api_key(auth.api_keys)');
@@ -253,9 +253,9 @@ create table auth.endings (
     user_id text collate pg_catalog."C",
     role_id uuid,
     deleted boolean not null default false,
-    rank integer,
-    permissions text[],
-    grantable text[],
+    rank integer check (rank between 1 and 1000),
+    permissions text[] check (auth_internal.is_list_of(permissions, '^([*]|[^*[:cntrl:][:space:]]+([.][*])?)$', 200)),
+    grantable text[] check (auth_internal.is_list_of(grantable, '^[a-z][a-z0-9_-]{0,62}$', 1000)),
     ended_at timestamptz not null default pg_catalog.clock_timestamp(),
     ended_by text
 );
@@ -305,9 +305,9 @@ comment on column auth.endings.org_id is 'The organization that it belongs to.';
 comment on column auth.endings.user_id is 'The user whose membership it is; NULL for other kinds.';
 comment on column auth.endings.role_id is 'The role that a member has from now on.';
 comment on column auth.endings.deleted is 'An organization or workspace was deleted, not only disabled.';
-comment on column auth.endings.rank is 'What a role has from now on, as in auth.roles.';
-comment on column auth.endings.permissions is 'What a role has from now on, as in auth.roles.';
-comment on column auth.endings.grantable is 'What a role has from now on, as in auth.roles.';
+comment on column auth.endings.rank is 'Of a role: its rank from now on, 1 to 1000. Of a membership: the rank of whoever ended it, whom a member of a higher rank need not heed.';
+comment on column auth.endings.permissions is 'What a role permits from now on, as in auth.roles: at most 200 permissions, each of up to 100 bytes.';
+comment on column auth.endings.grantable is 'What the members of a role may grant from now on, at most 1000 names, as in auth.roles.';
 comment on column auth.endings.ended_at is 'When it was ended or changed.';
 comment on column auth.endings.ended_by is 'The user who did it; NULL: a service or an administrator.';
 comment on index auth.endings_target is 'Finds the endings of something.';

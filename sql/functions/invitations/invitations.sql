@@ -42,6 +42,8 @@ create or replace function auth.create_invitation(
 declare
     actor auth.roles := auth_internal.enter_organization(org_id, 'invitations.write');
     granted auth.roles := auth_internal.granted_role(org_id, role);
+    own_membership uuid := (select m.id from auth_internal.live_memberships m
+                             where m.org_id = create_invitation.org_id and m.user_id = auth_internal.acting_user());
     violated text;
 begin
     if workspace_id is not null then
@@ -52,15 +54,17 @@ begin
         perform auth_internal.demand_permission(actor, 'workspaces.write');
     end if;
     perform auth_internal.demand_grant(actor, granted);
+    -- The invitation ends with it.
+    if own_membership is null and auth_internal.acting_user() is not null then
+        perform auth_internal.refuse_target('organization');
+    end if;
     perform auth_internal.demand_invitation_quota(org_id);
     token := 'inv_' || auth_internal.random_token();
     expires_at := auth_internal.invitation_end(expires_in);
     insert into auth.invitations (org_id, workspace_id, email, role_id, token_hash, created_by, membership_id, expires_at)
     values (create_invitation.org_id, create_invitation.workspace_id, lower(create_invitation.email collate "C"), granted.id,
             auth_internal.token_hash(create_invitation.token), auth_internal.acting_user(),
-            (select m.id from auth_internal.live_memberships m
-              where m.org_id = create_invitation.org_id and m.user_id = auth_internal.acting_user()),
-            create_invitation.expires_at)
+            own_membership, create_invitation.expires_at)
     returning invitations.id into invitation_id;
     return next;
 exception

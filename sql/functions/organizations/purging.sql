@@ -144,6 +144,29 @@ end
 $$;
 comment on function auth_internal.settle_organization is 'Makes the rows of an organization what its endings say, as far as nobody holds them; how many endings that were.';
 
+-- What transactions leave that did not see one another: memberships of workspaces that were given to members while they were
+-- removed, and members who were added while their organization or workspace was enabled. Neither gives anybody anything.
+create or replace function auth_internal.settle_leftovers() returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    delete from auth.workspace_memberships w where (w.user_id, w.workspace_id) in
+        (select f.user_id, f.workspace_id from auth.workspace_memberships f
+          where not exists (select from auth.memberships m
+                             where m.user_id = f.user_id and m.org_id = f.org_id and m.id = coalesce(f.membership_id, m.id))
+            for update skip locked);
+    update auth.memberships m set suspended = false where (m.user_id, m.org_id) in
+        (select f.user_id, f.org_id from auth.memberships f
+           join auth_internal.live_organizations o on o.id = f.org_id
+          where f.suspended and o.disabled_at is null for update of f skip locked);
+    update auth.workspace_memberships w set suspended = false where (w.user_id, w.workspace_id) in
+        (select f.user_id, f.workspace_id from auth.workspace_memberships f
+           join auth_internal.live_workspaces l on l.id = f.workspace_id
+           join auth_internal.live_organizations o on o.id = f.org_id
+          where f.suspended and l.disabled_at is null and o.disabled_at is null for update of f skip locked);
+end
+$$;
+comment on function auth_internal.settle_leftovers is 'Deletes memberships of workspaces that count for nothing, and ends suspensions that have no reason any more.';
+
 create or replace function auth.purge_endings() returns bigint
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -157,12 +180,7 @@ begin
             settled := settled + auth_internal.settle_organization(its_org);
         end if;
     end loop;
-    -- What was given to members of a workspace while they were removed.
-    delete from auth.workspace_memberships w where (w.user_id, w.workspace_id) in
-        (select f.user_id, f.workspace_id from auth.workspace_memberships f
-          where not exists (select from auth.memberships m
-                             where m.user_id = f.user_id and m.org_id = f.org_id and m.id = coalesce(f.membership_id, m.id))
-            for update skip locked);
+    perform auth_internal.settle_leftovers();
     return settled;
 end
 $$;

@@ -4,11 +4,13 @@
 
 create or replace function auth_internal.find_role(org_id uuid, name text) returns auth.roles
     language sql stable set search_path = pg_catalog, pg_temp as $$
-    select r.* from auth.roles r
-     where r.org_id is null and r.name = find_role.name
-        or r.org_id = find_role.org_id
-           and r.name = case when right(find_role.name, 4) = ':own' then left(find_role.name, -4) else find_role.name end
-     order by r.org_id is not null, r.builtin limit 1
+    select l.*
+      from (select r.id from auth.roles r
+             where r.org_id is null and r.name = find_role.name
+                or r.org_id = find_role.org_id
+                   and r.name = case when right(find_role.name, 4) = ':own' then left(find_role.name, -4) else find_role.name end
+             order by r.org_id is not null, r.builtin limit 1) r
+     cross join lateral auth_internal.live_role(r.id) l
 $$;
 comment on function auth_internal.find_role is 'The role that this name means in this organization, or for NULL in every one, as it counts now; NULL when there is none.';
 
@@ -52,7 +54,7 @@ comment on function auth_internal.names_role is 'Does one of these names mean th
 -- Whoever gives a role to somebody shares it until the transaction ends, so that it is not dropped meanwhile. Who shares it is
 -- never waited for: to drop a role that others share is refused.
 create or replace function auth_internal.share_role(role_id uuid) returns void
-    language plpgsql set search_path = pg_catalog, pg_temp as $$
+    language plpgsql set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 begin
     perform auth_internal.take_lock('role', role_id, false, true);
     -- An older snapshot still shows a role that was dropped since.
@@ -61,7 +63,7 @@ begin
     end if;
 end
 $$;
-comment on function auth_internal.share_role is 'Keeps a role from being dropped until the transaction ends; 40001 for one that was changed or dropped since the snapshot of a transaction that has one. Look at the role again.';
+comment on function auth_internal.share_role is 'Keeps a role from being dropped until the transaction ends; 55P03 when somebody has been dropping it for 2 seconds, 40001 for one that was changed or dropped since the snapshot of a transaction that has one. Look at the role again.';
 
 create or replace function auth_internal.granted_role(org_id uuid, name text) returns auth.roles
     language plpgsql set search_path = pg_catalog, pg_temp as $$

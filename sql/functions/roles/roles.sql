@@ -1,13 +1,15 @@
 -- The roles of one organization, and those of every one. A changed built-in role is a second row with the
 -- same id, so that what the extension installs and what a dump restores never meet.
 
--- Locks the place of a role and returns the role in which the caller acts there. Whoever gives a role meanwhile waits for none
--- of this (auth_internal.granted_role).
-create or replace function auth_internal.enter_roles(org_id uuid) returns auth.roles
+-- Locks the place of a role and returns the role in which the caller acts there: for one that an organization has, without
+-- waiting. Whoever gives a role meanwhile waits for none of this (auth_internal.granted_role).
+create or replace function auth_internal.enter_roles(org_id uuid, name text) returns auth.roles
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-    if org_id is not null then
+    if (auth_internal.role_in(org_id, name)).id is null and org_id is not null then
         return auth_internal.enter_organization(org_id, 'roles.write');
+    elsif org_id is not null then
+        return auth_internal.enter_ending(org_id, 'roles.write');
     end if;
     perform auth_internal.demand_unrestricted();
     -- There is no row to notice that an organization began to use a role after an older snapshot.
@@ -23,7 +25,7 @@ begin
     return auth_internal.live_role(auth_internal.owner_role());
 end
 $$;
-comment on function auth_internal.enter_roles is 'Locks the roles of an organization, or for NULL those of every one, and returns the caller''s own role; 42501 when he may not change them.';
+comment on function auth_internal.enter_roles is 'Enters the roles of an organization, or for NULL those of every one, for this one, and returns the caller''s own role; 42501 when they may not change them.';
 
 -- The seed of the owner's role stands for the roles of every organization: who changes one of those changes this row. It is
 -- locked, without waiting, to be told of that, and let go at once: else it would be in the way of the next change.
@@ -115,10 +117,11 @@ create or replace function auth.define_role(
 ) returns uuid
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-    actor auth.roles := auth_internal.enter_roles(org_id);
+    actor auth.roles := auth_internal.enter_roles(org_id, name);
     old auth.roles := auth_internal.role_in(org_id, name);
     new_rank integer := coalesce(rank, old.rank, 300);
     defined_id uuid;
+    relation text;
     violated text;
 begin
     if name = 'owner' then
@@ -131,20 +134,30 @@ begin
         perform auth_internal.demand_free_role_name(name);
         perform auth_internal.demand_role_quota(org_id);
     end if;
-    insert into auth.roles as r (id, org_id, name, rank, permissions, grantable)
-    values (coalesce(old.id, gen_random_uuid()), org_id, coalesce(old.name, name), new_rank, permissions, grantable)
-    on conflict on constraint roles_pkey do update
-       set rank = excluded.rank, permissions = excluded.permissions, grantable = excluded.grantable,
-           version = gen_random_uuid()
-    returning r.id into defined_id;
+    if org_id is not null and old.id is not null and not auth_internal.try_role(old.id) then
+        if permissions is null then
+            perform auth_internal.refuse_value('roles', 'permissions');
+        end if;
+        insert into auth.endings (kind, target_id, org_id, rank, permissions, grantable, ended_by)
+        values ('role', old.id, org_id, new_rank, permissions, grantable, auth_internal.acting_user())
+        returning endings.target_id into defined_id;
+    else
+        insert into auth.roles as r (id, org_id, name, rank, permissions, grantable)
+        values (coalesce(old.id, gen_random_uuid()), org_id, coalesce(old.name, name), new_rank, permissions, grantable)
+        on conflict on constraint roles_pkey do update
+           set rank = excluded.rank, permissions = excluded.permissions, grantable = excluded.grantable,
+               version = gen_random_uuid()
+        returning r.id into defined_id;
+        delete from auth.endings e where e.target_id = defined_id and e.kind = 'role';
+    end if;
     -- Afterwards, so that what these look at is well-formed.
     perform auth_internal.demand_definable(actor, old, new_rank, permissions);
     perform auth_internal.demand_lower_roles(actor, org_id, new_rank, grantable);
     return defined_id;
 exception
     when check_violation then
-        get stacked diagnostics violated = constraint_name;
-        perform auth_internal.refuse_value('roles', violated);
+        get stacked diagnostics relation = table_name, violated = constraint_name;
+        perform auth_internal.refuse_value(relation, violated);
     when not_null_violation then
         get stacked diagnostics violated = column_name;
         perform auth_internal.refuse_value('roles', violated);
@@ -152,6 +165,15 @@ end
 $$;
 comment on function auth.define_role is
     'With roles.write, or for every organization services and administrators: creates or replaces a role and returns its id. Without org_id it is a role of every organization; where an organization has its own of that name, that one is name:own from then on, everywhere. For users its rank is below that of their own role, which has all its permissions and grantable roles too. rank is 1 to 999; NULL is 300, or leaves it. grantable NULL: every role of a lower rank. 22023 for a value that is not allowed and for the role owner, 23505 for a new role of an organization with the name of one of every organization, 42501 when the caller may not, 25000 for a role of every organization unless the transaction is READ COMMITTED, 54000 for a new role of a user where the organization has pg_bearer.max_roles, or who created too many in an hour, 28000 without an identity.';
+
+create or replace function auth_internal.try_role(role_id uuid) returns boolean
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    perform from auth.roles r where r.id = try_role.role_id and not r.builtin for update skip locked;
+    return found;
+end
+$$;
+comment on function auth_internal.try_role is 'Locks the row of an organization''s own role; false where somebody holds it.';
 
 create or replace function auth_internal.is_role_used(role_id uuid) returns boolean
     language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -176,7 +198,7 @@ comment on function auth_internal.refuse_used_role is 'The error for a role that
 create or replace function auth.drop_role(name text, org_id uuid default null) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-    actor auth.roles := auth_internal.enter_roles(org_id);
+    actor auth.roles := auth_internal.enter_roles(org_id, name);
     old auth.roles := auth_internal.role_in(org_id, name);
 begin
     if old.id is null then
@@ -190,10 +212,11 @@ begin
         -- Whoever is giving it is not waited for, and who has done so is seen only by what begins with the lock held.
         if not auth_internal.take_lock('role', old.id, true, false) then
             perform auth_internal.refuse_used_role();
-        elsif auth_internal.is_role_used(old.id) then
+        elsif auth_internal.is_role_used(old.id) or old.org_id is not null and not auth_internal.try_role(old.id) then
             perform auth_internal.refuse_used_role();
         end if;
     end if;
+    delete from auth.endings e where e.target_id = old.id and e.kind = 'role';
     delete from auth.roles r where r.id = old.id and not r.builtin;
 end
 $$;
@@ -211,9 +234,9 @@ begin
         perform auth_internal.is_unrestricted();
     end if;
     return query
-        select auth_internal.role_name(r), r.org_id, r.rank, r.permissions, r.grantable, r.builtin
-          from auth.roles r
-         where (r.org_id is null or r.org_id = its_org) and r.builtin = (auth_internal.live_role(r.id)).builtin
+        select auth_internal.role_name(r), l.org_id, l.rank, l.permissions, l.grantable, l.builtin
+          from auth.roles r cross join lateral auth_internal.live_role(r.id) l
+         where (r.org_id is null or r.org_id = its_org) and r.builtin = l.builtin
          order by r.rank desc, r.name;
 end
 $$;
