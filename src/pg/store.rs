@@ -6,6 +6,7 @@
 
 pub(super) mod api_keys;
 pub(super) mod directory;
+pub(super) mod roles;
 
 use super::ffi::catalog;
 use super::ffi::scan::{Latest, Row, Wanted};

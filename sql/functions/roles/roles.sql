@@ -119,7 +119,8 @@ begin
     insert into auth.roles as r (id, org_id, name, rank, permissions, grantable)
     values (coalesce(old.id, gen_random_uuid()), org_id, name, new_rank, permissions, grantable)
     on conflict on constraint roles_pkey do update
-       set rank = excluded.rank, permissions = excluded.permissions, grantable = excluded.grantable
+       set rank = excluded.rank, permissions = excluded.permissions, grantable = excluded.grantable,
+           version = excluded.version
     returning r.id into defined_id;
     -- Afterwards, so that what these look at is well-formed.
     perform auth_internal.demand_free_role_name(org_id, name);

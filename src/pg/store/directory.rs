@@ -2,15 +2,17 @@
 //! them, and the tables of applications that are registered as sources of memberships.
 
 use super::not_installed;
+use super::roles::{self, ROLES, ROLES_BY_NAME, Roles};
 use crate::pg::ffi::scan::{Latest, Row, Wanted};
 use crate::pg::ffi::source::{Held, Opened, Source};
 use crate::pg::sqlstate;
 use crate::verify::identity::Uuid;
 use crate::verify::membership::{
-    Directory, KnownOrg, KnownWorkspace, Memberships, OrgGrant, OrgName, Role, RoleIndex, WorkspaceGrant,
+    Directory, KnownOrg, KnownWorkspace, Memberships, OrgGrant, OrgName, Role, RoleIndex, StoredRole,
+    WorkspaceGrant, settle_key,
 };
 use pgrx::pg_sys::panic::ErrorReport;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ffi::CStr;
 
 const ORGANIZATIONS: &CStr = c"organizations";
@@ -23,14 +25,12 @@ const MEMBERSHIPS: &CStr = c"memberships";
 const MEMBERSHIPS_BY_USER: &CStr = c"memberships_pkey";
 const WORKSPACE_MEMBERSHIPS: &CStr = c"workspace_memberships";
 const WORKSPACE_MEMBERSHIPS_BY_USER: &CStr = c"workspace_memberships_pkey";
-const ROLES: &CStr = c"roles";
-const ROLES_BY_ID: &CStr = c"roles_pkey";
-const ROLES_BY_NAME: &CStr = c"roles_org_id_name_builtin_key";
 const SOURCES: &CStr = c"membership_sources";
 const SOURCES_BY_TABLE: &CStr = c"membership_sources_pkey";
 
-/// What our tables say of what claims name.
-pub(in crate::pg) struct Tables;
+/// What our tables say of what claims name, and of the roles of memberships as the snapshot shows them with which
+/// these were read.
+pub(in crate::pg) struct Tables(Latest);
 
 impl Directory for Tables {
     type Error = ErrorReport;
@@ -43,16 +43,24 @@ impl Directory for Tables {
     }
 
     fn workspace(&self, id: Uuid) -> Result<Option<KnownWorkspace>, ErrorReport> {
-        let mut found = None;
-        let take = |row: &Row| {
-            found = row.uuid(2).map(|org| KnownWorkspace { org, disabled: row.timestamp(7).is_some() });
-            false
-        };
-        Latest::new()
-            .rows(WORKSPACES, WORKSPACES_BY_ID, &[Wanted::Uuid(1, id)], take)
-            .ok_or_else(not_installed)?;
-        Ok(found)
+        find_workspace(id)
     }
+
+    fn role(&self, role: StoredRole) -> Result<Option<Role>, ErrorReport> {
+        roles::stored(&self.0, role)
+    }
+}
+
+fn find_workspace(id: Uuid) -> Result<Option<KnownWorkspace>, ErrorReport> {
+    let mut found = None;
+    let take = |row: &Row| {
+        found = row.uuid(2).map(|org| KnownWorkspace { org, disabled: row.timestamp(7).is_some() });
+        false
+    };
+    Latest::new()
+        .rows(WORKSPACES, WORKSPACES_BY_ID, &[Wanted::Uuid(1, id)], take)
+        .ok_or_else(not_installed)?;
+    Ok(found)
 }
 
 fn find_organization(latest: &Latest, name: &OrgName) -> Result<Option<KnownOrg>, ErrorReport> {
@@ -73,15 +81,22 @@ fn find_organization(latest: &Latest, name: &OrgName) -> Result<Option<KnownOrg>
 }
 
 /// Where this user belongs, by our tables first and then by registered ones. What is disabled is left out.
-pub(in crate::pg) fn memberships(user: Option<&str>) -> Result<Memberships, ErrorReport> {
-    user.map_or_else(|| Ok(Memberships::default()), |user| read(user, None))
+pub(in crate::pg) fn memberships(user: Option<&str>) -> Result<(Memberships, Tables), ErrorReport> {
+    user.map_or_else(|| Ok((Memberships::default(), Tables(Latest::new()))), |user| read(user, None))
 }
 
 /// What of that is in one organization, which must have a row and not be disabled.
-pub(in crate::pg) fn memberships_in(user: &str, org: Uuid) -> Result<Memberships, ErrorReport> {
-    let mut held = read(user, Some(org))?;
+pub(in crate::pg) fn memberships_in(user: &str, org: Uuid) -> Result<(Memberships, Tables), ErrorReport> {
+    let (mut held, tables) = read(user, Some(org))?;
     held.keep_only(Some(org).filter(|_| held.has_org(org)), None);
-    Ok(held)
+    Ok((held, tables))
+}
+
+/// What the user may do in one organization; `None` when the user does not belong to it.
+pub(in crate::pg) fn permissions_in(user: &str, org: Uuid) -> Result<Option<Vec<String>>, ErrorReport> {
+    let (held, tables) = memberships_in(user, org)?;
+    let settled = settle_key(held, org, None, None, &tables)?;
+    Ok(settled.map(|settled| settled.permissions().to_vec()))
 }
 
 /// The organization with this id, if there is a row for it.
@@ -91,27 +106,26 @@ pub(in crate::pg) fn organization(org: Uuid) -> Result<Option<KnownOrg>, ErrorRe
 
 /// Is there such a workspace in this organization, and is it not disabled?
 pub(in crate::pg) fn is_enabled_workspace(id: Uuid, org: Uuid) -> Result<bool, ErrorReport> {
-    Ok(Tables.workspace(id)?.is_some_and(|known| known.org == org && !known.disabled))
-}
-
-/// The role with this id.
-pub(in crate::pg) fn role(id: Uuid) -> Result<Option<Role>, ErrorReport> {
-    find_role(&Latest::new(), ROLES_BY_ID, &[Wanted::Uuid(1, id)])
+    Ok(find_workspace(id)?.is_some_and(|known| known.org == org && !known.disabled))
 }
 
 /// Of our own tables what is in `only`, if that is given; of others everything.
-fn read(user: &str, only: Option<Uuid>) -> Result<Memberships, ErrorReport> {
+fn read(user: &str, only: Option<Uuid>) -> Result<(Memberships, Tables), ErrorReport> {
     let (latest, sources) = open_sources()?;
-    let mut reading = Reading { latest, held: Memberships::default(), known: HashMap::new() };
-    reading.own(user, only)?;
-    for source in &sources {
-        let rows = source.rows(&reading.latest, user);
-        if !rows.is_empty() {
-            let rows = reading.grants(rows)?;
-            reading.held.add_rows(rows);
+    let held = {
+        let mut reading =
+            Reading { latest: &latest, held: Memberships::default(), roles: Roles::new(&latest) };
+        reading.own(user, only)?;
+        for source in &sources {
+            let rows = source.rows(&latest, user);
+            if !rows.is_empty() {
+                let rows = reading.grants(rows)?;
+                reading.held.add_rows(rows);
+            }
         }
-    }
-    Ok(reading.held)
+        reading.held
+    };
+    Ok((held, Tables(latest)))
 }
 
 /// A snapshot, and the tables that are registered in it. They were locked before it was taken, so that the
@@ -143,24 +157,13 @@ fn sources(latest: &Latest) -> Result<Vec<Source>, ErrorReport> {
     Ok(sources)
 }
 
-struct Reading {
-    latest: Latest,
+struct Reading<'a> {
+    latest: &'a Latest,
     held: Memberships,
-    /// The roles that were looked up.
-    known: HashMap<RoleName, Option<RoleIndex>>,
+    roles: Roles<'a>,
 }
 
-/// How a row names a role.
-#[derive(PartialEq, Eq, Hash)]
-enum RoleName {
-    Id(Uuid),
-    /// Of one organization.
-    Own(Uuid, String),
-    /// Of every organization.
-    General(String),
-}
-
-impl Reading {
+impl Reading<'_> {
     fn own(&mut self, user: &str, only: Option<Uuid>) -> Result<(), ErrorReport> {
         let mut wanted = vec![Wanted::Text(1, user)];
         wanted.extend(only.map(|org| Wanted::Uuid(2, org)));
@@ -198,35 +201,9 @@ impl Reading {
 
     fn role(&mut self, id: Option<Uuid>) -> Result<Option<RoleIndex>, ErrorReport> {
         match id {
-            Some(id) => self.look_up(RoleName::Id(id)),
+            Some(id) => self.roles.with_id(id, &mut self.held),
             None => Ok(None),
         }
-    }
-
-    /// A role, looked up once.
-    fn look_up(&mut self, name: RoleName) -> Result<Option<RoleIndex>, ErrorReport> {
-        if let Some(known) = self.known.get(&name) {
-            return Ok(*known);
-        }
-        let role = match &name {
-            RoleName::Id(id) => find_role(&self.latest, ROLES_BY_ID, &[Wanted::Uuid(1, *id)]),
-            RoleName::Own(org, name) => {
-                find_role(&self.latest, ROLES_BY_NAME, &[Wanted::Uuid(3, *org), Wanted::Text(4, name)])
-            }
-            RoleName::General(name) => {
-                find_role(&self.latest, ROLES_BY_NAME, &[Wanted::Null(3), Wanted::Text(4, name)])
-            }
-        }?;
-        // A name that is defined nowhere is a role that permits nothing.
-        let role = match (role, &name) {
-            (None, RoleName::General(name)) => {
-                Some(Role { name: Some(name.clone()), permissions: Vec::new() })
-            }
-            (role, _) => role,
-        };
-        let index = role.and_then(|role| self.held.add_role(role));
-        self.known.insert(name, index);
-        Ok(index)
     }
 
     /// What rows of registered tables mean.
@@ -245,7 +222,7 @@ impl Reading {
             let role = match role {
                 Some(name) => {
                     let has_own = with_roles.as_ref().is_none_or(|orgs| orgs.contains(&id));
-                    self.role_named(id, has_own, name)?
+                    self.roles.named(id, has_own, name, &mut self.held)?
                 }
                 None => None,
             };
@@ -278,36 +255,8 @@ impl Reading {
         match (org, disabled) {
             (OrgName::Id(id), Some(disabled)) => Ok(Some(*id).filter(|id| !disabled.contains(id))),
             (OrgName::Id(_) | OrgName::External(_), _) => {
-                Ok(org.enabled(find_organization(&self.latest, org)?.as_ref()))
+                Ok(org.enabled(find_organization(self.latest, org)?.as_ref()))
             }
         }
     }
-
-    /// The organization's role of this name, or else everybody's.
-    fn role_named(
-        &mut self,
-        org: Uuid,
-        has_own: bool,
-        name: String,
-    ) -> Result<Option<RoleIndex>, ErrorReport> {
-        if has_own && let Some(own) = self.look_up(RoleName::Own(org, name.clone()))? {
-            return Ok(Some(own));
-        }
-        self.look_up(RoleName::General(name))
-    }
-}
-
-/// A role; a changed one counts before the one that came with the extension.
-fn find_role(latest: &Latest, index: &CStr, wanted: &[Wanted<'_>]) -> Result<Option<Role>, ErrorReport> {
-    let mut found = None;
-    let take = |row: &Row| {
-        let role = Role { name: row.text(4), permissions: row.texts(6) };
-        let changed = !row.flag(2);
-        if changed || found.is_none() {
-            found = Some(role);
-        }
-        !changed
-    };
-    latest.rows(ROLES, index, wanted, take).ok_or_else(not_installed)?;
-    Ok(found)
 }

@@ -1,0 +1,281 @@
+//! Roles: `auth.roles`, numbered as `sql/tables/tenancy.sql` declares it.
+
+use super::not_installed;
+use crate::pg::ffi::scan::{Latest, Row, Table, Wanted};
+use crate::pg::ffi::state::State;
+use crate::verify::identity::Uuid;
+use crate::verify::membership::{HeldRole, Memberships, Role, RoleIndex, StoredRole};
+use crate::verify::permission::covers;
+use pgrx::pg_sys::panic::ErrorReport;
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
+use std::ffi::CStr;
+
+pub(super) const ROLES: &CStr = c"roles";
+const ROLES_BY_ID: &CStr = c"roles_pkey";
+pub(super) const ROLES_BY_NAME: &CStr = c"roles_org_id_name_builtin_key";
+
+/// A list of permissions of up to so many bytes is read at once and carried by the identity, as long as all of them
+/// together have no more than there is room for. What is larger is left where it is stored: nobody makes the
+/// identity of somebody else large, or slow to establish.
+const SMALL: usize = 512;
+const ROOM: usize = 65_536;
+
+/// The role with this id.
+pub(in crate::pg) fn role(id: Uuid) -> Result<Option<Role>, ErrorReport> {
+    let latest = Latest::new();
+    let mut table = open(&latest, ROLES_BY_ID)?;
+    Ok(counting(&mut table, &[Wanted::Uuid(1, id)], |row| Some(whole(row))))
+}
+
+/// A role of the snapshot, in exactly this version.
+pub(super) fn stored(latest: &Latest, wanted: StoredRole) -> Result<Option<Role>, ErrorReport> {
+    let mut table = open(latest, ROLES_BY_ID)?;
+    Ok(in_version(&mut table, wanted, whole))
+}
+
+/// A role as it counts now, if it is still what it was.
+pub(in crate::pg) fn unchanged(wanted: Option<StoredRole>) -> Result<Option<Role>, ErrorReport> {
+    wanted.map_or(Ok(None), |wanted| stored(&Latest::new(), wanted))
+}
+
+/// What `read` makes of the row that counts, if it is of this version.
+fn in_version<T>(table: &mut Table<'_>, wanted: StoredRole, read: impl Fn(&Row) -> T) -> Option<T> {
+    let same = |row: &Row| (row.uuid(9) == Some(wanted.version)).then(|| read(row));
+    counting(table, &[Wanted::Uuid(1, wanted.id)], same)
+}
+
+/// What `read` makes of the row that counts: a changed role goes before the one that came with the extension.
+fn counting<T>(
+    table: &mut Table<'_>,
+    wanted: &[Wanted<'_>],
+    mut read: impl FnMut(&Row) -> Option<T>,
+) -> Option<T> {
+    let mut found = None;
+    table.rows(wanted, |row| {
+        let changed = !row.flag(2);
+        if changed || found.is_none() {
+            found = Some(read(row));
+        }
+        !changed
+    });
+    found.flatten()
+}
+
+fn whole(row: &Row) -> Role {
+    Role { name: row.text(4), permissions: row.texts(6) }
+}
+
+fn open<'a>(latest: &'a Latest, index: &CStr) -> Result<Table<'a>, ErrorReport> {
+    latest.open(ROLES, index).ok_or_else(not_installed)
+}
+
+/// How a row names a role.
+#[derive(PartialEq, Eq, Hash)]
+enum RoleName {
+    Id(Uuid),
+    /// Of one organization.
+    Own(Uuid, String),
+    /// Of every organization.
+    General(String),
+}
+
+/// The roles of one user's memberships, each looked up once.
+pub(super) struct Roles<'a> {
+    latest: &'a Latest,
+    by_id: Option<Table<'a>>,
+    by_name: Option<Table<'a>>,
+    known: HashMap<RoleName, Option<RoleIndex>>,
+    /// The one that was asked for last; most memberships of a user are of few roles.
+    last: Option<(Uuid, Option<RoleIndex>)>,
+    /// Roles that are carried, by what their rows say, so that equal ones are carried once.
+    carried: HashMap<Vec<u8>, RoleIndex>,
+    room: usize,
+}
+
+/// A role as it was found.
+enum Found {
+    Held(HeldRole),
+    /// Equal to one that is carried.
+    Carried(RoleIndex),
+}
+
+impl<'a> Roles<'a> {
+    pub(super) fn new(latest: &'a Latest) -> Roles<'a> {
+        let (known, carried) = (HashMap::new(), HashMap::new());
+        Roles { latest, by_id: None, by_name: None, known, last: None, carried, room: ROOM }
+    }
+
+    /// The role with this id.
+    pub(super) fn with_id(
+        &mut self,
+        id: Uuid,
+        held: &mut Memberships,
+    ) -> Result<Option<RoleIndex>, ErrorReport> {
+        if let Some((last, index)) = self.last
+            && last == id
+        {
+            return Ok(index);
+        }
+        let index = self.look_up(RoleName::Id(id), held)?;
+        self.last = Some((id, index));
+        Ok(index)
+    }
+
+    /// The organization's role of this name, or else everybody's.
+    pub(super) fn named(
+        &mut self,
+        org: Uuid,
+        has_own: bool,
+        name: String,
+        held: &mut Memberships,
+    ) -> Result<Option<RoleIndex>, ErrorReport> {
+        if has_own && let Some(own) = self.look_up(RoleName::Own(org, name.clone()), held)? {
+            return Ok(Some(own));
+        }
+        self.look_up(RoleName::General(name), held)
+    }
+
+    fn look_up(&mut self, name: RoleName, held: &mut Memberships) -> Result<Option<RoleIndex>, ErrorReport> {
+        if let Some(known) = self.known.get(&name) {
+            return Ok(*known);
+        }
+        let index = match self.find(&name, held)? {
+            Some(Found::Carried(index)) => Some(index),
+            Some(Found::Held(role)) => held.add_role(role),
+            // A name that is defined nowhere is a role that permits nothing.
+            None => match &name {
+                RoleName::General(name) => {
+                    held.add_role(Role { name: Some(name.clone()), permissions: Vec::new() })
+                }
+                RoleName::Id(_) | RoleName::Own(..) => None,
+            },
+        };
+        self.known.insert(name, index);
+        Ok(index)
+    }
+
+    fn find(&mut self, name: &RoleName, held: &Memberships) -> Result<Option<Found>, ErrorReport> {
+        let by_id = matches!(name, RoleName::Id(_));
+        let (table, index) =
+            if by_id { (&mut self.by_id, ROLES_BY_ID) } else { (&mut self.by_name, ROLES_BY_NAME) };
+        let table = match table {
+            Some(table) => table,
+            None => table.insert(open(self.latest, index)?),
+        };
+        let wanted = match name {
+            RoleName::Id(id) => vec![Wanted::Uuid(1, *id)],
+            RoleName::Own(org, name) => vec![Wanted::Uuid(3, *org), Wanted::Text(4, name)],
+            RoleName::General(name) => vec![Wanted::Null(3), Wanted::Text(4, name)],
+        };
+        let (carried, room, next) = (&mut self.carried, &mut self.room, held.roles.len());
+        Ok(counting(table, &wanted, |row| Some(found(row, carried, room, next))))
+    }
+}
+
+/// What of a row an identity is to carry; `next` is the index that a role gets which is carried from now on.
+fn found(row: &Row, carried: &mut HashMap<Vec<u8>, RoleIndex>, room: &mut usize, next: usize) -> Found {
+    // Before an update of the extension roles have no version.
+    let (Some(id), Some(version)) = (row.uuid(1), row.uuid(9)) else {
+        return Found::Held(HeldRole::Whole(whole(row)));
+    };
+    let size = row.list_size(6).unwrap_or(0);
+    let stored = Found::Held(HeldRole::Stored(StoredRole { id, version }));
+    if size > SMALL {
+        return stored;
+    }
+    let Some(permissions) = row.list_image(6) else { return stored };
+    let image = [row.text(4).unwrap_or_default().as_bytes(), &[0], permissions].concat();
+    if let Some(index) = carried.get(&image) {
+        return Found::Carried(*index);
+    }
+    let (Some(left), Ok(next)) = (room.checked_sub(size), RoleIndex::try_from(next)) else { return stored };
+    *room = left;
+    carried.insert(image, next);
+    Found::Held(HeldRole::Whole(whole(row)))
+}
+
+/// How many answers are kept while the database is in one state.
+const KEPT_ANSWERS: usize = 4096;
+
+/// What roles were found to permit, in one state of the database.
+#[derive(Default)]
+struct Answers {
+    state: Option<State>,
+    by_role: HashMap<StoredRole, Vec<(String, bool)>>,
+    count: usize,
+}
+
+thread_local! {
+    /// A policy can ask for each row, which is not to read the role each time.
+    static ANSWERS: RefCell<Answers> = RefCell::default();
+}
+
+impl Answers {
+    /// Forgets what it was told of another state.
+    fn of_now(&mut self) -> Option<&mut Answers> {
+        if !self.state.as_ref().is_some_and(State::is_now) {
+            *self = Answers { state: State::now(), ..Answers::default() };
+        }
+        self.state.is_some().then_some(self)
+    }
+
+    fn get(&self, role: &StoredRole, permission: &str) -> Option<bool> {
+        let known = self.by_role.get(role)?.iter().find(|(known, _)| known == permission);
+        known.map(|(_, permits)| *permits)
+    }
+
+    fn keep(&mut self, role: StoredRole, permission: &str, permits: bool) {
+        if self.count >= KEPT_ANSWERS {
+            self.by_role.clear();
+            self.count = 0;
+        }
+        self.by_role.entry(role).or_default().push((permission.to_owned(), permits));
+        self.count += 1;
+    }
+}
+
+/// Whether roles that an identity does not carry have one permission, as the query that runs sees them: so that it
+/// is about one state of the database, whatever of its policies is asked when. A role that was changed since the
+/// identity was established permits nothing. Never raises.
+pub(in crate::pg) struct Asking<'a> {
+    permission: &'a str,
+    latest: &'a OnceCell<Option<Latest>>,
+    table: Option<Table<'a>>,
+}
+
+impl<'a> Asking<'a> {
+    /// Takes an empty cell, for a snapshot if one is needed.
+    pub(in crate::pg) fn for_permission(
+        permission: &'a str,
+        latest: &'a OnceCell<Option<Latest>>,
+    ) -> Asking<'a> {
+        Asking { permission, latest, table: None }
+    }
+
+    pub(in crate::pg) fn permits(&mut self, role: StoredRole) -> bool {
+        let known = ANSWERS.with_borrow_mut(|answers| answers.of_now()?.get(&role, self.permission));
+        known.unwrap_or_else(|| {
+            pgrx::check_for_interrupts!();
+            let permits = self.look(role).unwrap_or(false);
+            ANSWERS.with_borrow_mut(|answers| {
+                if let Some(answers) = answers.of_now() {
+                    answers.keep(role, self.permission, permits);
+                }
+            });
+            permits
+        })
+    }
+
+    fn look(&mut self, role: StoredRole) -> Option<bool> {
+        let table = match &mut self.table {
+            Some(table) => table,
+            table => {
+                let latest = self.latest.get_or_init(Latest::of_query).as_ref()?;
+                table.insert(latest.open(ROLES, ROLES_BY_ID)?)
+            }
+        };
+        let permissions = in_version(table, role, |row| row.texts(6))?;
+        Some(covers(permissions.iter().map(String::as_str), self.permission))
+    }
+}
