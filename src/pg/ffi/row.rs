@@ -1,6 +1,7 @@
 //! A row of one of our own tables.
 
 use super::scan::Wanted;
+use super::version::slot_getsomeattrs_int;
 use crate::verify::identity::Uuid;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -54,17 +55,19 @@ impl Row {
     }
 
     /// What a column holds, and whether it is NULL.
+    #[inline]
     fn datum(&self, column: usize) -> Option<(pg_sys::Datum, bool)> {
         let index = column.checked_sub(1).filter(|index| *index < self.columns)?;
         // SAFETY: the slot holds the row, and has a place for each column of its table.
         unsafe {
             if usize::try_from((*self.slot).tts_nvalid).unwrap_or(0) < column {
-                pg_sys::slot_getsomeattrs_int(self.slot, i32::try_from(column).ok()?);
+                slot_getsomeattrs_int(self.slot, i32::try_from(column).ok()?);
             }
             Some(((*self.slot).tts_values.add(index).read(), (*self.slot).tts_isnull.add(index).read()))
         }
     }
 
+    #[inline]
     fn kind(&self, column: usize) -> Option<pg_sys::Oid> {
         let known = self.kinds.get(column.checked_sub(1)?)?;
         if known.get() == pg_sys::InvalidOid {
@@ -75,6 +78,7 @@ impl Row {
     }
 
     /// The value of a column, if it has the type that is asked for.
+    #[inline]
     fn value<T: FromDatum>(&self, column: usize, kind: pg_sys::Oid) -> Option<T> {
         let (datum, is_null) = self.datum(column)?;
         if self.kind(column)? != kind {

@@ -10,6 +10,7 @@ use pgrx::pg_sys::panic::ErrorReport;
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::ffi::CStr;
+use std::hash::{BuildHasherDefault, Hasher};
 
 pub(super) const ROLES: &CStr = c"roles";
 const ROLES_BY_ID: &CStr = c"roles_pkey";
@@ -70,6 +71,28 @@ fn open<'a>(latest: &'a Latest, index: &CStr) -> Result<Table<'a>, ErrorReport> 
     latest.open(ROLES, index).ok_or_else(not_installed)
 }
 
+/// Ids of roles, which are random, as they are: nobody who grants a role chooses one.
+#[derive(Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u128(&mut self, id: u128) {
+        // The low bits choose the place, the high ones are compared first; built-in roles differ in few.
+        let [low, high] = [id as u64, (id >> 64) as u64];
+        self.0 = (low ^ high.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
 /// How a row names a role.
 #[derive(PartialEq, Eq, Hash)]
 enum RoleName {
@@ -85,9 +108,8 @@ pub(super) struct Roles<'a> {
     latest: &'a Latest,
     by_id: Option<Table<'a>>,
     by_name: Option<Table<'a>>,
-    known: HashMap<RoleName, Option<RoleIndex>>,
-    /// The one that was asked for last; most memberships of a user are of few roles.
-    last: Option<(Uuid, Option<RoleIndex>)>,
+    known: HashMap<u128, Option<RoleIndex>, BuildHasherDefault<IdHasher>>,
+    known_by_name: HashMap<RoleName, Option<RoleIndex>>,
     /// Roles that are carried, by what their rows say, so that equal ones are carried once.
     carried: HashMap<Vec<u8>, RoleIndex>,
     room: usize,
@@ -102,8 +124,8 @@ enum Found {
 
 impl<'a> Roles<'a> {
     pub(super) fn new(latest: &'a Latest) -> Roles<'a> {
-        let (known, carried) = (HashMap::new(), HashMap::new());
-        Roles { latest, by_id: None, by_name: None, known, last: None, carried, room: ROOM }
+        let (known, known_by_name, carried) = (HashMap::default(), HashMap::new(), HashMap::new());
+        Roles { latest, by_id: None, by_name: None, known, known_by_name, carried, room: ROOM }
     }
 
     /// The role with this id.
@@ -112,13 +134,12 @@ impl<'a> Roles<'a> {
         id: Uuid,
         held: &mut Memberships,
     ) -> Result<Option<RoleIndex>, ErrorReport> {
-        if let Some((last, index)) = self.last
-            && last == id
-        {
-            return Ok(index);
+        let key = u128::from_ne_bytes(id);
+        if let Some(known) = self.known.get(&key) {
+            return Ok(*known);
         }
-        let index = self.look_up(RoleName::Id(id), held)?;
-        self.last = Some((id, index));
+        let index = self.look_up(&RoleName::Id(id), held)?;
+        self.known.insert(key, index);
         Ok(index)
     }
 
@@ -130,29 +151,37 @@ impl<'a> Roles<'a> {
         name: String,
         held: &mut Memberships,
     ) -> Result<Option<RoleIndex>, ErrorReport> {
-        if has_own && let Some(own) = self.look_up(RoleName::Own(org, name.clone()), held)? {
+        if has_own && let Some(own) = self.with_name(RoleName::Own(org, name.clone()), held)? {
             return Ok(Some(own));
         }
-        self.look_up(RoleName::General(name), held)
+        self.with_name(RoleName::General(name), held)
     }
 
-    fn look_up(&mut self, name: RoleName, held: &mut Memberships) -> Result<Option<RoleIndex>, ErrorReport> {
-        if let Some(known) = self.known.get(&name) {
+    fn with_name(
+        &mut self,
+        name: RoleName,
+        held: &mut Memberships,
+    ) -> Result<Option<RoleIndex>, ErrorReport> {
+        if let Some(known) = self.known_by_name.get(&name) {
             return Ok(*known);
         }
-        let index = match self.find(&name, held)? {
+        let index = self.look_up(&name, held)?;
+        self.known_by_name.insert(name, index);
+        Ok(index)
+    }
+
+    fn look_up(&mut self, name: &RoleName, held: &mut Memberships) -> Result<Option<RoleIndex>, ErrorReport> {
+        Ok(match self.find(name, held)? {
             Some(Found::Carried(index)) => Some(index),
             Some(Found::Held(role)) => held.add_role(role),
             // A name that is defined nowhere is a role that permits nothing.
-            None => match &name {
+            None => match name {
                 RoleName::General(name) => {
                     held.add_role(Role { name: Some(name.clone()), permissions: Vec::new() })
                 }
                 RoleName::Id(_) | RoleName::Own(..) => None,
             },
-        };
-        self.known.insert(name, index);
-        Ok(index)
+        })
     }
 
     fn find(&mut self, name: &RoleName, held: &Memberships) -> Result<Option<Found>, ErrorReport> {
