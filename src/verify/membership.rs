@@ -88,12 +88,12 @@ impl Memberships {
 
     /// Puts the lists in order. Of two grants for one place the first counts.
     pub(crate) fn sort(&mut self) {
-        self.orgs.sort_by_key(|grant| grant.id);
+        self.orgs.sort_by_key(|grant| u128::from_be_bytes(grant.id));
         self.orgs.dedup_by_key(|grant| grant.id);
         let orgs = &self.orgs;
         let belongs = |org: Uuid| orgs.binary_search_by_key(&org, |grant| grant.id).is_ok();
         self.workspaces.retain(|grant| grant.org.is_none_or(belongs));
-        self.workspaces.sort_by_key(|grant| grant.id);
+        self.workspaces.sort_by_key(|grant| u128::from_be_bytes(grant.id));
         self.workspaces.dedup_by_key(|grant| grant.id);
     }
 

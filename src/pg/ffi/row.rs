@@ -14,7 +14,6 @@ const MAX_COLUMNS: usize = 32;
 /// A row while it is being looked at. Columns are numbered from 1; one that is NULL, or that the table
 /// does not have, reads as `None`. It is taken apart only as far as it is read.
 pub(in crate::pg) struct Row {
-    tuple: pg_sys::HeapTuple,
     table: pg_sys::Oid,
     description: pg_sys::TupleDesc,
     slot: *mut pg_sys::TupleTableSlot,
@@ -30,7 +29,6 @@ impl Row {
             let description = (*relation).rd_att;
             let columns = usize::try_from((*description).natts).unwrap_or(0);
             Row {
-                tuple: std::ptr::null_mut(),
                 table: (*relation).rd_id,
                 description,
                 slot,
@@ -38,11 +36,6 @@ impl Row {
                 kinds: [const { Cell::new(pg_sys::InvalidOid) }; MAX_COLUMNS],
             }
         }
-    }
-
-    /// It is this one now, which the slot holds.
-    pub(super) fn fetched(&mut self, tuple: pg_sys::HeapTuple) {
-        self.tuple = tuple;
     }
 
     /// Is the column NULL where it has to be, and nowhere else?
@@ -172,9 +165,12 @@ impl Row {
     /// The row's own bytes, by which it can be recognised: equal bytes in the same table are equal values.
     /// `None` when a value is stored elsewhere.
     pub(in crate::pg) fn image(&self) -> Option<(u32, u32, &[u8])> {
-        // SAFETY: the tuple is valid while the row is looked at; its data ends after t_len bytes.
+        // SAFETY: the slot holds a row of the table as it is stored, and keeps it while the row is looked at; its data
+        // ends after t_len bytes.
         unsafe {
-            let head = (*self.tuple).t_data;
+            let mut is_copy = false;
+            let tuple = pg_sys::ExecFetchSlotHeapTuple(self.slot, false, &mut is_copy);
+            let head = (*tuple).t_data;
             let infomask = u32::from((*head).t_infomask);
             if infomask & pg_sys::HEAP_HASEXTERNAL != 0 {
                 return None;
@@ -183,7 +179,7 @@ impl Row {
                 | u32::from((*head).t_hoff) << 8
                 | infomask & pg_sys::HEAP_HASNULL;
             let start = std::mem::offset_of!(pg_sys::HeapTupleHeaderData, t_bits);
-            let length = usize::try_from((*self.tuple).t_len).ok()?.checked_sub(start)?;
+            let length = usize::try_from((*tuple).t_len).ok()?.checked_sub(start)?;
             let bytes = std::slice::from_raw_parts(head.cast::<u8>().add(start), length);
             Some((u32::from(self.table), shape, bytes))
         }

@@ -90,6 +90,19 @@ impl Latest {
         Some(())
     }
 
+    /// The same for what can be thousands of rows, in the order of their places in the table: each of its pages is
+    /// looked for once, which in the order of the index takes longer than all the rest.
+    pub(in crate::pg) fn many_rows(
+        &self,
+        table: &CStr,
+        index: &CStr,
+        wanted: &[Wanted<'_>],
+        each: impl FnMut(&Row) -> bool,
+    ) -> Option<()> {
+        self.open(table, index)?.many_rows(wanted, each);
+        Some(())
+    }
+
     /// Opens a table for several look-ups through one index. `None` when there is no such table of ours: a table of
     /// the same name that does not belong to our owner, whose role nobody can take on, is not looked at.
     pub(in crate::pg) fn open(&self, table: &CStr, index: &CStr) -> Option<Table<'_>> {
@@ -147,18 +160,44 @@ impl Table<'_> {
         // looked for live as long as `wanted` or this memory context.
         unsafe {
             self.look_for(&mut keys);
-            let mut row = Row::of(self.relation, (*self.scan).slot);
-            loop {
-                let tuple = pg_sys::systable_getnext(self.scan);
-                if tuple.is_null() {
-                    break;
-                }
-                row.fetched(tuple);
+            let row = Row::of(self.relation, (*self.scan).slot);
+            while !pg_sys::systable_getnext(self.scan).is_null() {
                 let agrees = !by_nullness || wanted.iter().all(|wanted| row.agrees(wanted));
                 if agrees && !each(&row) {
                     break;
                 }
             }
+        }
+    }
+
+    fn many_rows(&mut self, wanted: &[Wanted<'_>], mut each: impl FnMut(&Row) -> bool) {
+        // SAFETY: set when the session began.
+        if wanted.iter().any(|wanted| wanted.nullness().is_some()) || unsafe { pg_sys::IgnoreSystemIndexes } {
+            return self.rows(wanted, each);
+        }
+        let mut keys: Vec<pg_sys::ScanKeyData> = wanted.iter().map(scan_key).collect();
+        // SAFETY: the relation is open. A place that the index names holds the row for as long as the snapshot sees it,
+        // and what else may come to be there, the snapshot does not see. Every row is used before the next is fetched.
+        unsafe {
+            self.look_for(&mut keys);
+            let (scan, slot) = ((*self.scan).iscan, (*self.scan).slot);
+            let mut places = Vec::new();
+            loop {
+                let place = pg_sys::index_getnext_tid(scan, pg_sys::ScanDirection::ForwardScanDirection);
+                if place.is_null() {
+                    break;
+                }
+                places.push(pgrx::itemptr::item_pointer_to_u64(*place));
+            }
+            places.sort_unstable();
+            let row = Row::of(self.relation, slot);
+            for place in places {
+                pgrx::itemptr::u64_to_item_pointer(place, &mut (*scan).xs_heaptid);
+                if pg_sys::index_fetch_heap(scan, slot) && !each(&row) {
+                    break;
+                }
+            }
+            (*scan).kill_prior_tuple = false;
         }
     }
 

@@ -174,7 +174,7 @@ impl Reading<'_> {
             }
             true
         };
-        self.latest.rows(MEMBERSHIPS, MEMBERSHIPS_BY_USER, &wanted, org).ok_or_else(not_installed)?;
+        self.latest.many_rows(MEMBERSHIPS, MEMBERSHIPS_BY_USER, &wanted, org).ok_or_else(not_installed)?;
         wanted.truncate(1);
         let mut workspaces: Vec<(Uuid, Uuid, Option<Uuid>)> = Vec::new();
         let workspace = |row: &Row| {
@@ -185,7 +185,7 @@ impl Reading<'_> {
         };
         if !orgs.is_empty() {
             self.latest
-                .rows(WORKSPACE_MEMBERSHIPS, WORKSPACE_MEMBERSHIPS_BY_USER, &wanted, workspace)
+                .many_rows(WORKSPACE_MEMBERSHIPS, WORKSPACE_MEMBERSHIPS_BY_USER, &wanted, workspace)
                 .ok_or_else(not_installed)?;
         }
         for (id, role) in orgs {
