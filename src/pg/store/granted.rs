@@ -103,7 +103,7 @@ impl Kind {
             given += usize::from(!self.is_accepted(row, user));
             given <= most && places.len() <= MAX_COUNTED
         };
-        latest.rows(self.table, self.index_by_user, &wanted, take).ok_or_else(not_installed)?;
+        latest.many_rows(self.table, self.index_by_user, &wanted, take).ok_or_else(not_installed)?;
         if given <= most && places.len() <= MAX_COUNTED {
             return Ok((places, LeftOut::default()));
         }
