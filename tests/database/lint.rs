@@ -5,6 +5,7 @@ mod odd;
 mod owners;
 mod policies;
 mod right;
+mod tenants;
 
 use cases::{Case, KEYS, RELATIONS, ROLES, SETUP, SUBSCRIBERS, TABLES, TENANCY, TENANTS};
 use pg_bearer_tests::Database;
@@ -206,25 +207,6 @@ fn t211_what_there_is_more_of_than_quotas_allow_is_found() {
 #[test]
 fn t212_roles_that_lost_their_name_to_one_of_every_organization_are_found() {
     assert_codes(&["role_renamed"]);
-}
-
-#[test]
-fn t207_users_who_were_given_more_than_counts_are_found() {
-    assert_codes(&["too_much_granted"]);
-    // By administrators, in a time that does not depend on who was given what; owners of tables are told nothing of it.
-    let db = Database::new();
-    let mut session = prepared(&db);
-    session.run(TENANTS[0].2);
-    session.run(
-        "insert into auth.workspace_memberships (user_id, workspace_id, org_id, role_id, created_by, accepted)
-         select 'user ' || n % 60, gen_random_uuid(), gen_random_uuid(), auth_internal.owner_role(), 'x', n % 2 = 0
-           from generate_series(1, 120000) n",
-    );
-    let count = "select count(*) || ' ' || count(*) filter (where object = $$'it''s a user'$$) from auth.lint() where code = 'too_much_granted'";
-    assert_eq!(session.value(count).as_deref(), Some("31 1"));
-    let mut owner = db.superuser();
-    owner.run("set session authorization table_owner");
-    assert_eq!(owner.value(count).as_deref(), Some("0 0"));
 }
 
 #[test]

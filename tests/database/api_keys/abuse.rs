@@ -4,7 +4,7 @@ use super::world::*;
 use pg_bearer_tests::database::Session;
 
 /// Everything that changes who belongs where, and a good call of it by an owner of north.
-const CHANGES: [&str; 22] = [
+const CHANGES: [&str; 23] = [
     "create_organization('new')",
     "update_organization(:north, 'new')",
     "disable_organization(:north)",
@@ -24,6 +24,7 @@ const CHANGES: [&str; 22] = [
     "set_workspace_member_role(:desk, 'cara', 'viewer')",
     "remove_workspace_member(:desk, 'cara')",
     "leave_workspace(:desk)",
+    "confirm_membership(:north)",
     "define_role('new', '{docs.read}', :north)",
     "drop_role('spare', :north)",
     "create_invitation(:north)",
