@@ -23,6 +23,7 @@ mod cursors;
 mod deadlock;
 mod demo;
 mod dump;
+mod durable;
 mod explain_access;
 mod explain_arguments;
 mod explain_attacks;

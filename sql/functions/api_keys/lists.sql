@@ -97,6 +97,7 @@ begin
                                          where c.created_by_key is not null and c.kind = e.kind)
                        for update skip locked);
     get diagnostics purged = row_count;
+    perform auth_internal.commit_durably();
     delete from auth.api_key_revocations r where r.key_id not in (select k.id from auth.api_keys k);
     delete from auth.api_key_uses u where u.key_id not in (select k.id from auth.api_keys k);
     delete from auth.api_key_usage u where u.key_id not in (select k.id from auth.api_keys k);

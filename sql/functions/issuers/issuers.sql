@@ -1,8 +1,8 @@
 -- Administering issuers. Every function demands an administrator, whoever was granted it.
 -- They are security definer because the tables have no grants at all.
 
--- A revocation that was acknowledged must survive a crash, and so must a key that its bearer goes on using. Whoever
--- turned this off for speed did not mean them.
+-- Whatever takes something away must survive a crash once it was acknowledged, and so must a key that its bearer goes on
+-- using. Whoever turned this off for speed did not mean them.
 create or replace function auth_internal.commit_durably() returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin

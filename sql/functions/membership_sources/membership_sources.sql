@@ -92,6 +92,8 @@ begin
     on conflict on constraint membership_sources_pkey do update
        set user_column = excluded.user_column, org_column = excluded.org_column,
            role_column = excluded.role_column;
+    -- Other columns are other members.
+    perform auth_internal.commit_durably();
 end
 $$;
 comment on function auth.register_membership_source is
@@ -105,6 +107,7 @@ begin
     if not found then
         perform auth_internal.refuse_source('the table is not registered', 'auth.list_membership_sources() shows those that are.');
     end if;
+    perform auth_internal.commit_durably();
 end
 $$;
 comment on function auth.unregister_membership_source is

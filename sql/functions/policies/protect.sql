@@ -23,6 +23,10 @@ begin
     -- Whoever finds nothing to do locks nothing. Others wait here for each other, and look again.
     if not dry_run and statements <> '{}' then
         execute format('lock table %s in access exclusive mode', source);
+        -- As auth_internal.commit_durably(), which the caller cannot run.
+        if current_setting('synchronous_commit') = 'off' then
+            perform set_config('synchronous_commit', 'local', true);
+        end if;
         statements := array(select p.statement from auth_internal.protection_plan(source, settings) p);
     end if;
     step := 0;
@@ -109,6 +113,10 @@ begin
     statements := array(select r.statement from auth_internal.protection_removal(source) r where r.action = 'run');
     if not dry_run and statements <> '{}' then
         execute format('lock table %s in access exclusive mode', source);
+        -- As auth_internal.commit_durably(), which the caller cannot run.
+        if current_setting('synchronous_commit') = 'off' then
+            perform set_config('synchronous_commit', 'local', true);
+        end if;
         statements := array(select r.statement from auth_internal.protection_removal(source) r where r.action = 'run');
     end if;
     step := 0;

@@ -19,6 +19,7 @@ begin
             hint = 'Use READ COMMITTED.';
     end if;
     -- Only those who change such roles queue here: no tenant is in the way.
+    perform auth_internal.commit_durably();
     perform auth_internal.take_lock('roles', auth_internal.owner_role(), true, true);
     -- For who has an older snapshot.
     update auth.roles r set created_at = r.created_at where r.id = auth_internal.owner_role() and r.builtin;
