@@ -9,6 +9,7 @@ mod moves;
 mod old_schema;
 mod replaceable;
 mod retired;
+mod row_types;
 mod same;
 mod scripts;
 

@@ -1,7 +1,7 @@
 //! What was released never changes: the install script of every release and the steps that lead to one.
 
 use crate::sources::{File, all, read};
-use crate::{Rule, hold};
+use crate::{Rule, has_word, hold};
 use aws_lc_rs::digest::{SHA256, digest};
 
 const RELEASED: &str = "tests/upgrade/released/";
@@ -73,6 +73,71 @@ fn a_changed_release_is_noticed() {
     let (first, second) = all.split_at(1);
     assert_eq!(faults(changelog, &sums, first).len(), 1);
     assert_eq!(faults(changelog, &sums, second).len(), 2);
+}
+
+/// What of a step Postgres refuses while anybody's table, be it a temporary one, has a column of a row type of ours: it would
+/// have to write that table anew.
+fn rewrites(file: &File) -> Vec<String> {
+    if !file.path.starts_with("sql/upgrade/") {
+        return Vec::new();
+    }
+    let code: String = file
+        .text
+        .lines()
+        .map(|line| line.split("--").next().unwrap_or_default())
+        .collect::<Vec<_>>()
+        .join(" ");
+    let code = code.to_lowercase();
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut faults = Vec::new();
+    for statement in code.split(';').map(words).filter(|statement| statement.contains("alter table")) {
+        for part in statement.split("add ").skip(1) {
+            let part = part.strip_prefix("column ").unwrap_or(part);
+            let others = ["constraint ", "check ", "primary ", "unique ", "exclude ", "foreign "];
+            if others.iter().any(|other| part.starts_with(other)) {
+                continue;
+            }
+            // The next part of the statement begins with a verb of its own.
+            let end = [", alter ", ", drop "].iter().filter_map(|next| part.find(next)).min();
+            let column = part.get(..end.unwrap_or(part.len())).unwrap_or_default();
+            if ["default", "generated"].iter().any(|word| has_word(column, word)) || column.contains("serial")
+            {
+                faults.push(format!("add column {column}"));
+            }
+        }
+        if statement.contains("alter column")
+            && (has_word(&statement, "type") || statement.contains("set data type"))
+            || statement.contains("set unlogged")
+            || statement.contains("set logged")
+        {
+            faults.push(statement);
+        }
+    }
+    faults
+}
+
+#[test]
+fn no_step_writes_a_table_anew() {
+    let path = "sql/upgrade/1.0--1.1.sql";
+    hold(
+        rewrites,
+        &[
+            (path, "alter table auth.roles add column a int default 1;"),
+            (
+                path,
+                "alter table auth.roles\n    add column a int,\n    add column b uuid not null\n    default gen_random_uuid();",
+            ),
+            (path, "ALTER TABLE auth.roles ADD COLUMN a int GENERATED always as (1) stored, add b int;"),
+            (path, "alter table auth.roles add a int, add b int default 1;"),
+            (path, "alter table auth.roles add column a bigserial;"),
+            (path, "alter table auth.roles alter column rank type bigint;"),
+            (path, "alter table auth.roles alter column rank set data type bigint;"),
+        ],
+    );
+    let right = "alter table a add column b int, alter column b set default 1, alter column b set not null;
+                 alter table a add column \"default_b\" int; -- add column c int default 1
+                 create table c (d int default 1);";
+    assert_eq!(rewrites(&File::new(path, right)), [] as [String; 0]);
 }
 
 /// What keeps a database of a release from being updated to the current version, if these are the steps.
