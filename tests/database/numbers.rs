@@ -10,7 +10,7 @@ const NEVER_REACHED: [&str; 1] = [
 ];
 
 /// Columns of lists whose patterns allow no text as long as auth_internal.is_list_of() does.
-const SHORT_TEXTS: [&str; 2] = ["api_keys.allowed_cidrs", "roles.grantable"];
+const SHORT_TEXTS: [&str; 3] = ["api_keys.allowed_cidrs", "endings.grantable", "roles.grantable"];
 
 /// One column with a CHECK of its own.
 struct Checked {

@@ -4,7 +4,7 @@ use super::world::*;
 use pg_bearer_tests::database::Session;
 
 /// Everything that changes who belongs where, and a good call of it by an owner of north.
-const CHANGES: [&str; 23] = [
+const CHANGES: [&str; 24] = [
     "create_organization('new')",
     "update_organization(:north, 'new')",
     "disable_organization(:north)",
@@ -25,6 +25,7 @@ const CHANGES: [&str; 23] = [
     "remove_workspace_member(:desk, 'cara')",
     "leave_workspace(:desk)",
     "confirm_membership(:north)",
+    "purge_endings()",
     "define_role('new', '{docs.read}', :north)",
     "drop_role('spare', :north)",
     "create_invitation(:north)",
@@ -56,6 +57,7 @@ fn a_key_changes_nothing_of_an_organization_whoever_it_is() {
         let only_administrators = [
             "disable_organization",
             "enable_organization",
+            "purge_endings",
             "set_api_key_settings",
             "import_api_key",
             "create_organization('new', owner",
