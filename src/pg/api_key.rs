@@ -5,11 +5,11 @@ use super::ffi::{catalog, request};
 use super::settings;
 use super::sqlstate::{self, Configured, Refused};
 use super::store::api_keys::{self, Stored};
-use super::store::directory;
+use super::store::{directory, roles};
 use crate::verify::api_key::{KeyKind, KeyRow, Presented, judge, public_id};
 use crate::verify::error::Refusal;
 use crate::verify::identity::{Identity, Uuid, uuid_text};
-use crate::verify::membership::{Memberships, OrgGrant, Settled, WorkspaceGrant, settle_key};
+use crate::verify::membership::{OrgGrant, Settled, WorkspaceGrant, settle_key};
 use crate::verify::rate::Limit;
 use crate::verify::restriction::{Restrictions, Surroundings};
 use pgrx::pg_sys::panic::ErrorReport;
@@ -106,19 +106,19 @@ fn refused(key: Option<Uuid>, refusal: Refusal) -> Failure {
 /// Where the key acts, and what it may do there.
 fn place(key: &KeyRow) -> Result<Result<Settled, Refusal>, ErrorReport> {
     let Some(org) = key.org else { return Ok(Ok(Settled::default())) };
-    let mut held = Memberships::default();
+    let (mut held, mut tables) = directory::memberships(None)?;
     match (key.kind, &key.user, key.role) {
         (KeyKind::Publishable, ..) => return Ok(Ok(Settled { org: Some(org), ..Settled::default() })),
         (KeyKind::Service, ..) => held.orgs.push(OrgGrant { id: org, role: None }),
         (KeyKind::Secret, Some(user), None) => {
             // Whoever was removed and came back has the keys that were made since.
-            held = directory::memberships_in(user, org, key.created_at)?;
+            (held, tables) = directory::memberships_in(user, org, key.created_at)?;
             if !held.has_org(org) {
                 return Ok(Err(Refusal::KeyUser));
             }
         }
         (KeyKind::Secret, None, Some(role)) => {
-            let Some(role) = directory::role(role)? else { return Ok(Err(Refusal::KeyRole)) };
+            let Some(role) = roles::role(role)? else { return Ok(Err(Refusal::KeyRole)) };
             let role = held.add_role(role);
             held.orgs.push(OrgGrant { id: org, role });
             held.workspaces.extend(key.workspace.map(|id| WorkspaceGrant { id, org: Some(org), role }));
@@ -130,7 +130,8 @@ fn place(key: &KeyRow) -> Result<Result<Settled, Refusal>, ErrorReport> {
     {
         return Ok(Err(Refusal::KeyWorkspace));
     }
-    Ok(settle_key(held, org, key.workspace, key.scopes.as_deref()).ok_or(Refusal::KeyWorkspace))
+    let settled = settle_key(held, org, key.workspace, key.scopes.as_deref(), &tables)?;
+    Ok(settled.ok_or(Refusal::KeyWorkspace))
 }
 
 impl Accepted {

@@ -95,8 +95,8 @@ fn proven(credential: Option<&CredentialText>, used: bool) -> Result<Identity, F
             let (claims, issuer) = verify_token(Token::parse(text)?, None, None)?;
             let profile = &issuer.profile;
             let user = user_id(&claims, profile);
-            let held = directory::memberships(user.as_deref())?;
-            let place = settle(&claims, profile, held, &directory::Tables)?;
+            let (held, tables) = directory::memberships(user.as_deref())?;
+            let place = settle(&claims, profile, held, &tables)?;
             Ok(Identity::from_claims(&claims, profile, user, place))
         }
         Credential::ApiKey(text) => {
@@ -121,8 +121,8 @@ pub(super) fn stated(identity: Option<&JsonbArgument>) -> Result<Identity, Error
     };
     let json = identity.ok_or_else(|| sqlstate::bad_argument("the identity must be given"))?;
     let stated = acting::read(&json.0).map_err(error)?;
-    let held = directory::memberships(stated.user_id.as_deref())?;
-    stated.identity(held, &directory::Tables)?.map_err(error)
+    let (held, tables) = directory::memberships(stated.user_id.as_deref())?;
+    stated.identity(held, &tables)?.map_err(error)
 }
 
 /// The verdict on an API key, without using it.

@@ -1,10 +1,10 @@
 //! Establishing the identity of a transaction, and showing it.
 
-use super::encoding::{MAX_MEMBERSHIPS, Text, View, encode, moved_to};
+use super::encoding::{self, Current, MAX_MEMBERSHIPS, Text, View, encode, moved};
 use super::ffi::output::{JsonbText, JsonbValue};
 use super::ffi::{carrier, catalog, executor, portals, transaction};
 use super::sqlstate;
-use super::store::directory;
+use super::store::{directory, roles};
 use crate::verify::identity::{Identity, Uuid, uuid_text};
 use pgrx::pg_sys::elog::PgLogLevel;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -53,24 +53,32 @@ fn encoded(identity: &Identity) -> Result<Vec<u8>, ErrorReport> {
     encode(identity).ok_or_else(|| sqlstate::too_many("the identity does not fit"))
 }
 
-/// Makes another of the user's organizations the current one.
+/// Makes another of the user's organizations the current one. Its role is read now, unless the identity carries it: one
+/// that was changed since the identity was established permits nothing before the next one.
 pub(super) fn move_to(org: Option<&Uuid>) -> Result<(), ErrorReport> {
-    let mine =
-        carrier::with_identity(|view| org.filter(|org| view.orgs().binary_search(org).is_ok()).copied());
-    let org = mine.ok_or_else(sqlstate::not_authenticated)?.ok_or_else(sqlstate::no_such_organization)?;
+    let to = carrier::with_identity(|view| encoding::move_to(view, org?));
+    let to = to.ok_or_else(sqlstate::not_authenticated)?.ok_or_else(sqlstate::no_such_organization)?;
     may_change()?;
-    let external_id = directory::organization(org)?.and_then(|known| known.external_id);
-    let moved = carrier::with_identity(|view| moved_to(view, &org, external_id.as_deref())).flatten();
+    let current = Current {
+        external_id: directory::organization(to.org)?.and_then(|known| known.external_id),
+        org_role: roles::unchanged(to.org_role)?,
+        workspace_role: roles::unchanged(to.workspace_role)?,
+    };
+    let moved = carrier::with_identity(|view| moved(view, &to, &current)).flatten();
     publish(&moved.ok_or_else(sqlstate::no_such_organization)?, Running::GoesOn)
 }
 
+/// What is published already is not published again: each savepoint would keep a copy of it.
 fn publish(encoded: &[u8], running: Running) -> Result<(), ErrorReport> {
-    // RESET ALL and a rollback leave nobody, and queries that asked about somebody before.
     let same = carrier::with_published(|view| *view.as_bytes() == *encoded);
+    // RESET ALL and a rollback leave nobody, and queries that asked about somebody before.
     if !same.unwrap_or(!transaction::had_identity()) {
         may_replace(running)?;
     }
     transaction::note_identity();
+    if same == Some(true) {
+        return Ok(());
+    }
     carrier::publish(Some(encoded)).map_err(|_| sqlstate::internal("the identity could not be stored"))
 }
 

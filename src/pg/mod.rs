@@ -17,6 +17,7 @@ pub(crate) fn init() {
     settings::define();
     ffi::transaction::install();
     ffi::executor::install();
+    ffi::state::install();
     ffi::log_hook::install();
     if ffi::shared::is_preloading() {
         ffi::shared::install();

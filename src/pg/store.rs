@@ -8,6 +8,7 @@ pub(super) mod api_keys;
 pub(super) mod directory;
 mod endings;
 pub(super) mod granted;
+pub(super) mod roles;
 
 use super::ffi::catalog;
 use super::ffi::scan::{Latest, Row, Wanted};

@@ -220,8 +220,8 @@ impl Stated {
         }
         let row = current.map(|org| directory.organization(&OrgName::Id(org))).transpose()?.flatten();
         let external_id = row.and_then(|row| row.external_id);
-        let place = Settled { memberships: held, org: current, external_id, workspace };
-        Ok(Ok(self.in_place(place)))
+        let place = Settled { memberships: held, org: current, external_id, workspace, ..Settled::default() };
+        Ok(Ok(self.in_place(place.with_roles(directory)?)))
     }
 
     fn in_place(self, place: Settled) -> Identity {

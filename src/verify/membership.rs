@@ -4,20 +4,11 @@ use super::granted::MAX_COUNTED;
 use super::identity::{Profile, Uuid, text, uuid, words};
 use super::jwt::VerifiedClaims;
 use super::permission::intersection;
+pub(crate) use super::role::{HeldRole, Role, RoleIndex, StoredRole};
 use serde_json::Value;
 
 /// The longest id that another system may have given an organization, in bytes.
 pub(super) const EXTERNAL_ID_MAX: usize = 255;
-
-/// A role as it counts in one organization or workspace.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Role {
-    pub(crate) name: Option<String>,
-    pub(crate) permissions: Vec<String>,
-}
-
-/// The place of a role in [`Memberships::roles`].
-pub(crate) type RoleIndex = u16;
 
 /// Membership of an organization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,16 +31,42 @@ pub(crate) struct WorkspaceGrant {
 pub(crate) struct Memberships {
     pub(crate) orgs: Vec<OrgGrant>,
     pub(crate) workspaces: Vec<WorkspaceGrant>,
-    pub(crate) roles: Vec<Role>,
+    pub(crate) roles: Vec<HeldRole>,
 }
 
 impl Memberships {
     /// Adds a role to name in grants; `None` when there are more than an index can tell apart.
-    pub(crate) fn add_role(&mut self, role: Role) -> Option<RoleIndex> {
+    pub(crate) fn add_role(&mut self, role: impl Into<HeldRole>) -> Option<RoleIndex> {
         // The largest index means "no role" where identities are encoded.
         let index = RoleIndex::try_from(self.roles.len()).ok().filter(|index| *index < RoleIndex::MAX)?;
-        self.roles.push(role);
+        self.roles.push(role.into());
         Some(index)
+    }
+
+    /// The role in this organization.
+    fn org_index(&self, org: Option<Uuid>) -> Option<RoleIndex> {
+        let place = self.orgs.binary_search_by_key(&org?, |grant| grant.id).ok()?;
+        self.orgs.get(place)?.role
+    }
+
+    /// The role in this workspace.
+    fn workspace_index(&self, workspace: Option<Uuid>) -> Option<RoleIndex> {
+        let place = self.workspaces.binary_search_by_key(&workspace?, |grant| grant.id).ok()?;
+        self.workspaces.get(place)?.role
+    }
+
+    fn role(&self, index: Option<RoleIndex>) -> Option<&HeldRole> {
+        self.roles.get(usize::from(index?))
+    }
+
+    /// Puts the role itself in the place of one that is left where it is stored.
+    fn read_role<D: Directory>(&mut self, index: Option<RoleIndex>, directory: &D) -> Result<(), D::Error> {
+        if let Some(held) = index.and_then(|index| self.roles.get_mut(usize::from(index)))
+            && let HeldRole::Stored(stored) = held
+        {
+            *held = HeldRole::Whole(directory.role(*stored)?.unwrap_or_default());
+        }
+        Ok(())
     }
 
     /// Adds what a table of the application says. A membership that is known already counts before it; of
@@ -81,12 +98,12 @@ impl Memberships {
 
     /// Puts the lists in order. Of two grants for one place the first counts.
     pub(crate) fn sort(&mut self) {
-        self.orgs.sort_by_key(|grant| grant.id);
+        self.orgs.sort_by_key(|grant| u128::from_be_bytes(grant.id));
         self.orgs.dedup_by_key(|grant| grant.id);
         let orgs = &self.orgs;
         let belongs = |org: Uuid| orgs.binary_search_by_key(&org, |grant| grant.id).is_ok();
         self.workspaces.retain(|grant| grant.org.is_none_or(belongs));
-        self.workspaces.sort_by_key(|grant| grant.id);
+        self.workspaces.sort_by_key(|grant| u128::from_be_bytes(grant.id));
         self.workspaces.dedup_by_key(|grant| grant.id);
     }
 
@@ -103,10 +120,14 @@ impl Memberships {
         });
     }
 
-    /// Takes from every role what these scopes do not cover.
-    pub(crate) fn limit_to(&mut self, scopes: &[String]) {
-        for role in &mut self.roles {
-            role.permissions = intersection(scopes, &role.permissions);
+    /// Takes from every role what these scopes do not cover. A role that nobody has read cannot be cut, and
+    /// permits nothing.
+    fn limit_to(&mut self, scopes: &[String]) {
+        for held in &mut self.roles {
+            match held {
+                HeldRole::Whole(role) => role.permissions = intersection(scopes, &role.permissions),
+                HeldRole::Stored(_) => *held = HeldRole::Whole(Role::default()),
+            }
         }
     }
 
@@ -126,22 +147,26 @@ impl Memberships {
 
 /// Where an API key acts: in its organization, with the memberships there of its user or its own.
 /// `None` when it may act there no longer.
-pub(crate) fn settle_key(
+pub(crate) fn settle_key<D: Directory>(
     mut memberships: Memberships,
     org: Uuid,
     workspace: Option<Uuid>,
     scopes: Option<&[String]>,
-) -> Option<Settled> {
+    directory: &D,
+) -> Result<Option<Settled>, D::Error> {
     memberships.sort();
     memberships.keep_only(Some(org), workspace);
+    let found = memberships.workspace_in(Some(org), workspace.as_ref().map(std::slice::from_ref));
+    if !memberships.has_org(org) || (workspace.is_some() && found.is_none()) {
+        return Ok(None);
+    }
+    // Whole, because no look at a role that is left where it is stored would know of the scopes.
+    memberships.read_role(memberships.org_index(Some(org)), directory)?;
+    memberships.read_role(memberships.workspace_index(found), directory)?;
     if let Some(scopes) = scopes {
         memberships.limit_to(scopes);
     }
-    let found = memberships.workspace_in(Some(org), workspace.as_ref().map(std::slice::from_ref));
-    if !memberships.has_org(org) || (workspace.is_some() && found.is_none()) {
-        return None;
-    }
-    Some(Settled { memberships, org: Some(org), external_id: None, workspace: found })
+    Ok(Some(Settled { memberships, org: Some(org), workspace: found, ..Settled::default() }))
 }
 
 /// How a claim names an organization.
@@ -155,9 +180,24 @@ pub(crate) enum OrgName {
 impl Settled {
     /// What may be done in the current organization.
     pub(crate) fn permissions(&self) -> &[String] {
-        let current = self.memberships.orgs.iter().find(|grant| Some(grant.id) == self.org);
-        let role = current.and_then(|grant| self.memberships.roles.get(usize::from(grant.role?)));
+        let role = match self.memberships.role(self.memberships.org_index(self.org)) {
+            Some(HeldRole::Whole(role)) => Some(role),
+            Some(HeldRole::Stored(_)) => self.org_role.as_ref(),
+            None => None,
+        };
         role.map_or(&[], |role| &role.permissions)
+    }
+
+    /// The same, with the roles of the current organization and workspace read.
+    pub(crate) fn with_roles<D: Directory>(mut self, directory: &D) -> Result<Settled, D::Error> {
+        let read = |held: Option<&HeldRole>| match held {
+            Some(HeldRole::Stored(stored)) => directory.role(*stored),
+            Some(HeldRole::Whole(_)) | None => Ok(None),
+        };
+        let held = &self.memberships;
+        self.org_role = read(held.role(held.org_index(self.org)))?;
+        self.workspace_role = read(held.role(held.workspace_index(self.workspace)))?;
+        Ok(self)
     }
 }
 
@@ -194,6 +234,8 @@ pub(crate) trait Directory {
     type Error;
     fn organization(&self, name: &OrgName) -> Result<Option<KnownOrg>, Self::Error>;
     fn workspace(&self, id: Uuid) -> Result<Option<KnownWorkspace>, Self::Error>;
+    /// A role of the memberships, in that version.
+    fn role(&self, role: StoredRole) -> Result<Option<Role>, Self::Error>;
 }
 
 /// Memberships, and where of them the credential acts.
@@ -206,6 +248,10 @@ pub(crate) struct Settled {
     pub(crate) external_id: Option<String>,
     /// One of the workspaces of the memberships, of that organization if it is known whose it is.
     pub(crate) workspace: Option<Uuid>,
+    /// The role in that organization, where the memberships leave it where it is stored.
+    pub(crate) org_role: Option<Role>,
+    /// The same of the workspace.
+    pub(crate) workspace_role: Option<Role>,
 }
 
 /// Puts together what the tables say of the user (`held`) and what the claims say.
@@ -263,7 +309,7 @@ pub(crate) fn settle<D: Directory>(
         Some(org) => external_id(org, named, directory)?,
         None => None,
     };
-    Ok(Settled { memberships: held, org, external_id, workspace })
+    Settled { memberships: held, org, external_id, workspace, ..Settled::default() }.with_roles(directory)
 }
 
 /// An organization that a claim names.

@@ -15,6 +15,7 @@ pub(crate) mod memory;
 pub(crate) mod permission;
 pub(crate) mod rate;
 pub(crate) mod restriction;
+pub(crate) mod role;
 pub(crate) mod signature;
 pub(crate) mod token;
 

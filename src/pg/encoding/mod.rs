@@ -9,23 +9,26 @@
 //!                                                               96  API key
 //! 112  organization ids, sorted; workspace ids, sorted; u16 role of each organization; u16 role of each
 //!      workspace; u32 place of each workspace's organization in the list
-//!      roles: u32 count, u32 place of each after the roles' beginning; name, permissions
-//!      texts: u32 length, bytes
+//!      roles: u32 count, u32 place of each after the roles' beginning; name, permissions, or for one that is
+//!      left where it is stored u32 STORED, id, version
+//!      texts: u32 length, bytes; those of the current organization and workspace come last
 //! ```
 
+mod role;
 mod view;
 
 #[cfg(test)]
 mod tests;
 
-pub(super) use view::{RoleView, View};
+pub(super) use role::{Held, RoleView};
+pub(super) use view::View;
 
 use crate::verify::granted::MAX_COUNTED;
 use crate::verify::identity::{Identity, Kind, Uuid, uuid};
-use crate::verify::membership::{Memberships, Role};
+use crate::verify::membership::{HeldRole, Memberships, Role, StoredRole};
 
 /// Raised whenever the layout changes: a worker that loaded a newer library refuses what it does not know.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 pub(super) const HEAD: usize = 112;
 pub(super) const HAS_ORG: u32 = 1;
 pub(super) const HAS_WORKSPACE: u32 = 2;
@@ -47,6 +50,8 @@ const NO_ROLE: u16 = u16::MAX;
 const NO_ORG: u32 = u32::MAX;
 /// Length that stands for an absent text.
 const ABSENT: u32 = u32::MAX;
+/// Stands, where the length of a role's name would be, for a role that is not carried.
+const STORED: u32 = u32::MAX - 1;
 /// Stands for a credential that does not expire.
 const NEVER: i64 = i64::MAX;
 
@@ -65,11 +70,17 @@ pub(super) enum Text {
     /// The numbers of tables, written as scopes are.
     Tables,
     Payload,
-    /// What another system calls the current organization. The last one, so that it can be exchanged.
+    /// What another system calls the current organization. From here on texts are exchanged with it.
     ExternalOrg,
+    /// The roles in the current organization and workspace, where the lists do not carry them: the name, and the
+    /// permissions written as scopes are.
+    OrgRole,
+    OrgPermissions,
+    WorkspaceRole,
+    WorkspacePermissions,
 }
 
-const TEXTS: [Text; 11] = [
+const TEXTS: [Text; 15] = [
     Text::Issuer,
     Text::Environment,
     Text::UserId,
@@ -81,6 +92,10 @@ const TEXTS: [Text; 11] = [
     Text::Tables,
     Text::Payload,
     Text::ExternalOrg,
+    Text::OrgRole,
+    Text::OrgPermissions,
+    Text::WorkspaceRole,
+    Text::WorkspacePermissions,
 ];
 
 /// Writes an identity; `None` when there is more of something than the layout holds.
@@ -141,15 +156,24 @@ fn write_memberships(out: &mut Vec<u8>, held: &Memberships) -> Option<()> {
     Some(())
 }
 
-fn write_roles(out: &mut Vec<u8>, roles: &[Role]) -> Option<()> {
+fn write_roles(out: &mut Vec<u8>, roles: &[HeldRole]) -> Option<()> {
     let begin = out.len();
     out.extend(u32::try_from(roles.len()).ok()?.to_le_bytes());
     out.resize(begin + 4 + 4 * roles.len(), 0);
     for (index, role) in roles.iter().enumerate() {
         let place = u32::try_from(out.len() - begin).ok()?;
         write_at(out, begin + 4 + 4 * index, place)?;
-        write_text(out, role.name.as_deref().map(str::as_bytes))?;
-        write_text(out, Some(&joined(&role.permissions)))?;
+        match role {
+            HeldRole::Whole(role) => {
+                write_text(out, role.name.as_deref().map(str::as_bytes))?;
+                write_text(out, Some(&joined(&role.permissions)))?;
+            }
+            HeldRole::Stored(StoredRole { id, version }) => {
+                out.extend(STORED.to_le_bytes());
+                out.extend(id);
+                out.extend(version);
+            }
+        }
     }
     Some(())
 }
@@ -159,22 +183,62 @@ fn write_at(out: &mut [u8], at: usize, number: u32) -> Option<()> {
     Some(())
 }
 
-/// The same identity in another of its organizations, which another system calls `external_id`: its only
-/// workspace there is the current one, if it has just one. `None` when it does not belong to that organization.
-pub(super) fn moved_to(view: View<'_>, org: &Uuid, external_id: Option<&str>) -> Option<Vec<u8>> {
+/// Another of the identity's organizations, to move to.
+pub(super) struct Move {
+    pub(super) org: Uuid,
+    workspace: Option<Uuid>,
+    /// The roles in it and in the workspace that have to be read for it.
+    pub(super) org_role: Option<StoredRole>,
+    pub(super) workspace_role: Option<StoredRole>,
+}
+
+/// What is to be known to move to this organization, whose only workspace, if it is the only one, becomes the
+/// current one. `None` when the identity does not belong to it.
+pub(super) fn move_to(view: View<'_>, org: &Uuid) -> Option<Move> {
     let place = view.orgs().binary_search(org).ok()?;
     let mut here =
         view.workspace_orgs().zip(view.workspaces()).filter(|(of, _)| usize::try_from(*of) == Ok(place));
-    let workspace = here.next().filter(|_| here.next().is_none()).map(|(_, id)| id);
+    let workspace = here.next().filter(|_| here.next().is_none()).map(|(_, id)| *id);
+    Some(Move {
+        org: *org,
+        workspace,
+        org_role: view.org_role_listed(org).and_then(Held::stored),
+        workspace_role: workspace.and_then(|id| view.workspace_role_listed(&id)).and_then(Held::stored),
+    })
+}
+
+/// What becomes current with an organization.
+#[derive(Default)]
+pub(super) struct Current {
+    /// What another system calls the organization.
+    pub(super) external_id: Option<String>,
+    /// The roles in it and in its workspace, where they had to be read.
+    pub(super) org_role: Option<Role>,
+    pub(super) workspace_role: Option<Role>,
+}
+
+/// The same identity in another of its organizations.
+pub(super) fn moved(view: View<'_>, to: &Move, current: &Current) -> Option<Vec<u8>> {
     let flags =
-        view.u32_at(4)? & !HAS_WORKSPACE | HAS_ORG | if workspace.is_some() { HAS_WORKSPACE } else { 0 };
-    let mut out = view.as_bytes().to_vec();
+        view.u32_at(4)? & !HAS_WORKSPACE | HAS_ORG | if to.workspace.is_some() { HAS_WORKSPACE } else { 0 };
+    let mut out = view.as_bytes().get(..view.find(Text::ExternalOrg)?.0)?.to_vec();
     write_at(&mut out, 4, flags)?;
-    *out.get_mut(ORG_AT..)?.first_chunk_mut()? = *org;
-    *out.get_mut(WORKSPACE_AT..)?.first_chunk_mut()? = workspace.copied().unwrap_or_default();
-    out.truncate(view.find(Text::ExternalOrg)?.0);
-    write_text(&mut out, external_id.map(str::as_bytes))?;
+    *out.get_mut(ORG_AT..)?.first_chunk_mut()? = to.org;
+    *out.get_mut(WORKSPACE_AT..)?.first_chunk_mut()? = to.workspace.unwrap_or_default();
+    write_text(&mut out, current.external_id.as_deref().map(str::as_bytes))?;
+    for role in [&current.org_role, &current.workspace_role] {
+        write_text(&mut out, role_name(role.as_ref()).as_deref())?;
+        write_text(&mut out, role_permissions(role.as_ref()).as_deref())?;
+    }
     Some(out)
+}
+
+fn role_name(role: Option<&Role>) -> Option<Vec<u8>> {
+    role?.name.as_ref().map(|name| name.as_bytes().to_vec())
+}
+
+fn role_permissions(role: Option<&Role>) -> Option<Vec<u8>> {
+    role.map(|role| joined(&role.permissions))
 }
 
 fn text_of(identity: &Identity, which: Text) -> Option<Vec<u8>> {
@@ -194,6 +258,10 @@ fn text_of(identity: &Identity, which: Text) -> Option<Vec<u8>> {
         }
         Text::Payload => identity.payload.clone(),
         Text::ExternalOrg => identity.place.external_id.as_ref().map(bytes),
+        Text::OrgRole => role_name(identity.place.org_role.as_ref()),
+        Text::OrgPermissions => role_permissions(identity.place.org_role.as_ref()),
+        Text::WorkspaceRole => role_name(identity.place.workspace_role.as_ref()),
+        Text::WorkspacePermissions => role_permissions(identity.place.workspace_role.as_ref()),
     }
 }
 
@@ -203,7 +271,7 @@ fn joined(names: &[String]) -> Vec<u8> {
 
 fn write_text(out: &mut Vec<u8>, text: Option<&[u8]>) -> Option<()> {
     let length = match text {
-        Some(text) => u32::try_from(text.len()).ok().filter(|length| *length != ABSENT)?,
+        Some(text) => u32::try_from(text.len()).ok().filter(|length| *length < STORED)?,
         None => ABSENT,
     };
     out.extend(length.to_le_bytes());

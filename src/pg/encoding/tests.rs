@@ -17,7 +17,8 @@ fn place() -> Settled {
         WorkspaceGrant { id: [3; 16], org: Some([9; 16]), role: editor },
         WorkspaceGrant { id: [4; 16], org: None, role: None },
     ];
-    Settled { memberships, org: Some([7; 16]), external_id: Some("42".into()), workspace: None }
+    let external_id = Some("42".into());
+    Settled { memberships, org: Some([7; 16]), external_id, ..Settled::default() }
 }
 
 fn sample() -> Identity {
@@ -41,6 +42,10 @@ fn sample() -> Identity {
     }
 }
 
+fn has(held: Held<'_>, permission: &str) -> bool {
+    matches!(held, Held::Carried(role) if role.permissions().any(|name| name == permission))
+}
+
 #[test]
 fn what_is_written_is_read_back() {
     let bytes = encode(&sample()).unwrap();
@@ -59,8 +64,7 @@ fn what_is_written_is_read_back() {
     let permissions: Vec<_> = view.current_role().unwrap().permissions().collect();
     assert_eq!(permissions, ["invoices.read", "ünïcode"]);
     assert!(view.org_role(&[9; 16]).is_none() && view.org_role(&[8; 16]).is_none());
-    assert_eq!(view.workspace_role(&[3; 16]).unwrap().name(), Some("editor"));
-    assert_eq!(view.orgs_where(|role| role.permissions().any(|name| name == "invoices.read")), [[7; 16]]);
+    assert_eq!(view.orgs_where(|held| has(held, "invoices.read")), [[7; 16]]);
     assert_eq!(view.scopes().count(), 0);
     assert_eq!(view.bytes(Text::Payload), Some(&br#"{"sub":"x"}"#[..]));
     assert_eq!(view.text(Text::ExternalOrg), Some("42"));
@@ -92,18 +96,90 @@ fn an_api_key_is_written_and_read_back() {
     assert!(view.key().is_none() && view.allows_table(16384));
 }
 
+/// Moves to an organization with these answers to what has to be looked up.
+fn moved_with(
+    view: View<'_>,
+    org: [u8; 16],
+    external_id: Option<&str>,
+    role: Option<Role>,
+) -> Option<Vec<u8>> {
+    let to = move_to(view, &org)?;
+    let read = |wanted: Option<StoredRole>| wanted.and(role.clone());
+    let (org_role, workspace_role) = (read(to.org_role), read(to.workspace_role));
+    let current = Current { external_id: external_id.map(str::to_owned), org_role, workspace_role };
+    moved(view, &to, &current)
+}
+
 #[test]
 fn an_identity_moves_to_its_other_organization_and_the_only_workspace_there() {
     let bytes = encode(&sample()).unwrap();
-    let moved = moved_to(View::new(&bytes), &[9; 16], None).unwrap();
-    let view = View::check(&moved).unwrap();
+    let there = moved_with(View::new(&bytes), [9; 16], None, None).unwrap();
+    let view = View::check(&there).unwrap();
     assert_eq!((view.org(), view.workspace()), (Some(&[9; 16]), Some(&[3; 16])));
+    assert_eq!(view.current_workspace_role().unwrap().name(), Some("editor"));
     assert!(view.current_role().is_none() && view.text(Text::ExternalOrg).is_none());
-    let renamed = moved_to(view, &[7; 16], Some("a longer one")).unwrap();
+    let renamed = moved_with(view, [7; 16], Some("a longer one"), None).unwrap();
     assert_eq!(View::check(&renamed).unwrap().text(Text::ExternalOrg), Some("a longer one"));
-    let back = moved_to(View::new(&renamed), &[7; 16], Some("42")).unwrap();
+    let back = moved_with(View::new(&renamed), [7; 16], Some("42"), None).unwrap();
     assert_eq!(back, bytes);
-    assert!(moved_to(view, &[8; 16], None).is_none());
+    assert!(move_to(view, &[8; 16]).is_none());
+}
+
+/// The roles 1, 2 and 3 of organizations 7, 8 and 9 are not carried, nor is 3 in workspace 3 of organization 9; 7 is
+/// current.
+fn sample_stored() -> Identity {
+    let mut memberships = Memberships::default();
+    let [one, two, three] = [1, 2, 3].map(|number| {
+        memberships.add_role(HeldRole::Stored(StoredRole { id: [number; 16], version: [number + 10; 16] }))
+    });
+    memberships.orgs = [(7, one), (8, two), (9, three), (10, one)]
+        .map(|(id, role)| OrgGrant { id: [id; 16], role })
+        .to_vec();
+    memberships.workspaces = vec![WorkspaceGrant { id: [3; 16], org: Some([9; 16]), role: three }];
+    let org_role = Some(Role { name: Some("one".into()), permissions: vec!["a".into(), "b".into()] });
+    let place = Settled { memberships, org: Some([7; 16]), org_role, ..Settled::default() };
+    Identity { place, ..sample() }
+}
+
+#[test]
+fn roles_are_carried_for_the_current_organization_and_left_where_they_are_stored_for_others() {
+    let bytes = encode(&sample_stored()).unwrap();
+    let view = View::check(&bytes).unwrap();
+    assert_eq!(view.current_role().unwrap().permissions().collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(view.current_role().unwrap().name(), Some("one"));
+    // The same role elsewhere is the same role.
+    assert!(matches!(view.org_role(&[10; 16]), Some(Held::Carried(_))));
+    let stored = |held: Option<Held<'_>>| held.and_then(Held::stored);
+    assert_eq!(stored(view.org_role(&[9; 16])), Some(StoredRole { id: [3; 16], version: [13; 16] }));
+    assert_eq!(view.orgs_where(|held| stored(Some(held)).is_some()), [[8; 16], [9; 16]]);
+    let role = Role { name: Some("three".into()), permissions: vec!["c".into()] };
+    let there = moved_with(view, [9; 16], None, Some(role)).unwrap();
+    let there = View::check(&there).unwrap();
+    assert_eq!(there.current_role().unwrap().permissions().collect::<Vec<_>>(), ["c"]);
+    assert_eq!(there.current_workspace_role().unwrap().name(), Some("three"));
+    // What was current is so no longer, and takes no room.
+    assert!(stored(there.org_role(&[7; 16])).is_some() && stored(there.org_role(&[10; 16])).is_some());
+    let one = Role { name: Some("one".into()), permissions: vec!["a".into(), "b".into()] };
+    assert_eq!(moved_with(there, [7; 16], None, Some(one)).unwrap(), bytes);
+}
+
+#[test]
+fn a_role_that_was_changed_before_the_identity_moved_there_permits_nothing() {
+    let bytes = encode(&sample_stored()).unwrap();
+    let there = moved_with(View::new(&bytes), [9; 16], None, None).unwrap();
+    let view = View::check(&there).unwrap();
+    assert!(view.org() == Some(&[9; 16]) && view.current_role().is_none());
+    assert!(view.current_workspace_role().is_none());
+}
+
+#[test]
+fn a_current_role_that_the_list_carries_too_is_refused() {
+    let mut identity = sample();
+    identity.place.org_role = Some(Role::default());
+    assert!(View::check(&encode(&identity).unwrap()).is_none());
+    identity.place.org_role = None;
+    identity.place.workspace_role = Some(Role::default());
+    assert!(View::check(&encode(&identity).unwrap()).is_none());
 }
 
 #[test]
@@ -127,6 +203,10 @@ fn a_service_identity_is_told_apart() {
 
 #[test]
 fn a_shortened_a_lengthened_or_a_foreign_version_is_refused() {
+    let bytes = encode(&sample_stored()).unwrap();
+    for end in 0..bytes.len() {
+        assert!(View::check(&bytes[..end]).is_none(), "{end} bytes");
+    }
     let bytes = encode(&sample()).unwrap();
     for end in 0..bytes.len() {
         assert!(View::check(&bytes[..end]).is_none(), "{end} bytes");
@@ -154,7 +234,24 @@ proptest! {
         let view = View::new(&bytes);
         let _ = (view.org(), view.orgs().len(), view.workspaces().len(), view.uid(), view.valid_until());
         for which in TEXTS { let _ = view.text(which); }
-        let _ = (view.current_role().map(|role| role.permissions().count()), view.orgs_where(|_| true), moved_to(view, &[0; 16], None));
+        let _ = (view.current_role().map(|role| role.permissions().count()), view.orgs_where(|_| true), view.current_workspace_role().is_some());
+        for org in view.orgs().iter().take(3).copied().chain([[0; 16]]) { let _ = moved_with(view, org, None, None); }
         let _ = View::check(&bytes);
+    }
+
+    /// Whatever one byte becomes, what is accepted reads without a panic, and moves.
+    #[test]
+    fn a_changed_byte_never_panics(at in any::<proptest::sample::Index>(), byte in any::<u8>()) {
+        let mut bytes = encode(&sample_stored()).unwrap();
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+        let view = View::new(&bytes);
+        let _ = (view.current_role().map(|role| role.permissions().count()), view.orgs_where(|held| has(held, "a")));
+        if let Some(view) = View::check(&bytes) {
+            for org in view.orgs() {
+                let there = moved_with(view, *org, Some("x"), Some(Role::default()));
+                prop_assert!(there.is_none_or(|bytes| View::check(&bytes).is_some()));
+            }
+        }
     }
 }

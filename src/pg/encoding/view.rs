@@ -1,10 +1,15 @@
 //! Reading an encoded identity.
 
+use super::role::{Held, RoleView, names};
 use super::{
     ABSENT, EMAIL_VERIFIED, HAS_KEY, HAS_ORG, HAS_UID, HAS_WORKSPACE, HEAD, IS_ACT_AS, IS_API_KEY,
-    IS_SERVICE, KEY_AT, NEVER, NO_ORG, NO_ROLE, ORG_AT, TEXTS, Text, VERSION, WORKSPACE_AT,
+    IS_SERVICE, KEY_AT, NEVER, NO_ORG, NO_ROLE, ORG_AT, STORED, StoredRole, TEXTS, Text, VERSION,
+    WORKSPACE_AT,
 };
 use crate::verify::identity::{Kind, Uuid};
+
+/// Bytes of a role that is not carried.
+const STORED_SIZE: usize = 4 + 16 + 16;
 
 /// An encoded identity. Every getter checks bounds; what is not there reads as absent.
 #[derive(Clone, Copy)]
@@ -33,9 +38,7 @@ impl<'a> View<'a> {
             if view.role_start(index)? != at {
                 return None;
             }
-            for _ in ["name", "permissions"] {
-                at = view.valid_text_at(at)?;
-            }
+            at = view.valid_role_at(at)?;
         }
         if at != view.texts_start()? || !view.indexes_are_valid(roles) {
             return None;
@@ -43,7 +46,30 @@ impl<'a> View<'a> {
         for _ in TEXTS {
             at = view.valid_text_at(at)?;
         }
-        (at == bytes.len()).then_some(view)
+        (at == bytes.len() && view.carries_what_it_must()).then_some(view)
+    }
+
+    /// Current roles are carried only where the list leaves them where they are stored.
+    fn carries_what_it_must(self) -> bool {
+        let org = self.org().and_then(|org| self.org_role_listed(org));
+        let workspace = self.workspace().and_then(|workspace| self.workspace_role_listed(workspace));
+        [
+            (org, Text::OrgRole, Text::OrgPermissions),
+            (workspace, Text::WorkspaceRole, Text::WorkspacePermissions),
+        ]
+        .into_iter()
+        .all(|(listed, name, permissions)| match self.bytes(permissions) {
+            Some(_) => listed.and_then(Held::stored).is_some(),
+            None => self.bytes(name).is_none(),
+        })
+    }
+
+    /// Where the role at this place ends, if it is one.
+    fn valid_role_at(self, at: usize) -> Option<usize> {
+        match self.stored_at(at) {
+            Some(_) => at.checked_add(STORED_SIZE),
+            None => self.valid_text_at(self.valid_text_at(at)?),
+        }
     }
 
     /// Where the text at this place ends, if it is one.
@@ -200,42 +226,99 @@ impl<'a> View<'a> {
         begin.checked_add(self.count_at(begin.checked_add(4)?.checked_add(index.checked_mul(4)?)?)?)
     }
 
-    /// The role at a place of `role_indexes`.
-    fn role_of(self, place: usize) -> Option<RoleView<'a>> {
+    /// The index of the role at a place of `role_indexes`.
+    fn index_of(self, place: usize) -> Option<u16> {
         let at = self.indexes_start()?.checked_add(place.checked_mul(2)?)?;
         let index = u16::from_le_bytes(*self.0.get(at..)?.first_chunk()?);
-        self.role_at(index)
+        (index != NO_ROLE).then_some(index)
     }
 
-    fn role_at(self, index: u16) -> Option<RoleView<'a>> {
-        if index == NO_ROLE || usize::from(index) >= self.role_count()? {
+    fn org_index(self, org: &Uuid) -> Option<u16> {
+        self.index_of(self.orgs().binary_search(org).ok()?)
+    }
+
+    fn workspace_index(self, workspace: &Uuid) -> Option<u16> {
+        let place = self.workspaces().binary_search(workspace).ok()?;
+        self.index_of(self.orgs().len().checked_add(place)?)
+    }
+
+    /// A role as the list has it.
+    fn role_listed(self, index: u16) -> Option<Held<'a>> {
+        if usize::from(index) >= self.role_count()? {
             return None;
         }
-        let (name, next) = self.text_at(self.role_start(usize::from(index))?)?;
+        let start = self.role_start(usize::from(index))?;
+        if let Some(stored) = self.stored_at(start) {
+            return Some(Held::Stored(stored));
+        }
+        let (name, next) = self.text_at(start)?;
         let (permissions, _) = self.text_at(next)?;
-        Some(RoleView { name, permissions: permissions.unwrap_or_default() })
+        Some(Held::Carried(RoleView { name, permissions: permissions.unwrap_or_default() }))
+    }
+
+    fn stored_at(self, at: usize) -> Option<StoredRole> {
+        if self.u32_at(at)? != STORED {
+            return None;
+        }
+        let id = at.checked_add(4)?;
+        let version = self.0.get(id.checked_add(16)?..)?.first_chunk()?;
+        Some(StoredRole { id: *self.0.get(id..)?.first_chunk()?, version: *version })
+    }
+
+    /// The role in one of the organizations, as the list has it.
+    pub(super) fn org_role_listed(self, org: &Uuid) -> Option<Held<'a>> {
+        self.role_listed(self.org_index(org)?)
+    }
+
+    /// The role in one of the workspaces, as the list has it.
+    pub(super) fn workspace_role_listed(self, workspace: &Uuid) -> Option<Held<'a>> {
+        self.role_listed(self.workspace_index(workspace)?)
+    }
+
+    /// A role, taken from what is carried of the current organization if it is the same.
+    fn role(self, index: u16, current: Option<u16>) -> Option<Held<'a>> {
+        match self.role_listed(index)? {
+            Held::Stored(stored) if current == Some(index) => {
+                let carried = self.carried(Text::OrgRole, Text::OrgPermissions);
+                Some(carried.map_or(Held::Stored(stored), Held::Carried))
+            }
+            held => Some(held),
+        }
+    }
+
+    /// A role that is carried because it is a current one.
+    fn carried(self, name: Text, permissions: Text) -> Option<RoleView<'a>> {
+        Some(RoleView { name: self.bytes(name), permissions: self.bytes(permissions)? })
     }
 
     /// The role in one of the organizations; `None` without one, or without membership.
-    pub(in crate::pg) fn org_role(self, org: &Uuid) -> Option<RoleView<'a>> {
-        self.role_of(self.orgs().binary_search(org).ok()?)
+    pub(in crate::pg) fn org_role(self, org: &Uuid) -> Option<Held<'a>> {
+        self.role(self.org_index(org)?, self.current_index())
     }
 
-    /// The role in one of the workspaces.
-    pub(in crate::pg) fn workspace_role(self, workspace: &Uuid) -> Option<RoleView<'a>> {
-        let place = self.workspaces().binary_search(workspace).ok()?;
-        self.role_of(self.orgs().len().checked_add(place)?)
+    fn current_index(self) -> Option<u16> {
+        self.org_index(self.org()?)
     }
 
-    /// The role in the current organization.
+    /// The role in the current organization. One that was changed before the identity moved there is none.
     pub(in crate::pg) fn current_role(self) -> Option<RoleView<'a>> {
-        self.org_role(self.org()?)
+        self.org_role(self.org()?)?.carried()
+    }
+
+    /// The role in the current workspace.
+    pub(in crate::pg) fn current_workspace_role(self) -> Option<RoleView<'a>> {
+        match self.workspace_role_listed(self.workspace()?)? {
+            Held::Carried(role) => Some(role),
+            Held::Stored(_) => self.carried(Text::WorkspaceRole, Text::WorkspacePermissions),
+        }
     }
 
     /// The organizations whose role passes the test, which is asked once for each role.
-    pub(in crate::pg) fn orgs_where(self, mut test: impl FnMut(RoleView<'a>) -> bool) -> Vec<Uuid> {
+    pub(in crate::pg) fn orgs_where(self, mut test: impl FnMut(Held<'a>) -> bool) -> Vec<Uuid> {
+        let current = self.current_index();
         let roles = u16::try_from(self.role_count().unwrap_or(0)).unwrap_or(0);
-        let passing: Vec<bool> = (0..roles).map(|index| self.role_at(index).is_some_and(&mut test)).collect();
+        let passing: Vec<bool> =
+            (0..roles).map(|index| self.role(index, current).is_some_and(&mut test)).collect();
         let passes = |index: u16| passing.get(usize::from(index)).copied().unwrap_or(false);
         let orgs = self.orgs().iter().zip(self.role_indexes());
         orgs.filter(|(_, index)| passes(*index)).map(|(org, _)| *org).collect()
@@ -277,25 +360,4 @@ impl<'a> View<'a> {
     pub(in crate::pg) fn scopes(self) -> impl Iterator<Item = &'a str> {
         names(self.bytes(Text::Scopes).unwrap_or_default())
     }
-}
-
-/// A role within an encoded identity.
-#[derive(Clone, Copy)]
-pub(in crate::pg) struct RoleView<'a> {
-    name: Option<&'a [u8]>,
-    permissions: &'a [u8],
-}
-
-impl<'a> RoleView<'a> {
-    pub(in crate::pg) fn name(self) -> Option<&'a str> {
-        std::str::from_utf8(self.name?).ok()
-    }
-
-    pub(in crate::pg) fn permissions(self) -> impl Iterator<Item = &'a str> {
-        names(self.permissions)
-    }
-}
-
-fn names(joined: &[u8]) -> impl Iterator<Item = &str> {
-    std::str::from_utf8(joined).unwrap_or_default().split_terminator('\0')
 }

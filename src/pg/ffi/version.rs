@@ -100,12 +100,15 @@ unsafe extern "C-unwind" {
     );
 }
 
-// The same; it cannot raise at all. A reader that policies call for each row asks it.
+// The same; these cannot raise at all, the second where the slot has a column of this number. A reader that policies
+// call for each row asks the first, and each row that is read of our tables the second.
 unsafe extern "C" {
     pub(super) fn GetCurrentStatementStartTimestamp() -> pg_sys::TimestampTz;
+    pub(super) fn slot_getsomeattrs_int(slot: *mut pg_sys::TupleTableSlot, column: c_int);
 }
-// It is what the bindings say.
+// They are what the bindings say.
 const _: unsafe fn() -> pg_sys::TimestampTz = pg_sys::GetCurrentStatementStartTimestamp;
+const _: unsafe fn(*mut pg_sys::TupleTableSlot, c_int) = pg_sys::slot_getsomeattrs_int;
 
 /// Settings that not all versions have and that could end a background worker, with the values that it needs.
 #[cfg(any(feature = "pg15", feature = "pg16"))]

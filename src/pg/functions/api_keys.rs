@@ -190,9 +190,7 @@ fn member_permissions(user_id: &str, org_id: pgrx::Uuid) -> Result<Option<Vec<St
     if directory::organization(org)?.is_none_or(|known| known.disabled) {
         return Ok(None);
     }
-    let held = directory::memberships_in(user_id, org, None)?;
-    let role = held.orgs.first().map(|grant| grant.role.and_then(|role| held.roles.get(usize::from(role))));
-    Ok(role.map(|role| role.map(|role| role.permissions.clone()).unwrap_or_default()))
+    directory::permissions_in(user_id, org)
 }
 
 /// The API key that the identity came from, or NULL.

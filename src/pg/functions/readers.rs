@@ -1,16 +1,26 @@
 //! Reading the identity. None of these raises; without an identity they give NULL, false or nothing.
 
-use crate::pg::encoding::{RoleView, Text};
+use crate::pg::encoding::{Held, RoleView, Text};
 use crate::pg::ffi::carrier::with_identity;
 use crate::pg::ffi::output::{JsonbText, JsonbValue, member_text};
 use crate::pg::identity;
+use crate::pg::store::roles::asking::Asking;
 use crate::verify::identity::Kind;
 use crate::verify::permission::covers;
 use pgrx::prelude::*;
+use std::cell::OnceCell;
 
-/// Does this role have the permission?
+/// Does this role, which the identity carries, have the permission?
 pub(super) fn may(role: Option<RoleView<'_>>, permission: &str) -> bool {
     role.is_some_and(|role| covers(role.permissions(), permission))
+}
+
+/// Does this role have it, wherever its permissions are?
+fn may_here(held: Held<'_>, asking: &mut Asking<'_>, permission: &str) -> bool {
+    match held {
+        Held::Carried(role) => may(Some(role), permission),
+        Held::Stored(role) => asking.permits(role),
+    }
 }
 
 fn text(which: Text) -> Option<String> {
@@ -57,7 +67,7 @@ fn org_role() -> Option<String> {
 /// The role in the current workspace.
 #[pg_extern(schema = "auth", stable, parallel_safe)]
 fn workspace_role() -> Option<String> {
-    with_identity(|view| view.workspace_role(view.workspace()?)?.name().map(str::to_owned)).flatten()
+    with_identity(|view| view.current_workspace_role()?.name().map(str::to_owned)).flatten()
 }
 
 /// Does the issuer say that the e-mail address is the user's? NULL when nobody is signed in.
@@ -87,13 +97,19 @@ fn has_permission(permission: &str) -> Option<bool> {
 /// Does it have this permission in this organization? NULL when nobody is signed in.
 #[pg_extern(schema = "auth", stable, parallel_safe)]
 fn has_permission_in(permission: &str, org_id: pgrx::Uuid) -> Option<bool> {
-    with_identity(|view| may(view.org_role(org_id.as_bytes()), permission))
+    let latest = OnceCell::new();
+    let mut asking = Asking::for_permission(permission, &latest);
+    with_identity(|view| {
+        view.org_role(org_id.as_bytes()).is_some_and(|held| may_here(held, &mut asking, permission))
+    })
 }
 
 /// The organizations in which it has this permission.
 #[pg_extern(schema = "auth", stable, parallel_safe)]
 fn org_ids_with(permission: &str) -> Vec<pgrx::Uuid> {
-    let orgs = with_identity(|view| view.orgs_where(|role| may(Some(role), permission)));
+    let latest = OnceCell::new();
+    let mut asking = Asking::for_permission(permission, &latest);
+    let orgs = with_identity(|view| view.orgs_where(|held| may_here(held, &mut asking, permission)));
     orgs.unwrap_or_default().into_iter().map(pgrx::Uuid::from_bytes).collect()
 }
 

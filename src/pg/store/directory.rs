@@ -4,13 +4,15 @@
 use super::endings::{self, Ended, Ending};
 use super::granted::{ORGANIZATIONS as ORGANIZATIONS_OF, Place, WORKSPACES as WORKSPACES_OF};
 use super::not_installed;
+use super::roles::{self, ROLES, ROLES_BY_NAME, Roles};
 use crate::pg::ffi::scan::{Latest, Row, Wanted};
 use crate::pg::ffi::source::{Held, Opened, Source};
 use crate::pg::sqlstate;
 use crate::verify::granted::LeftOut;
 use crate::verify::identity::Uuid;
 use crate::verify::membership::{
-    Directory, KnownOrg, KnownWorkspace, Memberships, OrgGrant, OrgName, Role, RoleIndex, WorkspaceGrant,
+    Directory, KnownOrg, KnownWorkspace, Memberships, OrgGrant, OrgName, Role, RoleIndex, StoredRole,
+    WorkspaceGrant, settle_key,
 };
 use pgrx::pg_sys::panic::ErrorReport;
 use std::collections::{HashMap, HashSet};
@@ -24,16 +26,12 @@ const WORKSPACES: &CStr = c"workspaces";
 const WORKSPACES_BY_ID: &CStr = c"workspaces_pkey";
 const MEMBERSHIPS: &CStr = c"memberships";
 const MEMBERSHIPS_BY_ORG: &CStr = c"memberships_org";
-const ROLES: &CStr = c"roles";
-const ROLES_BY_ID: &CStr = c"roles_pkey";
-const ROLES_BY_NAME: &CStr = c"roles_org_id_name_builtin_key";
-/// What follows the name of an organization's own role that every organization has a role of, and may follow any such name.
-const OWN: &str = ":own";
 const SOURCES: &CStr = c"membership_sources";
 const SOURCES_BY_TABLE: &CStr = c"membership_sources_pkey";
 
-/// What our tables say of what claims name.
-pub(in crate::pg) struct Tables;
+/// What our tables say of what claims name, and of the roles of memberships as the snapshot shows them with which
+/// these were read.
+pub(in crate::pg) struct Tables(Latest);
 
 impl Directory for Tables {
     type Error = ErrorReport;
@@ -46,19 +44,27 @@ impl Directory for Tables {
     }
 
     fn workspace(&self, id: Uuid) -> Result<Option<KnownWorkspace>, ErrorReport> {
-        let mut found = None;
-        let take = |row: &Row| {
-            found = row.uuid(2).map(|org| KnownWorkspace { org, disabled: row.timestamp(7).is_some() });
-            false
-        };
-        let latest = Latest::new();
-        latest.rows(WORKSPACES, WORKSPACES_BY_ID, &[Wanted::Uuid(1, id)], take).ok_or_else(not_installed)?;
-        let mut known: Option<KnownWorkspace> = found;
-        if let Some(known) = &mut known {
-            known.disabled |= endings::has_ended(&latest, id);
-        }
-        Ok(known)
+        find_workspace(id)
     }
+
+    fn role(&self, role: StoredRole) -> Result<Option<Role>, ErrorReport> {
+        roles::stored(&self.0, role)
+    }
+}
+
+fn find_workspace(id: Uuid) -> Result<Option<KnownWorkspace>, ErrorReport> {
+    let mut found = None;
+    let take = |row: &Row| {
+        found = row.uuid(2).map(|org| KnownWorkspace { org, disabled: row.timestamp(7).is_some() });
+        false
+    };
+    let latest = Latest::new();
+    latest.rows(WORKSPACES, WORKSPACES_BY_ID, &[Wanted::Uuid(1, id)], take).ok_or_else(not_installed)?;
+    let mut known: Option<KnownWorkspace> = found;
+    if let Some(known) = &mut known {
+        known.disabled |= endings::has_ended(&latest, id);
+    }
+    Ok(known)
 }
 
 fn find_organization(latest: &Latest, name: &OrgName) -> Result<Option<KnownOrg>, ErrorReport> {
@@ -83,8 +89,8 @@ fn find_organization(latest: &Latest, name: &OrgName) -> Result<Option<KnownOrg>
 }
 
 /// Where this user belongs, by our tables first and then by registered ones. What is disabled is left out.
-pub(in crate::pg) fn memberships(user: Option<&str>) -> Result<Memberships, ErrorReport> {
-    user.map_or_else(|| Ok(Memberships::default()), |user| read(user, None))
+pub(in crate::pg) fn memberships(user: Option<&str>) -> Result<(Memberships, Tables), ErrorReport> {
+    user.map_or_else(|| Ok((Memberships::default(), Tables(Latest::new()))), |user| read(user, None))
 }
 
 /// What of that is in one organization, which must have a row and not be disabled. With a time, in microseconds since
@@ -93,10 +99,17 @@ pub(in crate::pg) fn memberships_in(
     user: &str,
     org: Uuid,
     by: Option<i64>,
-) -> Result<Memberships, ErrorReport> {
-    let mut held = read(user, Some(Narrowed { org, by }))?;
+) -> Result<(Memberships, Tables), ErrorReport> {
+    let (mut held, tables) = read(user, Some(Narrowed { org, by }))?;
     held.keep_only(Some(org).filter(|_| held.has_org(org)), None);
-    Ok(held)
+    Ok((held, tables))
+}
+
+/// What the user may do in one organization; `None` when the user does not belong to it.
+pub(in crate::pg) fn permissions_in(user: &str, org: Uuid) -> Result<Option<Vec<String>>, ErrorReport> {
+    let (held, tables) = memberships_in(user, org, None)?;
+    let settled = settle_key(held, org, None, None, &tables)?;
+    Ok(settled.map(|settled| settled.permissions().to_vec()))
 }
 
 /// The organization with this id, if there is a row for it.
@@ -106,12 +119,7 @@ pub(in crate::pg) fn organization(org: Uuid) -> Result<Option<KnownOrg>, ErrorRe
 
 /// Is there such a workspace in this organization, and is it not disabled?
 pub(in crate::pg) fn is_enabled_workspace(id: Uuid, org: Uuid) -> Result<bool, ErrorReport> {
-    Ok(Tables.workspace(id)?.is_some_and(|known| known.org == org && !known.disabled))
-}
-
-/// The role with this id.
-pub(in crate::pg) fn role(id: Uuid) -> Result<Option<Role>, ErrorReport> {
-    find_role(&Latest::new(), ROLES_BY_ID, &[Wanted::Uuid(1, id)])
+    Ok(find_workspace(id)?.is_some_and(|known| known.org == org && !known.disabled))
 }
 
 /// Does the statement that asks see the organization, what has ended in it and the user's place there as they are now? In
@@ -120,7 +128,7 @@ pub(in crate::pg) fn is_as_seen(org: Uuid, user: Option<&str>) -> Result<bool, E
     let look = |latest: Latest| -> Result<_, ErrorReport> {
         let known = find_organization(&latest, &OrgName::Id(org))?.map(|known| known.disabled);
         let ended: Vec<Uuid> = endings::in_org(&latest, org).into_iter().map(|ending| ending.id).collect();
-        let mut reading = Reading { latest, held: Memberships::default(), known: HashMap::new() };
+        let mut reading = Reading::new(&latest);
         if let Some(user) = user {
             reading.own(user, Some(Narrowed { org, by: None }))?;
             reading.held.sort();
@@ -146,28 +154,31 @@ pub(in crate::pg) fn has_other_owner(org: Uuid, user: &str, owner_role: Uuid) ->
 }
 
 /// Of our own tables what is in `only`, if that is given; of others everything.
-fn read(user: &str, only: Option<Narrowed>) -> Result<Memberships, ErrorReport> {
+fn read(user: &str, only: Option<Narrowed>) -> Result<(Memberships, Tables), ErrorReport> {
     let (latest, sources) = open_sources()?;
-    let mut reading = Reading { latest, held: Memberships::default(), known: HashMap::new() };
-    let [orgs, workspaces] = reading.own(user, only)?;
-    let mut of_sources = LeftOut::default();
-    for source in &sources {
-        let rows = source.rows(&reading.latest, user);
-        if !rows.is_empty() {
-            let rows = reading.grants(rows)?;
-            of_sources.beyond += reading.held.add_rows(rows);
+    let held = {
+        let mut reading = Reading::new(&latest);
+        let [orgs, workspaces] = reading.own(user, only)?;
+        let mut of_sources = LeftOut::default();
+        for source in &sources {
+            let rows = source.rows(&latest, user);
+            if !rows.is_empty() {
+                let rows = reading.grants(rows)?;
+                of_sources.beyond += reading.held.add_rows(rows);
+            }
         }
-    }
-    let found = [
-        (ORGANIZATIONS_OF.name, orgs),
-        (WORKSPACES_OF.name, workspaces),
-        ("organizations of registered tables", of_sources),
-    ];
-    // Of a single organization nothing is known but that it counts or not.
-    if only.is_none() && found.iter().any(|(_, left_out)| left_out.any()) {
-        sqlstate::log_left_out(user, &found);
-    }
-    Ok(reading.held)
+        let found = [
+            (ORGANIZATIONS_OF.name, orgs),
+            (WORKSPACES_OF.name, workspaces),
+            ("organizations of registered tables", of_sources),
+        ];
+        // Of a single organization nothing is known but that it counts or not.
+        if only.is_none() && found.iter().any(|(_, left_out)| left_out.any()) {
+            sqlstate::log_left_out(user, &found);
+        }
+        reading.held
+    };
+    Ok((held, Tables(latest)))
 }
 
 /// A snapshot, and the tables that are registered in it. They were locked before it was taken, so that the
@@ -206,36 +217,27 @@ struct Narrowed {
     by: Option<i64>,
 }
 
-struct Reading {
-    latest: Latest,
+struct Reading<'a> {
+    latest: &'a Latest,
     held: Memberships,
-    /// The roles that were looked up.
-    known: HashMap<RoleName, Option<RoleIndex>>,
+    roles: Roles<'a>,
 }
 
-/// How a row names a role.
-#[derive(PartialEq, Eq, Hash)]
-enum RoleName {
-    Id(Uuid),
-    /// Of one organization.
-    Own(Uuid, String),
-    /// Of every organization.
-    General(String),
-    /// Of none.
-    Nowhere(String),
-}
+impl<'a> Reading<'a> {
+    fn new(latest: &'a Latest) -> Reading<'a> {
+        Reading { latest, held: Memberships::default(), roles: Roles::new(latest) }
+    }
 
-impl Reading {
     /// What our own tables say, and what of it does not count.
     fn own(&mut self, user: &str, only: Option<Narrowed>) -> Result<[LeftOut; 2], ErrorReport> {
         let (mut orgs, orgs_left_out) =
-            ORGANIZATIONS_OF.places(&self.latest, user, only.map(|only| only.org))?;
+            ORGANIZATIONS_OF.places(self.latest, user, only.map(|only| only.org))?;
         if let Some(by) = only.and_then(|only| only.by) {
             orgs.retain(|place| place.created_at.is_none_or(|at| at <= by));
         }
         let (mut workspaces, mut workspaces_left_out) = (Vec::new(), LeftOut::default());
         if !orgs.is_empty() {
-            (workspaces, workspaces_left_out) = WORKSPACES_OF.places(&self.latest, user, None)?;
+            (workspaces, workspaces_left_out) = WORKSPACES_OF.places(self.latest, user, None)?;
         }
         self.without_ended(user, &mut orgs, &mut workspaces)?;
         for place in orgs {
@@ -265,8 +267,8 @@ impl Reading {
         if !self.latest.has_rows(endings::ENDINGS) {
             return Ok(());
         }
-        let (ended, changes) = (Ended::read(&self.latest), endings::of_user(&self.latest, user));
-        let has_ended = |thing: Uuid| ended.has(&self.latest, thing);
+        let (ended, changes) = (Ended::read(self.latest), endings::of_user(self.latest, user));
+        let has_ended = |thing: Uuid| ended.has(self.latest, thing);
         orgs.retain(|place| !has_ended(place.org) && !place.link.is_some_and(has_ended));
         workspaces.retain(|place| !has_ended(place.id));
         if changes.is_empty() {
@@ -276,7 +278,7 @@ impl Reading {
         for place in orgs.iter() {
             let is_changed = changes.iter().any(|change| Some(change.target) == place.row);
             if let (true, Some(role)) = (is_changed, place.role) {
-                ranks.insert(role, find_rank(&self.latest, role)?);
+                ranks.insert(role, roles::rank(self.latest, role)?);
             }
         }
         orgs.retain_mut(|place| {
@@ -293,29 +295,9 @@ impl Reading {
 
     fn role(&mut self, id: Option<Uuid>) -> Result<Option<RoleIndex>, ErrorReport> {
         match id {
-            Some(id) => self.look_up(RoleName::Id(id)),
+            Some(id) => self.roles.with_id(id, &mut self.held),
             None => Ok(None),
         }
-    }
-
-    /// A role, looked up once.
-    fn look_up(&mut self, name: RoleName) -> Result<Option<RoleIndex>, ErrorReport> {
-        if let Some(known) = self.known.get(&name) {
-            return Ok(*known);
-        }
-        let role = match &name {
-            RoleName::Id(id) => find_role(&self.latest, ROLES_BY_ID, &[Wanted::Uuid(1, *id)]),
-            RoleName::Own(org, name) => {
-                find_role(&self.latest, ROLES_BY_NAME, &[Wanted::Uuid(3, *org), Wanted::Text(4, name)])
-            }
-            RoleName::General(name) => {
-                find_role(&self.latest, ROLES_BY_NAME, &[Wanted::Null(3), Wanted::Text(4, name)])
-            }
-            RoleName::Nowhere(name) => Ok(Some(Role { name: Some(name.clone()), permissions: Vec::new() })),
-        }?;
-        let index = role.and_then(|role| self.held.add_role(role));
-        self.known.insert(name, index);
-        Ok(index)
     }
 
     /// What rows of registered tables mean.
@@ -326,7 +308,7 @@ impl Reading {
             let limit = rows.len().saturating_mul(2);
             let by_time = [Wanted::NotNull(7)];
             disabled = self.few(ORGANIZATIONS, ORGANIZATIONS_DISABLED, &by_time, 1, limit)?;
-            disabled = match Ended::read(&self.latest) {
+            disabled = match Ended::read(self.latest) {
                 Ended::Few(ended) => disabled.map(|ids| ids.into_iter().chain(ended).collect()),
                 Ended::Many => None,
             };
@@ -338,7 +320,7 @@ impl Reading {
             let role = match role {
                 Some(name) => {
                     let has_own = with_roles.as_ref().is_none_or(|orgs| orgs.contains(&id));
-                    self.role_named(id, has_own, name)?
+                    self.roles.named(id, has_own, name, &mut self.held)?
                 }
                 None => None,
             };
@@ -371,80 +353,8 @@ impl Reading {
         match (org, disabled) {
             (OrgName::Id(id), Some(disabled)) => Ok(Some(*id).filter(|id| !disabled.contains(id))),
             (OrgName::Id(_) | OrgName::External(_), _) => {
-                Ok(org.enabled(find_organization(&self.latest, org)?.as_ref()))
+                Ok(org.enabled(find_organization(self.latest, org)?.as_ref()))
             }
         }
     }
-
-    /// Everybody's role of this name, or else the organization's, as `auth_internal.find_role()` has it. A name that is
-    /// defined nowhere is a role that permits nothing.
-    fn role_named(
-        &mut self,
-        org: Uuid,
-        has_own: bool,
-        name: String,
-    ) -> Result<Option<RoleIndex>, ErrorReport> {
-        if let Some(general) = self.look_up(RoleName::General(name.clone()))? {
-            return Ok(Some(general));
-        }
-        let own = name.strip_suffix(OWN).unwrap_or(&name).to_owned();
-        if has_own && let Some(own) = self.look_up(RoleName::Own(org, own))? {
-            return Ok(Some(own));
-        }
-        self.look_up(RoleName::Nowhere(name))
-    }
-}
-
-/// A role; a changed one counts before the one that came with the extension.
-fn find_role(latest: &Latest, index: &CStr, wanted: &[Wanted<'_>]) -> Result<Option<Role>, ErrorReport> {
-    let (mut found, mut own) = (None, None);
-    let take = |row: &Row| {
-        let role = Role { name: row.text(4), permissions: row.texts(6) };
-        // Only an organization's own can be held by somebody while it is changed.
-        own = row.uuid(3).and(row.uuid(1));
-        let changed = !row.flag(2);
-        if changed || found.is_none() {
-            found = Some((role, row.uuid(3).is_some()));
-        }
-        !changed
-    };
-    latest.rows(ROLES, index, wanted, take).ok_or_else(not_installed)?;
-    let Some((mut role, is_own)) = found else { return Ok(None) };
-    if is_own && let Some(name) = &mut role.name {
-        show_as_own(latest, name)?;
-    }
-    if let Some(change) = own.and_then(|id| endings::of(latest, id).pop()) {
-        role.permissions = change.permissions;
-    }
-    Ok(Some(role))
-}
-
-/// Renames an organization's own role where every organization has a role of its name: policies ask for that one. As
-/// `auth_internal.role_name()` does.
-fn show_as_own(latest: &Latest, name: &mut String) -> Result<(), ErrorReport> {
-    let mut is_taken = false;
-    let take = |_: &Row| {
-        is_taken = true;
-        false
-    };
-    let wanted = [Wanted::Null(3), Wanted::Text(4, name)];
-    latest.rows(ROLES, ROLES_BY_NAME, &wanted, take).ok_or_else(not_installed)?;
-    if is_taken {
-        name.push_str(OWN);
-    }
-    Ok(())
-}
-
-/// The rank of a role; 0 for one that is not there, which everybody's ending outranks.
-fn find_rank(latest: &Latest, id: Uuid) -> Result<i32, ErrorReport> {
-    let mut found = None;
-    let take = |row: &Row| {
-        let changed = !row.flag(2);
-        if changed || found.is_none() {
-            found = row.integer(5);
-        }
-        !changed
-    };
-    latest.rows(ROLES, ROLES_BY_ID, &[Wanted::Uuid(1, id)], take).ok_or_else(not_installed)?;
-    Ok(found.unwrap_or(0))
 }

@@ -2,7 +2,9 @@
 
 use super::super::acting::{Unactable, read};
 use super::super::identity::{Identity, Kind, Uuid, uuid};
-use super::super::membership::{Directory, KnownOrg, KnownWorkspace, Memberships, OrgGrant, OrgName, Role};
+use super::super::membership::{
+    Directory, HeldRole, KnownOrg, KnownWorkspace, Memberships, OrgGrant, OrgName, Role, StoredRole,
+};
 use proptest::prelude::*;
 use serde_json::json;
 use std::convert::Infallible;
@@ -40,6 +42,10 @@ impl Directory for Few {
     fn workspace(&self, workspace: Uuid) -> Result<Option<KnownWorkspace>, Infallible> {
         Ok((workspace == id(W)).then(|| KnownWorkspace { org: id(A), disabled: false }))
     }
+
+    fn role(&self, _role: StoredRole) -> Result<Option<Role>, Infallible> {
+        Ok(Some(Role { name: Some("stored".into()), permissions: vec!["read".into()] }))
+    }
 }
 
 /// What follows for somebody who is a viewer of A.
@@ -73,6 +79,15 @@ fn rows_count_and_what_is_stated_counts_before_them() {
     ] {
         assert!(acted(&stated).is_err(), "{stated}");
     }
+}
+
+#[test]
+fn a_role_that_is_left_where_it_is_stored_is_read_where_somebody_is_acted() {
+    let mut held = Memberships::default();
+    let role = held.add_role(HeldRole::Stored(StoredRole { id: [1; 16], version: [2; 16] }));
+    held.orgs.push(OrgGrant { id: id(A), role });
+    let Ok(acted) = read(&json!({"user_id": "u"}).to_string()).unwrap().identity(held, &Few);
+    assert_eq!(acted.unwrap().place.permissions(), ["read"]);
 }
 
 proptest! {

@@ -2,8 +2,8 @@
 
 use super::super::identity::{ClaimPaths, Identity, Profile, Uuid, user_id, uuid};
 use super::super::membership::{
-    Directory, KnownOrg, KnownWorkspace, Memberships, OrgGrant, OrgName, Role, Settled, WorkspaceGrant,
-    settle,
+    Directory, HeldRole, KnownOrg, KnownWorkspace, Memberships, OrgGrant, OrgName, Role, Settled, StoredRole,
+    WorkspaceGrant, settle, settle_key,
 };
 use super::*;
 use proptest::prelude::*;
@@ -74,6 +74,19 @@ impl Directory for Rows {
         let found = rows.into_iter().find(|(workspace, _, _)| id(workspace) == wanted);
         Ok(found.map(|(_, org, disabled)| KnownWorkspace { org: id(org), disabled }))
     }
+
+    fn role(&self, role: StoredRole) -> Result<Option<Role>, Infallible> {
+        assert!(READ.contains(&role.id), "a role was read that is not current");
+        Ok((role.version == role.id).then(|| stored_role(role)))
+    }
+}
+
+/// Roles with these ids are current ones in the tests below.
+const READ: [Uuid; 2] = [[1; 16], [2; 16]];
+
+fn stored_role(role: StoredRole) -> Role {
+    let name = format!("stored {}", role.id[0]);
+    Role { permissions: vec![format!("{name}.read"), format!("{name}.write")], name: Some(name) }
 }
 
 fn find(name: &OrgName) -> Result<Option<KnownOrg>, Infallible> {
@@ -149,7 +162,10 @@ fn claims_count_without_a_row_only_where_the_issuer_is_believed() {
     assert_eq!((place.org, place.workspace), (Some(id(B)), Some(id(W))));
     assert_eq!(place.memberships.orgs.len(), 2);
     let role = place.memberships.orgs[1].role.unwrap();
-    assert_eq!(place.memberships.roles[usize::from(role)].name.as_deref(), Some("boss"));
+    let HeldRole::Whole(role) = &place.memberships.roles[usize::from(role)] else {
+        panic!("left where it is")
+    };
+    assert_eq!(role.name.as_deref(), Some("boss"));
 
     let (place, _) = settled(&claims, &profile(false), held(&[A], &[]));
     assert_eq!((place.org, place.workspace), (None, None));
@@ -176,8 +192,59 @@ fn t111_a_row_counts_before_the_role_that_a_claim_says() {
         let (place, _) = settled(&claims, &profile(believed), held(&[A], &[]));
         let role = place.memberships.orgs[0].role.unwrap();
         let expected = Role { name: Some(format!("role in {A}")), permissions: vec!["a".into()] };
-        assert_eq!(place.memberships.roles[usize::from(role)], expected, "{believed}");
+        assert_eq!(place.memberships.roles[usize::from(role)], expected.into(), "{believed}");
     }
+}
+
+/// A member of A, with role 1 there and role 2 in its workspace W, and of B with role 3, all left where they are stored.
+fn held_stored() -> Memberships {
+    let mut held = Memberships::default();
+    let [one, two, three] = [1, 2, 3].map(|number| {
+        held.add_role(HeldRole::Stored(StoredRole { id: [number; 16], version: [number; 16] }))
+    });
+    held.orgs = vec![OrgGrant { id: id(A), role: one }, OrgGrant { id: id(B), role: three }];
+    held.workspaces = vec![WorkspaceGrant { id: id(W), org: Some(id(A)), role: two }];
+    held
+}
+
+#[test]
+fn of_roles_that_are_left_where_they_are_stored_the_current_ones_are_read_and_no_others() {
+    let (place, _) = settled(&format!(r#","org":"{A}""#), &profile(false), held_stored());
+    assert_eq!(place.permissions(), ["stored 1.read", "stored 1.write"]);
+    assert_eq!(place.workspace_role.unwrap().name.as_deref(), Some("stored 2"));
+    // What others grant beside it stays unread, and so does everything where nothing is current.
+    assert!(place.memberships.roles.iter().all(|role| matches!(role, HeldRole::Stored(_))));
+    let (place, _) = settled("", &profile(false), held_stored());
+    assert!(place.org.is_none() && place.permissions().is_empty() && place.org_role.is_none());
+}
+
+#[test]
+fn a_stored_role_that_is_gone_permits_nothing() {
+    let mut held = held_stored();
+    held.roles[0] = HeldRole::Stored(StoredRole { id: [1; 16], version: [9; 16] });
+    let (place, _) = settled(&format!(r#","org":"{A}""#), &profile(false), held);
+    assert!(place.org == Some(id(A)) && place.permissions().is_empty());
+}
+
+#[test]
+fn the_scopes_of_a_key_cut_roles_wherever_they_are() {
+    let scopes = ["stored 1.read".to_owned(), "stored 2.*".to_owned()];
+    let Ok(place) = settle_key(held_stored(), id(A), None, Some(&scopes), &Rows);
+    let place = place.unwrap();
+    assert_eq!(place.permissions(), ["stored 1.read"]);
+    // Nothing is left to look up, since a look would know nothing of the scopes.
+    let permitted: Vec<_> = place
+        .memberships
+        .roles
+        .iter()
+        .map(|role| match role {
+            HeldRole::Whole(role) => role.permissions.clone(),
+            HeldRole::Stored(role) => panic!("{role:?}"),
+        })
+        .collect();
+    assert_eq!(permitted.concat(), ["stored 1.read", "stored 2.read", "stored 2.write"]);
+    let Ok(whole) = settle_key(held_stored(), id(A), None, None, &Rows);
+    assert_eq!(whole.unwrap().permissions(), ["stored 1.read", "stored 1.write"]);
 }
 
 #[test]
