@@ -51,6 +51,9 @@ for count in 0, 3, 1000, 10000:
     for table in "ours", "registered":
         user = f"{table} {count}"
         (out / f"{table}_{count}.token").write_text(token("HS256", None, MEMBERS, user))
+# The same for grants.sh.
+for role in "none", "member", "ordinary", "largest":
+    (out / f"granted_{role}.token").write_text(token("HS256", None, MEMBERS, f"granted {role}"))
 print(f"select auth.add_issuer('{MEMBERS}');")
 print(f"select auth.add_jwt_secret('{MEMBERS}', '{secret}', kid => 'HS256');")
 print(f"select auth.add_issuer('{ISSUER}', memberships_from_claims => true);")

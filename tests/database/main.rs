@@ -16,6 +16,7 @@ mod admin_material;
 mod api_keys;
 mod arguments;
 mod assert_isolated;
+mod bounds;
 mod catalog;
 mod crash;
 mod cursors;
