@@ -107,6 +107,28 @@ fn t223_a_built_in_role_that_was_changed_counts_as_it_was_changed() {
     assert_eq!(session.value(&read).as_deref(), Some("t"));
 }
 
+/// A role that is changed while somebody holds its row is changed beside it, and the row later.
+#[test]
+fn t223_a_role_whose_row_somebody_holds_counts_as_it_was_changed() {
+    let (db, mut superuser, [one, two]) = prepared();
+    let (mut session, mut holder) = (db.tenant(), db.superuser());
+    for permissions in [largest("other"), "'{docs.read}'".to_owned()] {
+        begin(&mut session);
+        assert_eq!(may(&mut session, &one), "tft");
+        holder.run("begin; select from auth.roles where name = 'large' for update");
+        redefine(&mut superuser, &one, &permissions);
+        assert_eq!([may(&mut session, &one), may(&mut session, &two)], ["fff", "tft"]);
+        session.authenticate(&token_of("alice")).unwrap();
+        assert_eq!(may(&mut session, &one), "tft");
+        holder.run("rollback");
+        superuser.run("select auth.purge_endings()");
+        // What it was changed to is what the row says now.
+        assert_eq!([may(&mut session, &one), may(&mut session, &two)], ["tft", "tft"]);
+        session.run("rollback");
+        redefine(&mut superuser, &one, &largest("one"));
+    }
+}
+
 /// Other organizations' roles are read with the query's snapshot: what is found out for one row holds for all.
 #[test]
 fn t224_one_query_is_about_one_state_of_a_role() {
