@@ -32,9 +32,7 @@ fn prepared() -> (Database, Client, [String; 2]) {
     for org in &orgs {
         superuser.run(&format!("select auth.add_member('{org}', 'alice', 'large')"));
     }
-    superuser.run(
-        "select auth.add_member(auth.create_organization('home', external_id => '7'), 'alice', 'viewer')",
-    );
+    superuser.run("select auth.add_member(auth.create_organization('home', external_id => '7'), 'alice', 'viewer')");
     (db, superuser, orgs)
 }
 
@@ -107,6 +105,28 @@ fn t223_a_built_in_role_that_was_changed_counts_as_it_was_changed() {
     superuser.run(&define);
     // It was small, and is carried.
     assert_eq!(session.value(&read).as_deref(), Some("t"));
+}
+
+/// A role that is changed while somebody holds its row is changed beside it, and the row later.
+#[test]
+fn t223_a_role_whose_row_somebody_holds_counts_as_it_was_changed() {
+    let (db, mut superuser, [one, two]) = prepared();
+    let (mut session, mut holder) = (db.tenant(), db.superuser());
+    for permissions in [largest("other"), "'{docs.read}'".to_owned()] {
+        begin(&mut session);
+        assert_eq!(may(&mut session, &one), "tft");
+        holder.run("begin; select from auth.roles where name = 'large' for update");
+        redefine(&mut superuser, &one, &permissions);
+        assert_eq!([may(&mut session, &one), may(&mut session, &two)], ["fff", "tft"]);
+        session.authenticate(&token_of("alice")).unwrap();
+        assert_eq!(may(&mut session, &one), "tft");
+        holder.run("rollback");
+        superuser.run("select auth.purge_endings()");
+        // What it was changed to is what the row says now.
+        assert_eq!([may(&mut session, &one), may(&mut session, &two)], ["tft", "tft"]);
+        session.run("rollback");
+        redefine(&mut superuser, &one, &largest("one"));
+    }
 }
 
 /// Other organizations' roles are read with the query's snapshot: what is found out for one row holds for all.
@@ -198,8 +218,7 @@ fn t226_whoever_moves_there_has_the_role_as_it_is_unless_it_was_changed() {
     ));
     let mut session = db.tenant();
     begin(&mut session);
-    let role =
-        "select concat_ws(' ', auth.org_role(), auth.workspace_role(), auth.has_permission('docs.read'),
+    let role = "select concat_ws(' ', auth.org_role(), auth.workspace_role(), auth.has_permission('docs.read'),
                        auth.identity()->'permissions' ? 'docs.read', auth.require_permission('docs.read'))";
     session.run(&format!("select auth.set_org('{one}')"));
     assert_eq!(session.value(role).as_deref(), Some("large large t t t"));
@@ -211,8 +230,7 @@ fn t226_whoever_moves_there_has_the_role_as_it_is_unless_it_was_changed() {
     session.run(&format!("select auth.set_org('{two}')"));
     assert_eq!([may(&mut session, &one), may(&mut session, &two)], ["fff", "tft"]);
     session.run(&format!("select auth.set_org('{one}')"));
-    let nothing =
-        "select concat_ws(' ', coalesce(auth.org_role(), '-'), coalesce(auth.workspace_role(), '-'),
+    let nothing = "select concat_ws(' ', coalesce(auth.org_role(), '-'), coalesce(auth.workspace_role(), '-'),
                           auth.has_permission('docs.read'), auth.has_permission('docs.write'),
                           jsonb_array_length(auth.identity()->'permissions'), auth.current_org() = '%')";
     let nothing = nothing.replace('%', &one);

@@ -14,12 +14,14 @@
 //!      texts: u32 length, bytes; those of the current organization and workspace come last
 //! ```
 
+mod role;
 mod view;
 
 #[cfg(test)]
 mod tests;
 
-pub(super) use view::{Held, RoleView, View};
+pub(super) use role::{Held, RoleView};
+pub(super) use view::View;
 
 use crate::verify::granted::MAX_COUNTED;
 use crate::verify::identity::{Identity, Kind, Uuid, uuid};

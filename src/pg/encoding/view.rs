@@ -1,5 +1,6 @@
 //! Reading an encoded identity.
 
+use super::role::{Held, RoleView, names};
 use super::{
     ABSENT, EMAIL_VERIFIED, HAS_KEY, HAS_ORG, HAS_UID, HAS_WORKSPACE, HEAD, IS_ACT_AS, IS_API_KEY,
     IS_SERVICE, KEY_AT, NEVER, NO_ORG, NO_ROLE, ORG_AT, STORED, StoredRole, TEXTS, Text, VERSION,
@@ -359,48 +360,4 @@ impl<'a> View<'a> {
     pub(in crate::pg) fn scopes(self) -> impl Iterator<Item = &'a str> {
         names(self.bytes(Text::Scopes).unwrap_or_default())
     }
-}
-
-/// A role of an encoded identity.
-#[derive(Clone, Copy)]
-pub(in crate::pg) enum Held<'a> {
-    Carried(RoleView<'a>),
-    Stored(StoredRole),
-}
-
-impl<'a> Held<'a> {
-    fn carried(self) -> Option<RoleView<'a>> {
-        match self {
-            Held::Carried(role) => Some(role),
-            Held::Stored(_) => None,
-        }
-    }
-
-    pub(super) fn stored(self) -> Option<StoredRole> {
-        match self {
-            Held::Carried(_) => None,
-            Held::Stored(stored) => Some(stored),
-        }
-    }
-}
-
-/// A role within an encoded identity.
-#[derive(Clone, Copy)]
-pub(in crate::pg) struct RoleView<'a> {
-    name: Option<&'a [u8]>,
-    permissions: &'a [u8],
-}
-
-impl<'a> RoleView<'a> {
-    pub(in crate::pg) fn name(self) -> Option<&'a str> {
-        std::str::from_utf8(self.name?).ok()
-    }
-
-    pub(in crate::pg) fn permissions(self) -> impl Iterator<Item = &'a str> {
-        names(self.permissions)
-    }
-}
-
-fn names(joined: &[u8]) -> impl Iterator<Item = &str> {
-    std::str::from_utf8(joined).unwrap_or_default().split_terminator('\0')
 }

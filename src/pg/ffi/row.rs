@@ -131,7 +131,7 @@ impl Row {
     }
 
     pub(in crate::pg) fn flag(&self, column: usize) -> bool {
-        self.value(column, pg_sys::BOOLOID).unwrap_or(false)
+        self.perhaps(column).unwrap_or(false)
     }
 
     /// A boolean that can be NULL.

@@ -11,6 +11,8 @@ const SCHEMA: &CStr = c"auth";
 /// The role that owns them.
 const OWNER: &CStr = c"bearer_owner";
 const LOCK: pg_sys::LOCKMODE = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+/// So many places of rows are put in order at once: whoever stops early has not looked for all.
+const AT_ONCE: usize = 4096;
 
 /// A value that a column has to equal, by the column's number.
 pub(in crate::pg) enum Wanted<'a> {
@@ -54,14 +56,18 @@ impl Latest {
         unsafe { Latest::of(pg_sys::GetLatestSnapshot()) }
     }
 
-    /// The one of the query that runs, in a parallel worker that of its leader, so that what is read is of one state
-    /// with all else that the query reads. `None` outside of queries.
-    pub(in crate::pg) fn of_query() -> Option<Latest> {
-        // SAFETY: the active snapshot is registered once more, so that it stays while we read.
-        unsafe {
-            let is_set = pg_sys::ActiveSnapshotSet();
-            is_set.then(|| Latest::of(pg_sys::GetActiveSnapshot())).filter(Latest::is_of_rows)
-        }
+    /// What the statement that runs sees, which in a transaction that keeps its snapshot can be old.
+    pub(in crate::pg) fn as_seen_here() -> Latest {
+        // SAFETY: a statement that calls us has a snapshot; it is registered once more, so that it stays while we read.
+        unsafe { Latest::of(pg_sys::GetActiveSnapshot()) }
+    }
+
+    /// The same, in a parallel worker what its leader sees, so that what is read is of one state with all else that the
+    /// query reads. `None` where nothing is seen of rows.
+    pub(in crate::pg) fn as_the_query_sees() -> Option<Latest> {
+        // SAFETY: reads a variable of the backend.
+        let is_set = unsafe { pg_sys::ActiveSnapshotSet() };
+        is_set.then(Latest::as_seen_here).filter(Latest::is_of_rows)
     }
 
     unsafe fn of(snapshot: pg_sys::Snapshot) -> Latest {
@@ -77,49 +83,6 @@ impl Latest {
     fn is_of_rows(&self) -> bool {
         // SAFETY: registered by us.
         unsafe { (*self.snapshot).snapshot_type == pg_sys::SnapshotType::SNAPSHOT_MVCC }
-    }
-
-    /// The snapshot itself, for scans made elsewhere.
-    pub(super) fn snapshot(&self) -> pg_sys::Snapshot {
-        self.snapshot
-    }
-
-    /// Gives `each` every row of `table` in which the wanted values stand, found through `index`, until it
-    /// answers false; without wanted values every row of the table. `None` when there is no such table of ours.
-    pub(in crate::pg) fn rows(
-        &self,
-        table: &CStr,
-        index: &CStr,
-        wanted: &[Wanted<'_>],
-        each: impl FnMut(&Row) -> bool,
-    ) -> Option<()> {
-        self.open(table, index)?.rows(wanted, each);
-        Some(())
-    }
-
-    /// The same for what can be thousands of rows, in the order of their places in the table: each of its pages is
-    /// looked for once, which in the order of the index takes longer than all the rest.
-    pub(in crate::pg) fn many_rows(
-        &self,
-        table: &CStr,
-        index: &CStr,
-        wanted: &[Wanted<'_>],
-        each: impl FnMut(&Row) -> bool,
-    ) -> Option<()> {
-        self.open(table, index)?.many_rows(wanted, each);
-        Some(())
-    }
-
-    /// The same in the order of the index. A client that can do without indexes is warned that this cannot.
-    pub(in crate::pg) fn rows_in_order(
-        &self,
-        table: &CStr,
-        index: &CStr,
-        wanted: &[Wanted<'_>],
-        each: impl FnMut(&Row) -> bool,
-    ) -> Option<()> {
-        self.open(table, index)?.rows_in_order(wanted, each);
-        Some(())
     }
 
     /// Can there be rows in this table of ours? False also where there is no such table. Cheap, and says nothing of
@@ -140,6 +103,49 @@ impl Latest {
             pg_sys::table_close(relation, LOCK);
             blocks > 0
         }
+    }
+
+    /// The snapshot itself, for scans made elsewhere.
+    pub(super) fn snapshot(&self) -> pg_sys::Snapshot {
+        self.snapshot
+    }
+
+    /// Gives `each` every row of `table` in which the wanted values stand, found through `index`, until it
+    /// answers false; without wanted values every row of the table. `None` when there is no such table of ours.
+    pub(in crate::pg) fn rows(
+        &self,
+        table: &CStr,
+        index: &CStr,
+        wanted: &[Wanted<'_>],
+        each: impl FnMut(&Row) -> bool,
+    ) -> Option<()> {
+        self.open(table, index)?.rows(wanted, each);
+        Some(())
+    }
+
+    /// The same in the order of the index. A client that can do without indexes is warned that this cannot.
+    pub(in crate::pg) fn rows_in_order(
+        &self,
+        table: &CStr,
+        index: &CStr,
+        wanted: &[Wanted<'_>],
+        each: impl FnMut(&Row) -> bool,
+    ) -> Option<()> {
+        self.open(table, index)?.rows_in_order(wanted, each);
+        Some(())
+    }
+
+    /// The same for what can be thousands of rows, in the order of their places in the table: each of its pages is
+    /// looked for once, which in the order of the index takes longer than all the rest.
+    pub(in crate::pg) fn many_rows(
+        &self,
+        table: &CStr,
+        index: &CStr,
+        wanted: &[Wanted<'_>],
+        each: impl FnMut(&Row) -> bool,
+    ) -> Option<()> {
+        self.open(table, index)?.many_rows(wanted, each);
+        Some(())
     }
 
     /// Opens a table for several look-ups through one index. `None` when there is no such table of ours: a table of
@@ -209,51 +215,52 @@ impl Table<'_> {
         }
     }
 
+    fn rows_in_order(&self, wanted: &[Wanted<'_>], mut each: impl FnMut(&Row) -> bool) {
+        let mut keys: Vec<pg_sys::ScanKeyData> = wanted.iter().map(scan_key).collect();
+        let (count, keys) = (i32::try_from(keys.len()).unwrap_or(0), keys.as_mut_ptr());
+        // SAFETY: the relation is open; the index stays so until the end of the scan. Every row is used before the next
+        // one is fetched.
+        unsafe {
+            let index = pg_sys::index_open(self.index, LOCK);
+            let snapshot = self.latest.snapshot;
+            let scan = pg_sys::systable_beginscan_ordered(self.relation, index, snapshot, count, keys);
+            let row = Row::of(self.relation, (*scan).slot);
+            let forward = pg_sys::ScanDirection::ForwardScanDirection;
+            while !pg_sys::systable_getnext_ordered(scan, forward).is_null() {
+                if wanted.iter().all(|wanted| row.agrees(wanted)) && !each(&row) {
+                    break;
+                }
+            }
+            pg_sys::systable_endscan_ordered(scan);
+            pg_sys::index_close(index, LOCK);
+        }
+    }
+
     fn many_rows(&mut self, wanted: &[Wanted<'_>], mut each: impl FnMut(&Row) -> bool) {
         // SAFETY: set when the session began.
         if wanted.iter().any(|wanted| wanted.nullness().is_some()) || unsafe { pg_sys::IgnoreSystemIndexes } {
             return self.rows(wanted, each);
         }
         let mut keys: Vec<pg_sys::ScanKeyData> = wanted.iter().map(scan_key).collect();
+        let mut places = Vec::new();
         // SAFETY: the relation is open. A place that the index names holds the row for as long as the snapshot sees it,
         // and what else may come to be there, the snapshot does not see. Every row is used before the next is fetched.
         unsafe {
             self.look_for(&mut keys);
             let (scan, slot) = ((*self.scan).iscan, (*self.scan).slot);
-            let mut places = Vec::new();
-            loop {
-                let place = pg_sys::index_getnext_tid(scan, pg_sys::ScanDirection::ForwardScanDirection);
-                if place.is_null() {
-                    break;
-                }
-                places.push(pgrx::itemptr::item_pointer_to_u64(*place));
-            }
-            places.sort_unstable();
             let row = Row::of(self.relation, slot);
-            for place in places {
-                pgrx::itemptr::u64_to_item_pointer(place, &mut (*scan).xs_heaptid);
-                if pg_sys::index_fetch_heap(scan, slot) && !each(&row) {
-                    break;
+            let mut more = true;
+            while more {
+                more = next_places(scan, &mut places);
+                for place in &places {
+                    pgrx::itemptr::u64_to_item_pointer(*place, &mut (*scan).xs_heaptid);
+                    if pg_sys::index_fetch_heap(scan, slot) && !each(&row) {
+                        return;
+                    }
                 }
+                // It is not the one that the index was at.
+                (*scan).kill_prior_tuple = false;
             }
-            (*scan).kill_prior_tuple = false;
-        }
-    }
-
-    fn rows_in_order(&mut self, wanted: &[Wanted<'_>], mut each: impl FnMut(&Row) -> bool) {
-        let mut keys: Vec<pg_sys::ScanKeyData> = wanted.iter().map(scan_key).collect();
-        let (count, keys) = (i32::try_from(keys.len()).unwrap_or(0), keys.as_mut_ptr());
-        let forward = pg_sys::ScanDirection::ForwardScanDirection;
-        // SAFETY: the relation is open, the index until the end of the scan; the keys are copied. Every row is used before
-        // the next one is fetched.
-        unsafe {
-            let index = pg_sys::index_open(self.index, LOCK);
-            let scan =
-                pg_sys::systable_beginscan_ordered(self.relation, index, self.latest.snapshot, count, keys);
-            let row = Row::of(self.relation, (*scan).slot);
-            while !pg_sys::systable_getnext_ordered(scan, forward).is_null() && each(&row) {}
-            pg_sys::systable_endscan_ordered(scan);
-            pg_sys::index_close(index, LOCK);
         }
     }
 
@@ -297,6 +304,23 @@ impl Table<'_> {
             }
         }
     }
+}
+
+/// The next places that the index names, sorted; false when those are the last, after which nobody may ask for more.
+unsafe fn next_places(scan: pg_sys::IndexScanDesc, places: &mut Vec<u64>) -> bool {
+    places.clear();
+    while places.len() < AT_ONCE {
+        // SAFETY: the caller's scan; the place is copied at once.
+        unsafe {
+            let place = pg_sys::index_getnext_tid(scan, pg_sys::ScanDirection::ForwardScanDirection);
+            if place.is_null() {
+                break;
+            }
+            places.push(pgrx::itemptr::item_pointer_to_u64(*place));
+        }
+    }
+    places.sort_unstable();
+    places.len() == AT_ONCE
 }
 
 impl Drop for Table<'_> {

@@ -4,7 +4,7 @@ use crate::pg::encoding::{Held, RoleView, Text};
 use crate::pg::ffi::carrier::with_identity;
 use crate::pg::ffi::output::{JsonbText, JsonbValue, member_text};
 use crate::pg::identity;
-use crate::pg::store::roles::Asking;
+use crate::pg::store::roles::asking::Asking;
 use crate::verify::identity::Kind;
 use crate::verify::permission::covers;
 use pgrx::prelude::*;

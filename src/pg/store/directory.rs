@@ -128,8 +128,7 @@ pub(in crate::pg) fn is_as_seen(org: Uuid, user: Option<&str>) -> Result<bool, E
     let look = |latest: Latest| -> Result<_, ErrorReport> {
         let known = find_organization(&latest, &OrgName::Id(org))?.map(|known| known.disabled);
         let ended: Vec<Uuid> = endings::in_org(&latest, org).into_iter().map(|ending| ending.id).collect();
-        let mut reading =
-            Reading { latest: &latest, held: Memberships::default(), roles: Roles::new(&latest) };
+        let mut reading = Reading::new(&latest);
         if let Some(user) = user {
             reading.own(user, Some(Narrowed { org, by: None }))?;
             reading.held.sort();
@@ -161,9 +160,8 @@ pub(in crate::pg) fn has_other_owner(org: Uuid, user: &str, owner_role: Uuid) ->
 /// Of our own tables what is in `only`, if that is given; of others everything.
 fn read(user: &str, only: Option<Narrowed>) -> Result<(Memberships, Tables), ErrorReport> {
     let (latest, sources) = open_sources()?;
-    let (held, found) = {
-        let mut reading =
-            Reading { latest: &latest, held: Memberships::default(), roles: Roles::new(&latest) };
+    let held = {
+        let mut reading = Reading::new(&latest);
         let [orgs, workspaces] = reading.own(user, only)?;
         let mut of_sources = LeftOut::default();
         for source in &sources {
@@ -178,12 +176,12 @@ fn read(user: &str, only: Option<Narrowed>) -> Result<(Memberships, Tables), Err
             (WORKSPACES_OF.name, workspaces),
             ("organizations of registered tables", of_sources),
         ];
-        (reading.held, found)
+        // Of a single organization nothing is known but that it counts or not.
+        if only.is_none() && found.iter().any(|(_, left_out)| left_out.any()) {
+            sqlstate::log_left_out(user, &found);
+        }
+        reading.held
     };
-    // Of a single organization nothing is known but that it counts or not.
-    if only.is_none() && found.iter().any(|(_, left_out)| left_out.any()) {
-        sqlstate::log_left_out(user, &found);
-    }
     Ok((held, Tables(latest)))
 }
 
@@ -229,7 +227,11 @@ struct Reading<'a> {
     roles: Roles<'a>,
 }
 
-impl Reading<'_> {
+impl<'a> Reading<'a> {
+    fn new(latest: &'a Latest) -> Reading<'a> {
+        Reading { latest, held: Memberships::default(), roles: Roles::new(latest) }
+    }
+
     /// What our own tables say, and what of it does not count.
     fn own(&mut self, user: &str, only: Option<Narrowed>) -> Result<[LeftOut; 2], ErrorReport> {
         let (mut orgs, orgs_left_out) =

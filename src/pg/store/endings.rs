@@ -7,7 +7,7 @@ use std::ffi::CStr;
 
 /// The table.
 pub(super) const ENDINGS: &CStr = c"endings";
-const ENDINGS_BY_TARGET: &CStr = c"endings_target";
+pub(super) const ENDINGS_BY_TARGET: &CStr = c"endings_target";
 const ENDINGS_BY_USER: &CStr = c"endings_user";
 const ENDINGS_BY_ORG: &CStr = c"endings_org";
 
@@ -20,10 +20,8 @@ pub(super) struct Ending {
     pub(super) target: Uuid,
     /// For a changed role of a member: the new one.
     pub(super) role: Option<Uuid>,
-    /// For a member: the rank of whoever ended or changed it. For a role: its new one.
+    /// For a member: the rank of whoever ended or changed it. For a role: its new one; `roles.rs` reads its permissions.
     pub(super) rank: Option<i32>,
-    /// For a role.
-    pub(super) permissions: Vec<String>,
     pub(super) id: Uuid,
     at: i64,
 }
@@ -36,7 +34,6 @@ impl Ending {
             target: row.uuid(3)?,
             role: row.uuid(6),
             rank: row.integer(8),
-            permissions: row.texts(9),
             at: row.timestamp(11)?,
         })
     }

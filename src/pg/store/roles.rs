@@ -1,20 +1,23 @@
-//! Roles: `auth.roles`, numbered as `sql/tables/tenancy.sql` declares it.
+//! Roles: `auth.roles`, numbered as `sql/tables/tenancy.sql` declares it, and what of them was changed in `auth.endings`
+//! because somebody held the row.
 
-use super::{endings, not_installed};
+use super::endings::{ENDINGS, ENDINGS_BY_TARGET};
+use super::not_installed;
 use crate::pg::ffi::scan::{Latest, Row, Table, Wanted};
-use crate::pg::ffi::state::State;
 use crate::verify::identity::Uuid;
 use crate::verify::membership::{HeldRole, Memberships, Role, RoleIndex, StoredRole};
-use crate::verify::permission::covers;
 use pgrx::pg_sys::panic::ErrorReport;
-use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::ffi::CStr;
 use std::hash::{BuildHasherDefault, Hasher};
 
+pub(in crate::pg) mod asking;
+
 pub(super) const ROLES: &CStr = c"roles";
 const ROLES_BY_ID: &CStr = c"roles_pkey";
 pub(super) const ROLES_BY_NAME: &CStr = c"roles_org_id_name_builtin_key";
+/// What follows the name of an organization's own role that every organization has a role of, and may follow any such name.
+const OWN: &str = ":own";
 
 /// A list of permissions of up to so many bytes is read at once and carried by the identity, as long as all of them
 /// together have no more than there is room for. What is larger is left where it is stored: nobody makes the
@@ -22,58 +25,22 @@ pub(super) const ROLES_BY_NAME: &CStr = c"roles_org_id_name_builtin_key";
 const SMALL: usize = 512;
 const ROOM: usize = 65_536;
 
-/// Behind the shown name of an organization's own role whose name every organization has a role of.
-const OWN: &str = ":own";
-
 /// The role with this id.
 pub(in crate::pg) fn role(id: Uuid) -> Result<Option<Role>, ErrorReport> {
-    shown(&Latest::new(), id, None)
+    let latest = Latest::new();
+    let mut rows = Rows::new(&latest);
+    let found = rows.find(&By::Id(id), |content| content.permissions())?;
+    found.map(|found| rows.whole(found)).transpose()
 }
 
 /// A role of the snapshot, in exactly this version.
 pub(super) fn stored(latest: &Latest, wanted: StoredRole) -> Result<Option<Role>, ErrorReport> {
-    shown(latest, wanted.id, Some(wanted.version))
-}
-
-/// A role as it counts in the snapshot, if it is of this version, under the name that it is shown with.
-fn shown(latest: &Latest, id: Uuid, version: Option<Uuid>) -> Result<Option<Role>, ErrorReport> {
-    let mut table = open(latest, ROLES_BY_ID)?;
-    let read = |row: &Row| Some((whole(row), row.uuid(3).is_some(), row.uuid(9)));
-    let Some((mut role, is_own, of_row)) = counting(&mut table, &[Wanted::Uuid(1, id)], read) else {
-        return Ok(None);
-    };
-    let change = if is_own { endings::of(latest, id).pop() } else { None };
-    let current = change.as_ref().map_or(of_row, |change| Some(change.id));
-    if version.is_some() && current != version {
-        return Ok(None);
-    }
-    if let Some(change) = change {
-        role.permissions = change.permissions;
-    }
-    if is_own && let Some(name) = &mut role.name {
-        let mut by_name = open(latest, ROLES_BY_NAME)?;
-        show_as_own(&mut by_name, name);
-    }
-    Ok(Some(role))
-}
-
-/// Renames an organization's own role where every organization has a role of its name: policies ask for that one. As
-/// `auth_internal.role_name()` does.
-fn show_as_own(by_name: &mut Table<'_>, name: &mut String) {
-    let mut is_taken = false;
-    by_name.rows(&[Wanted::Null(3), Wanted::Text(4, name)], |_| {
-        is_taken = true;
-        false
-    });
-    if is_taken {
-        name.push_str(OWN);
-    }
-}
-
-/// The rank of a role as its row says; 0 for one that is not there, which everybody's ending outranks.
-pub(super) fn rank(latest: &Latest, id: Uuid) -> Result<i32, ErrorReport> {
-    let mut table = open(latest, ROLES_BY_ID)?;
-    Ok(counting(&mut table, &[Wanted::Uuid(1, id)], |row| row.integer(5)).unwrap_or(0))
+    let mut rows = Rows::new(latest);
+    let found = rows.find(&By::Id(wanted.id), |content| {
+        (content.version() == Some(wanted.version)).then(|| content.permissions())
+    })?;
+    let Some(Found { name, is_own, content: Some(permissions) }) = found else { return Ok(None) };
+    rows.whole(Found { name, is_own, content: permissions }).map(Some)
 }
 
 /// A role as it counts now, if it is still what it was.
@@ -81,18 +48,18 @@ pub(in crate::pg) fn unchanged(wanted: Option<StoredRole>) -> Result<Option<Role
     wanted.map_or(Ok(None), |wanted| stored(&Latest::new(), wanted))
 }
 
-/// What `read` makes of the row that counts, if it is of this version.
-fn in_version<T>(table: &mut Table<'_>, wanted: StoredRole, read: impl Fn(&Row) -> T) -> Option<T> {
-    let same = |row: &Row| (row.uuid(9) == Some(wanted.version)).then(|| read(row));
-    counting(table, &[Wanted::Uuid(1, wanted.id)], same)
+/// The rank of a role; 0 for one that is not there, which everybody's ending outranks.
+pub(super) fn rank(latest: &Latest, id: Uuid) -> Result<i32, ErrorReport> {
+    let found = counting(&mut open(latest, ROLES_BY_ID)?, &[Wanted::Uuid(1, id)], |row| row.integer(5));
+    Ok(found.flatten().unwrap_or(0))
+}
+
+fn open<'a>(latest: &'a Latest, index: &CStr) -> Result<Table<'a>, ErrorReport> {
+    latest.open(ROLES, index).ok_or_else(not_installed)
 }
 
 /// What `read` makes of the row that counts: a changed role goes before the one that came with the extension.
-fn counting<T>(
-    table: &mut Table<'_>,
-    wanted: &[Wanted<'_>],
-    mut read: impl FnMut(&Row) -> Option<T>,
-) -> Option<T> {
+fn counting<T>(table: &mut Table<'_>, wanted: &[Wanted<'_>], mut read: impl FnMut(&Row) -> T) -> Option<T> {
     let mut found = None;
     table.rows(wanted, |row| {
         let changed = !row.flag(2);
@@ -101,15 +68,140 @@ fn counting<T>(
         }
         !changed
     });
-    found.flatten()
+    found
 }
 
-fn whole(row: &Row) -> Role {
-    Role { name: row.text(4), permissions: row.texts(6) }
+/// How a row names a role.
+#[derive(PartialEq, Eq, Hash)]
+enum By {
+    Id(Uuid),
+    /// Of one organization.
+    Own(Uuid, String),
+    /// Of every organization.
+    General(String),
 }
 
-fn open<'a>(latest: &'a Latest, index: &CStr) -> Result<Table<'a>, ErrorReport> {
-    latest.open(ROLES, index).ok_or_else(not_installed)
+/// Where the permissions of a role are as they count: in its own row, or in that of an ending.
+struct Content<'a> {
+    id: Uuid,
+    name: &'a str,
+    /// An organization's, not everybody's.
+    is_own: bool,
+    row: &'a Row,
+    version: usize,
+    permissions: usize,
+}
+
+impl Content<'_> {
+    /// `None` before an update of the extension, when roles have none.
+    fn version(&self) -> Option<Uuid> {
+        self.row.uuid(self.version)
+    }
+
+    fn permissions(&self) -> Vec<String> {
+        self.row.texts(self.permissions)
+    }
+}
+
+/// A role that was found, and what was made of its content.
+struct Found<T> {
+    name: String,
+    is_own: bool,
+    content: T,
+}
+
+/// The tables, each opened once.
+struct Rows<'a> {
+    latest: &'a Latest,
+    by_id: Option<Table<'a>>,
+    by_name: Option<Table<'a>>,
+    /// `Some(None)` while nothing has ended beside its row.
+    endings: Option<Option<Table<'a>>>,
+    /// Names, and whether every organization has a role of that name.
+    general: HashMap<String, bool>,
+}
+
+impl<'a> Rows<'a> {
+    fn new(latest: &'a Latest) -> Rows<'a> {
+        Rows { latest, by_id: None, by_name: None, endings: None, general: HashMap::new() }
+    }
+
+    fn table(&mut self, by_id: bool) -> Result<&mut Table<'a>, ErrorReport> {
+        let (table, index) =
+            if by_id { (&mut self.by_id, ROLES_BY_ID) } else { (&mut self.by_name, ROLES_BY_NAME) };
+        match table {
+            Some(table) => Ok(table),
+            None => Ok(table.insert(open(self.latest, index)?)),
+        }
+    }
+
+    fn find<T>(
+        &mut self,
+        by: &By,
+        mut read: impl FnMut(&Content<'_>) -> T,
+    ) -> Result<Option<Found<T>>, ErrorReport> {
+        let table = self.table(matches!(by, By::Id(_)))?;
+        let wanted = match by {
+            By::Id(id) => [Some(Wanted::Uuid(1, *id)), None],
+            By::Own(org, name) => [Some(Wanted::Uuid(3, *org)), Some(Wanted::Text(4, name))],
+            By::General(name) => [Some(Wanted::Null(3)), Some(Wanted::Text(4, name))],
+        };
+        let wanted: Vec<Wanted<'_>> = wanted.into_iter().flatten().collect();
+        let found = counting(table, &wanted, |row| {
+            let (id, name) = (row.uuid(1)?, row.text_of(4)?);
+            let is_own = row.uuid(3).is_some();
+            let content = read(&Content { id, name, is_own, row, version: 9, permissions: 6 });
+            Some((id, Found { name: name.to_owned(), is_own, content }))
+        });
+        let Some((id, mut found)) = found.flatten() else { return Ok(None) };
+        // Only an organization's own can be held by somebody while it is changed.
+        if found.is_own {
+            let Found { name, is_own, content } = &mut found;
+            self.changed(id, |row| {
+                *content = read(&Content { id, name, is_own: *is_own, row, version: 1, permissions: 9 });
+            });
+        }
+        Ok(Some(found))
+    }
+
+    /// Gives `each` what the role was changed to while somebody held its row, the latest last.
+    fn changed(&mut self, id: Uuid, mut each: impl FnMut(&Row)) {
+        let latest = self.latest;
+        let open = || latest.has_rows(ENDINGS).then(|| latest.open(ENDINGS, ENDINGS_BY_TARGET)).flatten();
+        let Some(endings) = self.endings.get_or_insert_with(open) else { return };
+        let mut last = i64::MIN;
+        endings.rows(&[Wanted::Uuid(3, id)], |row| {
+            let at = row.timestamp(11).unwrap_or(i64::MIN);
+            if at >= last {
+                last = at;
+                each(row);
+            }
+            true
+        });
+    }
+
+    /// A role as policies know it: an organization's own has another name where every organization has a role of its
+    /// name. As `auth_internal.role_name()` does.
+    fn whole(&mut self, found: Found<Vec<String>>) -> Result<Role, ErrorReport> {
+        let mut name = found.name;
+        if found.is_own && self.is_general(&name)? {
+            name.push_str(OWN);
+        }
+        Ok(Role { name: Some(name), permissions: found.content })
+    }
+
+    fn is_general(&mut self, name: &str) -> Result<bool, ErrorReport> {
+        if let Some(known) = self.general.get(name) {
+            return Ok(*known);
+        }
+        let mut is_general = false;
+        self.table(false)?.rows(&[Wanted::Null(3), Wanted::Text(4, name)], |_| {
+            is_general = true;
+            false
+        });
+        self.general.insert(name.to_owned(), is_general);
+        Ok(is_general)
+    }
 }
 
 /// Ids of roles, which are random, as they are: nobody who grants a role chooses one.
@@ -134,51 +226,39 @@ impl Hasher for IdHasher {
     }
 }
 
-/// How a row names a role.
-#[derive(PartialEq, Eq, Hash)]
-enum RoleName {
-    Id(Uuid),
-    /// Of one organization.
-    Own(Uuid, String),
-    /// Of every organization.
-    General(String),
-    /// Of none.
-    Nowhere(String),
+/// What of a role an identity carries.
+enum Carrying {
+    /// It is equal to one that is carried.
+    Equal(RoleIndex),
+    /// What its row says, by which equal ones are known, and the permissions.
+    Small(Vec<u8>, Vec<String>),
+    Large(StoredRole),
+    /// Roles have no version yet.
+    Unversioned(Vec<String>),
 }
 
 /// The roles of one user's memberships, each looked up once.
 pub(super) struct Roles<'a> {
-    latest: &'a Latest,
-    by_id: Option<Table<'a>>,
-    by_name: Option<Table<'a>>,
+    rows: Rows<'a>,
     known: HashMap<u128, Option<RoleIndex>, BuildHasherDefault<IdHasher>>,
-    known_by_name: HashMap<RoleName, Option<RoleIndex>>,
-    /// Roles that are carried, by what their rows say, so that equal ones are carried once.
+    known_by_name: HashMap<By, Option<RoleIndex>>,
+    /// Names that are defined nowhere.
+    nowhere: HashMap<String, Option<RoleIndex>>,
+    /// Roles that are carried.
     carried: HashMap<Vec<u8>, RoleIndex>,
     room: usize,
-    /// Names of organizations' own roles, and whether every organization has a role of that name.
-    taken: HashMap<String, bool>,
-    /// Can there be roles that somebody changed beside their rows?
-    is_any_changed: bool,
-}
-
-/// A role as it was found.
-enum Found {
-    Held(HeldRole),
-    /// Equal to one that is carried.
-    Carried(RoleIndex),
-    /// An organization's own, with its id.
-    Own(Role, Uuid),
-    /// Left where it is. Is it an organization's own?
-    Stored(StoredRole, bool),
 }
 
 impl<'a> Roles<'a> {
     pub(super) fn new(latest: &'a Latest) -> Roles<'a> {
-        let (known, known_by_name, carried) = (HashMap::default(), HashMap::new(), HashMap::new());
-        let (taken, is_any_changed) = (HashMap::new(), latest.has_rows(endings::ENDINGS));
-        let (by_id, by_name) = (None, None);
-        Roles { latest, by_id, by_name, known, known_by_name, carried, room: ROOM, taken, is_any_changed }
+        Roles {
+            rows: Rows::new(latest),
+            known: HashMap::default(),
+            known_by_name: HashMap::new(),
+            nowhere: HashMap::new(),
+            carried: HashMap::new(),
+            room: ROOM,
+        }
     }
 
     /// The role with this id.
@@ -191,7 +271,7 @@ impl<'a> Roles<'a> {
         if let Some(known) = self.known.get(&key) {
             return Ok(*known);
         }
-        let index = self.look_up(&RoleName::Id(id), held)?;
+        let index = self.look_up(&By::Id(id), held)?;
         self.known.insert(key, index);
         Ok(index)
     }
@@ -205,21 +285,20 @@ impl<'a> Roles<'a> {
         name: String,
         held: &mut Memberships,
     ) -> Result<Option<RoleIndex>, ErrorReport> {
-        if let Some(general) = self.with_name(RoleName::General(name.clone()), held)? {
+        if let Some(general) = self.with_name(By::General(name.clone()), held)? {
             return Ok(Some(general));
         }
         let own = name.strip_suffix(OWN).unwrap_or(&name).to_owned();
-        if has_own && let Some(own) = self.with_name(RoleName::Own(org, own), held)? {
+        if has_own && let Some(own) = self.with_name(By::Own(org, own), held)? {
             return Ok(Some(own));
         }
-        self.with_name(RoleName::Nowhere(name), held)
+        let role = |name: &String| Role { name: Some(name.clone()), permissions: Vec::new() };
+        let index = self.nowhere.get(&name).copied().unwrap_or_else(|| held.add_role(role(&name)));
+        self.nowhere.insert(name, index);
+        Ok(index)
     }
 
-    fn with_name(
-        &mut self,
-        name: RoleName,
-        held: &mut Memberships,
-    ) -> Result<Option<RoleIndex>, ErrorReport> {
+    fn with_name(&mut self, name: By, held: &mut Memberships) -> Result<Option<RoleIndex>, ErrorReport> {
         if let Some(known) = self.known_by_name.get(&name) {
             return Ok(*known);
         }
@@ -228,199 +307,37 @@ impl<'a> Roles<'a> {
         Ok(index)
     }
 
-    fn look_up(&mut self, name: &RoleName, held: &mut Memberships) -> Result<Option<RoleIndex>, ErrorReport> {
-        if let RoleName::Nowhere(name) = name {
-            return Ok(held.add_role(Role { name: Some(name.clone()), permissions: Vec::new() }));
+    fn look_up(&mut self, by: &By, held: &mut Memberships) -> Result<Option<RoleIndex>, ErrorReport> {
+        let (carried, room) = (&self.carried, self.room);
+        let found = self.rows.find(by, |content| carrying(content, carried, room))?;
+        let Some(Found { name, is_own, content }) = found else { return Ok(None) };
+        let (image, permissions) = match content {
+            Carrying::Equal(index) => return Ok(Some(index)),
+            Carrying::Large(role) => return Ok(held.add_role(HeldRole::Stored(role))),
+            Carrying::Small(image, permissions) => (Some(image), permissions),
+            Carrying::Unversioned(permissions) => (None, permissions),
+        };
+        let role = self.rows.whole(Found { name, is_own, content: permissions })?;
+        let index = held.add_role(role);
+        if let (Some(image), Some(index)) = (image, index) {
+            self.room = self.room.saturating_sub(image.len());
+            self.carried.insert(image, index);
         }
-        let Some(found) = self.find(name, held)? else { return Ok(None) };
-        Ok(match found {
-            Found::Carried(index) => Some(index),
-            Found::Held(role) => held.add_role(role),
-            Found::Own(mut role, id) => {
-                let role = match self.changed(id) {
-                    Some(changed) => changed,
-                    None => {
-                        if let Some(name) = &mut role.name {
-                            self.show_as_own(name)?;
-                        }
-                        HeldRole::Whole(role)
-                    }
-                };
-                held.add_role(role)
-            }
-            Found::Stored(role, is_own) => {
-                let changed = if is_own { self.changed(role.id) } else { None };
-                held.add_role(changed.unwrap_or(HeldRole::Stored(role)))
-            }
-        })
-    }
-
-    /// A role that somebody changed while its row was held.
-    fn changed(&self, id: Uuid) -> Option<HeldRole> {
-        let change = if self.is_any_changed { endings::of(self.latest, id).pop()? } else { return None };
-        Some(HeldRole::Stored(StoredRole { id, version: change.id }))
-    }
-
-    fn show_as_own(&mut self, name: &mut String) -> Result<(), ErrorReport> {
-        let is_taken = match self.taken.get(name) {
-            Some(known) => *known,
-            None => {
-                let table = match &mut self.by_name {
-                    Some(table) => table,
-                    table => table.insert(open(self.latest, ROLES_BY_NAME)?),
-                };
-                let mut shown = name.clone();
-                show_as_own(table, &mut shown);
-                self.taken.insert(name.clone(), shown != *name);
-                shown != *name
-            }
-        };
-        if is_taken {
-            name.push_str(OWN);
-        }
-        Ok(())
-    }
-
-    fn find(&mut self, name: &RoleName, held: &Memberships) -> Result<Option<Found>, ErrorReport> {
-        let by_id = matches!(name, RoleName::Id(_));
-        let (table, index) =
-            if by_id { (&mut self.by_id, ROLES_BY_ID) } else { (&mut self.by_name, ROLES_BY_NAME) };
-        let table = match table {
-            Some(table) => table,
-            None => table.insert(open(self.latest, index)?),
-        };
-        let wanted = match name {
-            RoleName::Id(id) => vec![Wanted::Uuid(1, *id)],
-            RoleName::Own(org, name) => vec![Wanted::Uuid(3, *org), Wanted::Text(4, name)],
-            RoleName::General(name) => vec![Wanted::Null(3), Wanted::Text(4, name)],
-            RoleName::Nowhere(_) => return Ok(None),
-        };
-        let (carried, room, next) = (&mut self.carried, &mut self.room, held.roles.len());
-        let can_change = self.is_any_changed;
-        Ok(counting(table, &wanted, |row| Some(found(row, can_change, carried, room, next))))
+        Ok(index)
     }
 }
 
-/// What of a row an identity is to carry; `next` is the index that a role gets which is carried from now on.
-/// Where roles can have been changed beside their rows, those of organizations are not taken for equal.
-fn found(
-    row: &Row,
-    can_change: bool,
-    carried: &mut HashMap<Vec<u8>, RoleIndex>,
-    room: &mut usize,
-    next: usize,
-) -> Found {
-    let is_own = row.uuid(3).is_some();
-    // Before an update of the extension roles have no version.
-    let (Some(id), Some(version)) = (row.uuid(1), row.uuid(9)) else {
-        return Found::Held(HeldRole::Whole(whole(row)));
-    };
-    let size = row.list_size(6).unwrap_or(0);
-    let stored = Found::Stored(StoredRole { id, version }, is_own);
-    if size > SMALL {
-        return stored;
+fn carrying(content: &Content<'_>, carried: &HashMap<Vec<u8>, RoleIndex>, room: usize) -> Carrying {
+    let Some(version) = content.version() else { return Carrying::Unversioned(content.permissions()) };
+    let large = Carrying::Large(StoredRole { id: content.id, version });
+    if content.row.list_size(content.permissions).unwrap_or(0) > SMALL {
+        return large;
     }
-    let Some(permissions) = row.list_image(6) else { return stored };
-    // An organization's own can be shown with another name.
-    let image = [row.text(4).unwrap_or_default().as_bytes(), &[0, u8::from(is_own)], permissions].concat();
-    if let Some(index) = carried.get(&image) {
-        return Found::Carried(*index);
-    }
-    let (Some(left), Ok(next)) = (room.checked_sub(size), RoleIndex::try_from(next)) else { return stored };
-    *room = left;
-    if is_own && can_change {
-        return Found::Own(whole(row), id);
-    }
-    carried.insert(image, next);
-    if is_own { Found::Own(whole(row), id) } else { Found::Held(HeldRole::Whole(whole(row))) }
-}
-
-/// How many answers are kept while the database is in one state.
-const KEPT_ANSWERS: usize = 4096;
-
-/// What roles were found to permit, in one state of the database.
-#[derive(Default)]
-struct Answers {
-    state: Option<State>,
-    by_role: HashMap<StoredRole, Vec<(String, bool)>>,
-    count: usize,
-}
-
-thread_local! {
-    /// A policy can ask for each row, which is not to read the role each time.
-    static ANSWERS: RefCell<Answers> = RefCell::default();
-}
-
-impl Answers {
-    /// Forgets what it was told of another state.
-    fn of_now(&mut self) -> Option<&mut Answers> {
-        if !self.state.as_ref().is_some_and(State::is_now) {
-            *self = Answers { state: State::now(), ..Answers::default() };
-        }
-        self.state.is_some().then_some(self)
-    }
-
-    fn get(&self, role: &StoredRole, permission: &str) -> Option<bool> {
-        let known = self.by_role.get(role)?.iter().find(|(known, _)| known == permission);
-        known.map(|(_, permits)| *permits)
-    }
-
-    fn keep(&mut self, role: StoredRole, permission: &str, permits: bool) {
-        if self.count >= KEPT_ANSWERS {
-            self.by_role.clear();
-            self.count = 0;
-        }
-        self.by_role.entry(role).or_default().push((permission.to_owned(), permits));
-        self.count += 1;
-    }
-}
-
-/// Whether roles that an identity does not carry have one permission, as the query that runs sees them: so that it
-/// is about one state of the database, whatever of its policies is asked when. A role that was changed since the
-/// identity was established permits nothing. Never raises.
-pub(in crate::pg) struct Asking<'a> {
-    permission: &'a str,
-    latest: &'a OnceCell<Option<Latest>>,
-    table: Option<Table<'a>>,
-}
-
-impl<'a> Asking<'a> {
-    /// Takes an empty cell, for a snapshot if one is needed.
-    pub(in crate::pg) fn for_permission(
-        permission: &'a str,
-        latest: &'a OnceCell<Option<Latest>>,
-    ) -> Asking<'a> {
-        Asking { permission, latest, table: None }
-    }
-
-    pub(in crate::pg) fn permits(&mut self, role: StoredRole) -> bool {
-        let known = ANSWERS.with_borrow_mut(|answers| answers.of_now()?.get(&role, self.permission));
-        known.unwrap_or_else(|| {
-            pgrx::check_for_interrupts!();
-            let permits = self.look(role).unwrap_or(false);
-            ANSWERS.with_borrow_mut(|answers| {
-                if let Some(answers) = answers.of_now() {
-                    answers.keep(role, self.permission, permits);
-                }
-            });
-            permits
-        })
-    }
-
-    fn look(&mut self, role: StoredRole) -> Option<bool> {
-        let table = match &mut self.table {
-            Some(table) => table,
-            table => {
-                let latest = self.latest.get_or_init(Latest::of_query).as_ref()?;
-                table.insert(latest.open(ROLES, ROLES_BY_ID)?)
-            }
-        };
-        // Or what somebody made of it while its row was held.
-        let beside = || {
-            let change = endings::of(self.latest.get()?.as_ref()?, role.id).pop()?;
-            (change.id == role.version).then_some(change.permissions)
-        };
-        let permissions = in_version(table, role, |row| row.texts(6)).or_else(beside)?;
-        Some(covers(permissions.iter().map(String::as_str), self.permission))
+    let Some(permissions) = content.row.list_image(content.permissions) else { return large };
+    let image = [&[u8::from(content.is_own)], content.name.as_bytes(), &[0], permissions].concat();
+    match carried.get(&image) {
+        Some(index) => Carrying::Equal(*index),
+        None if image.len() > room => large,
+        None => Carrying::Small(image, content.permissions()),
     }
 }
