@@ -32,7 +32,9 @@ fn prepared() -> (Database, Client, [String; 2]) {
     for org in &orgs {
         superuser.run(&format!("select auth.add_member('{org}', 'alice', 'large')"));
     }
-    superuser.run("select auth.add_member(auth.create_organization('home', external_id => '7'), 'alice', 'viewer')");
+    superuser.run(
+        "select auth.add_member(auth.create_organization('home', external_id => '7'), 'alice', 'viewer')",
+    );
     (db, superuser, orgs)
 }
 
@@ -218,7 +220,8 @@ fn t226_whoever_moves_there_has_the_role_as_it_is_unless_it_was_changed() {
     ));
     let mut session = db.tenant();
     begin(&mut session);
-    let role = "select concat_ws(' ', auth.org_role(), auth.workspace_role(), auth.has_permission('docs.read'),
+    let role =
+        "select concat_ws(' ', auth.org_role(), auth.workspace_role(), auth.has_permission('docs.read'),
                        auth.identity()->'permissions' ? 'docs.read', auth.require_permission('docs.read'))";
     session.run(&format!("select auth.set_org('{one}')"));
     assert_eq!(session.value(role).as_deref(), Some("large large t t t"));
@@ -230,7 +233,8 @@ fn t226_whoever_moves_there_has_the_role_as_it_is_unless_it_was_changed() {
     session.run(&format!("select auth.set_org('{two}')"));
     assert_eq!([may(&mut session, &one), may(&mut session, &two)], ["fff", "tft"]);
     session.run(&format!("select auth.set_org('{one}')"));
-    let nothing = "select concat_ws(' ', coalesce(auth.org_role(), '-'), coalesce(auth.workspace_role(), '-'),
+    let nothing =
+        "select concat_ws(' ', coalesce(auth.org_role(), '-'), coalesce(auth.workspace_role(), '-'),
                           auth.has_permission('docs.read'), auth.has_permission('docs.write'),
                           jsonb_array_length(auth.identity()->'permissions'), auth.current_org() = '%')";
     let nothing = nothing.replace('%', &one);

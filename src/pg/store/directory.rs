@@ -134,13 +134,9 @@ pub(in crate::pg) fn is_as_seen(org: Uuid, user: Option<&str>) -> Result<bool, E
             reading.held.sort();
             reading.held.keep_only(Some(org), None);
         }
-        let held = reading.held;
-        Ok((known, ended, held))
+        Ok((known, ended, reading.held))
     };
-    match Latest::of_query() {
-        Some(seen) => Ok(look(Latest::new())? == look(seen)?),
-        None => Ok(true),
-    }
+    Ok(look(Latest::new())? == look(Latest::as_seen_here())?)
 }
 
 /// Has the organization an owner besides this user, now?

@@ -69,11 +69,13 @@ fn t221_t222_neither_roles_that_others_grant_nor_savepoints_multiply_an_identity
     // Moving through all organizations carries one role at a time.
     let moving = growth(&db, |session| {
         session.authenticate(&token_of("large")).unwrap();
-        session.run("do $$ declare org uuid; begin
+        session.run(
+            "do $$ declare org uuid; begin
                        foreach org in array auth.org_ids() loop
                          perform auth.set_org(org);
                          if not auth.has_permission('docs.read') then raise 'no permission in %', org; end if;
-                       end loop; end $$");
+                       end loop; end $$",
+        );
     });
     assert!(moving < 8192, "moving through {ORGS} organizations: {moving} kB");
     // Nor does asking about all of them keep what was read.
