@@ -180,6 +180,8 @@ declare
     invited text := auth_internal.invited_user();
     invitation auth.invitations := auth_internal.enter_invitation(token);
 begin
+    -- It works once, also after a crash.
+    perform auth_internal.commit_durably();
     -- Of several who show the token at once, one changes the row.
     update auth.invitations i
        set accepted_at = clock_timestamp(), accepted_by = invited,
