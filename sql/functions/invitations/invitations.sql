@@ -163,7 +163,6 @@ begin
         perform auth_internal.share('workspace', invitation.workspace_id);
         perform auth_internal.share_role(invitation.role_id);
         perform auth_internal.refuse_stale(invitation.org_id, invitation.created_by);
-        perform auth_internal.commit_durably();
     end if;
     perform from auth_internal.live_organizations o where o.id = invitation.org_id and o.disabled_at is null;
     if not found then
