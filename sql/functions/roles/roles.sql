@@ -1,6 +1,17 @@
 -- The roles of one organization, and those of every one. A changed built-in role is a second row with the
 -- same id, so that what the extension installs and what a dump restores never meet.
 
+-- There is no row to notice that somebody began to use a role after an older snapshot.
+create or replace function auth_internal.demand_read_committed(message text) returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
+        raise invalid_transaction_state using message = demand_read_committed.message, hint = 'Use READ COMMITTED.';
+    end if;
+end
+$$;
+comment on function auth_internal.demand_read_committed is '25000 with this message in a transaction that keeps its snapshot.';
+
 -- Locks the place of a role and returns the role in which the caller acts there: for one that an organization has, without
 -- waiting. Whoever gives a role meanwhile waits for none of this (auth_internal.granted_role).
 create or replace function auth_internal.enter_roles(org_id uuid, name text) returns auth.roles
@@ -12,12 +23,7 @@ begin
         return auth_internal.enter_ending(org_id, 'roles.write');
     end if;
     perform auth_internal.demand_unrestricted();
-    -- There is no row to notice that an organization began to use a role after an older snapshot.
-    if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
-        raise invalid_transaction_state using
-            message = 'roles of every organization cannot be changed in this isolation level',
-            hint = 'Use READ COMMITTED.';
-    end if;
+    perform auth_internal.demand_read_committed('roles of every organization cannot be changed in this isolation level');
     -- Only those who change such roles queue here: no tenant is in the way.
     perform auth_internal.commit_durably();
     perform auth_internal.take_lock('roles', auth_internal.owner_role(), true, true);
@@ -210,6 +216,7 @@ begin
     perform auth_internal.demand_definable(actor, old, old.rank, '{}');
     perform from auth.roles r where r.id = old.id and r.builtin;
     if not found then
+        perform auth_internal.demand_read_committed('roles cannot be dropped in this isolation level');
         -- Whoever is giving it is not waited for, and who has done so is seen only by what begins with the lock held.
         if not auth_internal.take_lock('role', old.id, true, false) then
             perform auth_internal.refuse_used_role();
@@ -222,7 +229,7 @@ begin
 end
 $$;
 comment on function auth.drop_role is
-    'With roles.write, or for every organization services and administrators: drops a role of an organization, of a rank below that of the caller''s own; without org_id, one of every organization. A built-in role that was changed becomes what it was. 22023 when there is none or it is built in, 2BP01 while it is in use or somebody is giving it, 42501 when the caller may not, 25000 for a role of every organization unless the transaction is READ COMMITTED, 28000 without an identity.';
+    'With roles.write, or for every organization services and administrators: drops a role of an organization, of a rank below that of the caller''s own; without org_id, one of every organization. A built-in role that was changed becomes what it was. 22023 when there is none or it is built in, 2BP01 while it is in use or somebody is giving it, 42501 when the caller may not, 25000 unless the transaction is READ COMMITTED, 28000 without an identity.';
 
 create or replace function auth_internal.roles_in(its_org uuid)
     returns table (role text, org_id uuid, rank integer, permissions text[], grantable text[], builtin boolean)

@@ -87,6 +87,7 @@ pub(super) const INTERNAL_FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_owner", "auth_internal.demand_permission(auth.roles, text) void: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.demand_quota(uuid, text) void: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.demand_rate(text) void: volatile unsafe plpgsql"),
+    ("bearer_owner", "auth_internal.demand_read_committed(text) void: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.demand_role_quota(uuid) void: volatile unsafe plpgsql"),
     ("bearer_owner", "auth_internal.demand_senior_to(auth.roles, uuid, text) void: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.demand_seniority(auth.roles, auth.roles) void: immutable unsafe plpgsql"),

@@ -197,7 +197,9 @@ fn t231_an_ending_counts_whatever_the_holder_does_then() {
     for (number, (hold, (ending, user, truth))) in pairs.into_iter().enumerate().step_by(step.max(1)) {
         place.build();
         let context = format!("{hold}; {ending}");
-        assert_eq!(place.call(&mut holder, LEVELS[number % 3], hold), "ok", "{context}");
+        // Roles are dropped in READ COMMITTED only.
+        let level = if hold.contains("drop_role") { LEVELS[0] } else { LEVELS[number % 3] };
+        assert_eq!(place.call(&mut holder, level, hold), "ok", "{context}");
         let level = if ending.contains("'clerk'") { LEVELS[0] } else { LEVELS[number / 3 % 2] };
         assert_eq!(place.call(&mut other, level, ending), "ok", "{context}");
         other.run("commit");

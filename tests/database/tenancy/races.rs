@@ -99,8 +99,8 @@ fn t107_a_dropped_role_is_nobodys_and_a_name_means_one_role() {
         "alice drop_role('auditor', {org}) / dave create_invitation({org}, 'auditor')",
         "alice drop_role('auditor', {org}) / dave add_workspace_member({workspace}, 'bob', 'auditor')",
     ];
-    stage.run_all(&LEVELS, "", &races);
-    // Roles of every organization change in READ COMMITTED only.
+    // Roles are dropped, and those of every organization changed, in READ COMMITTED only.
+    stage.run_all(&LEVELS[..1], "", &races);
     let races = [
         "service drop_role('clerk') / alice add_member({org}, 'new', 'clerk')",
         "service drop_role('clerk') / alice set_member_role({org}, 'bob', 'clerk')",

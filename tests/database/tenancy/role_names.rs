@@ -293,6 +293,23 @@ fn t213_an_older_snapshot_gives_no_role_that_is_gone() {
     }
 }
 
+/// It does not see who was given the role since.
+#[test]
+fn t213_an_older_snapshot_drops_no_role() {
+    let mut world = World::new();
+    world.root("define_role('spare', '{}', {org})");
+    let mut session = world.db.tenant();
+    for level in ["repeatable read", "serializable"] {
+        session.run(&format!("begin isolation level {level}"));
+        session.authenticate(&token_of("ada")).unwrap();
+        let told = session.refused(&world.fill("drop_role('spare', {org})"));
+        assert_eq!(told, "25000 roles cannot be dropped in this isolation level");
+        session.run("rollback");
+    }
+    enter(&mut session, "ada");
+    session.run(&world.fill("drop_role('spare', {org})"));
+}
+
 #[test]
 fn t213_every_change_of_a_role_gives_it_another_version() {
     let mut world = World::new();
