@@ -137,9 +137,9 @@ create or replace function auth.enable_organization(org_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 begin
     perform auth_internal.demand_unrestricted();
-    perform auth_internal.enter_organization(org_id, null);
-    -- What is being made in it, and which of its workspaces are being disabled, has to be seen.
+    -- Before it is shared as well. What is being made in it, and which of its workspaces are being disabled, has to be seen.
     perform auth_internal.take_lock('organization', org_id, true, true);
+    perform auth_internal.enter_organization(org_id, null);
     perform from auth.workspaces w where w.org_id = enable_organization.org_id for share;
     delete from auth.endings e where e.target_id = enable_organization.org_id and not e.deleted;
     update auth.organizations o set disabled_at = null where o.id = enable_organization.org_id;

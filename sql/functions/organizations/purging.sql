@@ -144,11 +144,14 @@ end
 $$;
 comment on function auth_internal.settle_organization is 'Makes the rows of an organization what its endings say, as far as nobody holds them; how many endings that were.';
 
--- What transactions leave that did not see one another: memberships of workspaces that were given to members while they were
--- removed, and members who were added while their organization or workspace was enabled. Neither gives anybody anything.
+-- What gives nobody anything: how fast users created something, when that is long ago; memberships of workspaces that were
+-- given to members while they were removed, and the suspension of members who were added while their organization or workspace
+-- was enabled, in transactions that did not see one another.
 create or replace function auth_internal.settle_leftovers() returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
+    delete from auth.creation_rates r where (r.user_id, r.kind) in
+        (select f.user_id, f.kind from auth.creation_rates f where f.busy_until < clock_timestamp() for update skip locked);
     delete from auth.workspace_memberships w where (w.user_id, w.workspace_id) in
         (select f.user_id, f.workspace_id from auth.workspace_memberships f
           where not exists (select from auth.memberships m
@@ -165,7 +168,7 @@ begin
           where f.suspended and l.disabled_at is null and o.disabled_at is null for update of f skip locked);
 end
 $$;
-comment on function auth_internal.settle_leftovers is 'Deletes memberships of workspaces that count for nothing, and ends suspensions that have no reason any more.';
+comment on function auth_internal.settle_leftovers is 'Deletes what counts for nothing, and ends suspensions that have no reason any more.';
 
 create or replace function auth.purge_endings() returns bigint
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

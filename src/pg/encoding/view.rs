@@ -282,7 +282,7 @@ impl<'a> View<'a> {
                 let carried = self.carried(Text::OrgRole, Text::OrgPermissions);
                 Some(carried.map_or(Held::Stored(stored), Held::Carried))
             }
-            held => Some(held),
+            held @ (Held::Carried(_) | Held::Stored(_)) => Some(held),
         }
     }
 
