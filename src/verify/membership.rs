@@ -4,6 +4,7 @@ use super::granted::MAX_COUNTED;
 use super::identity::{Profile, Uuid, text, uuid, words};
 use super::jwt::VerifiedClaims;
 use super::permission::intersection;
+pub(crate) use super::place::{KnownOrg, KnownWorkspace, OrgName};
 pub(crate) use super::role::{HeldRole, Role, RoleIndex, StoredRole};
 use serde_json::Value;
 
@@ -27,7 +28,7 @@ pub(crate) struct WorkspaceGrant {
 
 /// Where a user belongs. Once [`Memberships::sort`] was called, the lists are sorted by id and hold no
 /// duplicates, and no workspace is in an organization that is not in the list.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Memberships {
     pub(crate) orgs: Vec<OrgGrant>,
     pub(crate) workspaces: Vec<WorkspaceGrant>,
@@ -53,6 +54,13 @@ impl Memberships {
     fn workspace_index(&self, workspace: Option<Uuid>) -> Option<RoleIndex> {
         let place = self.workspaces.binary_search_by_key(&workspace?, |grant| grant.id).ok()?;
         self.workspaces.get(place)?.role
+    }
+
+    /// The places, each with the role there: equal for equal memberships, in whatever order they were read.
+    pub(crate) fn into_grants(self) -> Vec<(Uuid, Option<HeldRole>)> {
+        let orgs = self.orgs.iter().map(|grant| (grant.id, grant.role));
+        let all = orgs.chain(self.workspaces.iter().map(|grant| (grant.id, grant.role)));
+        all.map(|(id, role)| (id, self.role(role).cloned())).collect()
     }
 
     fn role(&self, index: Option<RoleIndex>) -> Option<&HeldRole> {
@@ -169,14 +177,6 @@ pub(crate) fn settle_key<D: Directory>(
     Ok(Some(Settled { memberships, org: Some(org), workspace: found, ..Settled::default() }))
 }
 
-/// How a claim names an organization.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum OrgName {
-    Id(Uuid),
-    /// What another system calls it.
-    External(String),
-}
-
 impl Settled {
     /// What may be done in the current organization.
     pub(crate) fn permissions(&self) -> &[String] {
@@ -199,34 +199,6 @@ impl Settled {
         self.workspace_role = read(held.role(held.workspace_index(self.workspace)))?;
         Ok(self)
     }
-}
-
-impl OrgName {
-    /// The organization of this name, unless it is disabled. One that there is no row for is known by its
-    /// own id only.
-    pub(crate) fn enabled(&self, known: Option<&KnownOrg>) -> Option<Uuid> {
-        match (known, self) {
-            (Some(known), _) => Some(known.id).filter(|_| !known.disabled),
-            (None, OrgName::Id(id)) => Some(*id),
-            (None, OrgName::External(_)) => None,
-        }
-    }
-}
-
-/// An organization that there is a row for.
-#[derive(Debug, Clone)]
-pub(crate) struct KnownOrg {
-    pub(crate) id: Uuid,
-    pub(crate) disabled: bool,
-    /// What another system calls it.
-    pub(crate) external_id: Option<String>,
-}
-
-/// A workspace that there is a row for.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct KnownWorkspace {
-    pub(crate) org: Uuid,
-    pub(crate) disabled: bool,
 }
 
 /// Looks up what claims name.

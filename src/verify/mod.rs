@@ -13,6 +13,7 @@ pub(crate) mod jwt;
 pub(crate) mod membership;
 pub(crate) mod memory;
 pub(crate) mod permission;
+pub(crate) mod place;
 pub(crate) mod rate;
 pub(crate) mod restriction;
 pub(crate) mod role;

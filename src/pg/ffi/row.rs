@@ -18,6 +18,8 @@ pub(in crate::pg) struct Row {
     description: pg_sys::TupleDesc,
     slot: *mut pg_sys::TupleTableSlot,
     columns: usize,
+    /// The last column that anybody has read, of this row or of one before it.
+    deepest: Cell<usize>,
     /// The types of the columns, where somebody has asked.
     kinds: [Cell<pg_sys::Oid>; MAX_COLUMNS],
 }
@@ -33,6 +35,7 @@ impl Row {
                 description,
                 slot,
                 columns: if columns <= MAX_COLUMNS { columns } else { 0 },
+                deepest: Cell::new(0),
                 kinds: [const { Cell::new(pg_sys::InvalidOid) }; MAX_COLUMNS],
             }
         }
@@ -54,27 +57,37 @@ impl Row {
         // SAFETY: the slot holds the row, and has a place for each column of its table.
         unsafe {
             if usize::try_from((*self.slot).tts_nvalid).unwrap_or(0) < column {
-                slot_getsomeattrs_int(self.slot, i32::try_from(column).ok()?);
+                self.take_apart(column);
             }
             Some(((*self.slot).tts_values.add(index).read(), (*self.slot).tts_isnull.add(index).read()))
         }
     }
 
+    /// At once as far as the rows before it were read: beginning again takes longer than going on.
+    fn take_apart(&self, column: usize) {
+        self.deepest.set(self.deepest.get().max(column));
+        let columns = i32::try_from(self.deepest.get()).unwrap_or(1);
+        // SAFETY: the slot holds the row, and its table has so many columns.
+        unsafe { slot_getsomeattrs_int(self.slot, columns) }
+    }
+
+    /// Has the column this type?
     #[inline]
-    fn kind(&self, column: usize) -> Option<pg_sys::Oid> {
-        let known = self.kinds.get(column.checked_sub(1)?)?;
+    fn is_a(&self, column: usize, kind: pg_sys::Oid) -> bool {
+        let Some(known) = column.checked_sub(1).and_then(|index| self.kinds.get(index)) else { return false };
         if known.get() == pg_sys::InvalidOid {
+            let number = i32::try_from(column).unwrap_or(0);
             // SAFETY: a number that is none of a column's gives no type.
-            known.set(unsafe { pg_sys::SPI_gettypeid(self.description, i32::try_from(column).ok()?) });
+            known.set(unsafe { pg_sys::SPI_gettypeid(self.description, number) });
         }
-        Some(known.get())
+        known.get() == kind
     }
 
     /// The value of a column, if it has the type that is asked for.
     #[inline]
     fn value<T: FromDatum>(&self, column: usize, kind: pg_sys::Oid) -> Option<T> {
         let (datum, is_null) = self.datum(column)?;
-        if self.kind(column)? != kind {
+        if !self.is_a(column, kind) {
             return None;
         }
         // SAFETY: the value is of the type that T reads.
@@ -84,7 +97,7 @@ impl Row {
     /// How many bytes a list has, without reading one that is compressed or stored elsewhere.
     pub(in crate::pg) fn list_size(&self, column: usize) -> Option<usize> {
         let (datum, is_null) = self.datum(column)?;
-        let is_list = !is_null && self.kind(column)? == pg_sys::TEXTARRAYOID;
+        let is_list = !is_null && self.is_a(column, pg_sys::TEXTARRAYOID);
         // SAFETY: an array, in whatever form it is stored.
         is_list.then(|| unsafe { pg_sys::toast_raw_datum_size(datum) })
     }
@@ -144,8 +157,14 @@ impl Row {
         column <= self.columns
     }
 
+    #[inline]
     pub(in crate::pg) fn uuid(&self, column: usize) -> Option<Uuid> {
-        self.value::<pgrx::Uuid>(column, pg_sys::UUIDOID).map(|id| *id.as_bytes())
+        let (datum, is_null) = self.datum(column)?;
+        if is_null || !self.is_a(column, pg_sys::UUIDOID) {
+            return None;
+        }
+        // SAFETY: a uuid is passed as a pointer to its 16 bytes, which are in the row.
+        Some(unsafe { datum.cast_mut_ptr::<Uuid>().read() })
     }
 
     pub(in crate::pg) fn uuids(&self, column: usize) -> Vec<Uuid> {
@@ -175,6 +194,17 @@ impl Row {
             days * 86_400 + interval.micros() / 1_000_000
         });
         seconds.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0)
+    }
+
+    /// Where the row is, and which transaction made it: no other row of the table is ever taken for it.
+    pub(in crate::pg) fn mark(&self) -> (u64, u32) {
+        // SAFETY: the slot holds a row of the table as it is stored.
+        unsafe {
+            let mut is_copy = false;
+            let tuple = pg_sys::ExecFetchSlotHeapTuple(self.slot, false, &mut is_copy);
+            let maker = (*(*tuple).t_data).t_choice.t_heap.t_xmin;
+            (pgrx::itemptr::item_pointer_to_u64((*tuple).t_self), maker.into())
+        }
     }
 
     /// The row's own bytes, by which it can be recognised: equal bytes in the same table are equal values.

@@ -137,7 +137,7 @@ pub(in crate::pg) fn is_as_seen(org: Uuid, user: Option<&str>) -> Result<bool, E
             reading.held.sort();
             reading.held.keep_only(Some(org), None);
         }
-        Ok((known, ended, reading.held))
+        Ok((known, ended, reading.held.into_grants()))
     };
     Ok(look(Latest::new())? == look(Latest::as_seen_here())?)
 }

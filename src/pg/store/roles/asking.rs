@@ -8,43 +8,88 @@ use crate::verify::permission::covers;
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 
-/// How many answers are kept while the database is in one state.
-const KEPT_ANSWERS: usize = 4096;
+/// How many answers are kept.
+const KEPT_ANSWERS: usize = 8192;
 
-/// What roles were found to permit, in one state of the database.
+/// What roles were found to permit. Which row counts is looked at in every state of the database, as it was before; the
+/// permissions, which can be long, are read once for each of its versions.
 #[derive(Default)]
 struct Answers {
     state: Option<State>,
-    by_role: HashMap<StoredRole, Vec<(String, bool)>>,
+    /// Raised when it becomes another one.
+    number: u64,
+    by_role: HashMap<StoredRole, Known>,
     count: usize,
 }
 
+/// Of one role in one version.
+#[derive(Default)]
+struct Known {
+    /// The row that holds it; `None` when no row does that counts.
+    row: Option<Mark>,
+    /// In which state of the database that is so.
+    number: u64,
+    /// Permissions, and whether it has them.
+    answers: Vec<(String, bool)>,
+}
+
+type Mark = (u64, u32);
+
 thread_local! {
-    /// A policy can ask for each row, which is not to read the role each time.
     static ANSWERS: RefCell<Answers> = RefCell::default();
 }
 
 impl Answers {
-    /// Forgets what it was told of another state.
+    /// Does not trust what it found in another state of the database.
     fn of_now(&mut self) -> Option<&mut Answers> {
         if !self.state.as_ref().is_some_and(State::is_now) {
-            *self = Answers { state: State::now(), ..Answers::default() };
+            self.state = State::now();
+            self.number += 1;
         }
         self.state.is_some().then_some(self)
     }
 
+    /// The answer, as long as the state is the same.
     fn get(&self, role: &StoredRole, permission: &str) -> Option<bool> {
-        let known = self.by_role.get(role)?.iter().find(|(known, _)| known == permission);
-        known.map(|(_, permits)| *permits)
+        let known = self.by_role.get(role).filter(|known| known.number == self.number)?;
+        if known.row.is_none() { Some(false) } else { known.get(permission) }
+    }
+
+    /// Notes which row holds the role now, and says what is known of that one.
+    fn found(&mut self, role: StoredRole, row: Option<Mark>, permission: &str) -> Option<bool> {
+        if self.by_role.len() >= KEPT_ANSWERS {
+            self.forget();
+        }
+        let known = self.by_role.entry(role).or_default();
+        known.number = self.number;
+        if known.row != row {
+            known.row = row;
+            self.count = self.count.saturating_sub(known.answers.len());
+            known.answers.clear();
+        }
+        known.get(permission)
     }
 
     fn keep(&mut self, role: StoredRole, permission: &str, permits: bool) {
         if self.count >= KEPT_ANSWERS {
-            self.by_role.clear();
-            self.count = 0;
+            self.forget();
         }
-        self.by_role.entry(role).or_default().push((permission.to_owned(), permits));
-        self.count += 1;
+        if let Some(known) = self.by_role.get_mut(&role) {
+            known.answers.push((permission.to_owned(), permits));
+            self.count += 1;
+        }
+    }
+
+    fn forget(&mut self) {
+        self.by_role.clear();
+        self.count = 0;
+    }
+}
+
+impl Known {
+    fn get(&self, permission: &str) -> Option<bool> {
+        let known = self.answers.iter().find(|(known, _)| known == permission);
+        known.map(|(_, permits)| *permits)
     }
 }
 
@@ -70,13 +115,7 @@ impl<'a> Asking<'a> {
         let known = ANSWERS.with_borrow_mut(|answers| answers.of_now()?.get(&role, self.permission));
         known.unwrap_or_else(|| {
             pgrx::check_for_interrupts!();
-            let permits = self.look(role).unwrap_or(false);
-            ANSWERS.with_borrow_mut(|answers| {
-                if let Some(answers) = answers.of_now() {
-                    answers.keep(role, self.permission, permits);
-                }
-            });
-            permits
+            self.look(role).unwrap_or(false)
         })
     }
 
@@ -85,10 +124,23 @@ impl<'a> Asking<'a> {
             Some(rows) => rows,
             rows => rows.insert(Rows::new(self.latest.get_or_init(Latest::as_the_query_sees).as_ref()?)),
         };
-        let permits = |content: &Content<'_>| {
+        let permission = self.permission;
+        let answer = |content: &Content<'_>| {
             let is_same = content.version() == Some(role.version);
-            is_same && covers(content.permissions().iter().map(String::as_str), self.permission)
+            let row = is_same.then(|| content.row.mark());
+            let known = ANSWERS.with_borrow_mut(|answers| answers.found(role, row, permission));
+            known.unwrap_or_else(|| {
+                let permits = is_same && covers(content.permissions().iter().map(String::as_str), permission);
+                if is_same {
+                    ANSWERS.with_borrow_mut(|answers| answers.keep(role, permission, permits));
+                }
+                permits
+            })
         };
-        Some(rows.find(&By::Id(role.id), permits).ok()??.content)
+        let found = rows.find(&By::Id(role.id), answer).ok()?;
+        if found.is_none() {
+            ANSWERS.with_borrow_mut(|answers| answers.found(role, None, permission));
+        }
+        Some(found?.content)
     }
 }
