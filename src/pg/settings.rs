@@ -39,21 +39,24 @@ enum Addition {
 static MEMBER_ADDITION: GucSetting<Addition> = GucSetting::<Addition>::new(Addition::Direct);
 static MEMBER_ADDITION_IN_DOUBT: GucSetting<Addition> = GucSetting::<Addition>::new(Addition::Invitation);
 
-/// How much others may give a user. Also read by `auth_internal.demand_acceptable()`; in doubt nothing that others gave counts.
-static MAX_GRANTED_MEMBERSHIPS: GucSetting<i32> = GucSetting::<i32>::new(1000);
-static MAX_GRANTED_MEMBERSHIPS_IN_DOUBT: GucSetting<i32> = GucSetting::<i32>::new(0);
-static MAX_GRANTED_BY_ONE: GucSetting<i32> = GucSetting::<i32>::new(50);
-static MAX_GRANTED_BY_ONE_IN_DOUBT: GucSetting<i32> = GucSetting::<i32>::new(0);
+pub(super) const MAX_GRANTED_MEMBERSHIPS: &str = "pg_bearer.max_granted_memberships";
+pub(super) const MAX_GRANTED_BY_ONE: &str = "pg_bearer.max_granted_by_one";
 
-/// `pg_bearer.max_granted_memberships` and `pg_bearer.max_granted_by_one`.
+/// How much others may give a user; in doubt nothing that others gave counts.
+static GRANTED_MEMBERSHIPS: GucSetting<i32> = GucSetting::<i32>::new(1000);
+static GRANTED_MEMBERSHIPS_IN_DOUBT: GucSetting<i32> = GucSetting::<i32>::new(0);
+static GRANTED_BY_ONE: GucSetting<i32> = GucSetting::<i32>::new(50);
+static GRANTED_BY_ONE_IN_DOUBT: GucSetting<i32> = GucSetting::<i32>::new(0);
+
+/// The two of them.
 pub(super) fn max_granted() -> (usize, usize) {
     let of = |doubted: bool, setting: &GucSetting<i32>, in_doubt: &GucSetting<i32>| {
         usize::try_from(if doubted { in_doubt.get() } else { setting.get() }).unwrap_or(0)
     };
-    let (all, of_one) = MAX_GRANTED_DOUBTED.get();
+    let (all, of_one) = GRANTED_DOUBTED.get();
     (
-        of(all, &MAX_GRANTED_MEMBERSHIPS, &MAX_GRANTED_MEMBERSHIPS_IN_DOUBT),
-        of(of_one, &MAX_GRANTED_BY_ONE, &MAX_GRANTED_BY_ONE_IN_DOUBT),
+        of(all, &GRANTED_MEMBERSHIPS, &GRANTED_MEMBERSHIPS_IN_DOUBT),
+        of(of_one, &GRANTED_BY_ONE, &GRANTED_BY_ONE_IN_DOUBT),
     )
 }
 
@@ -112,7 +115,7 @@ pub(super) fn trusted_proxies() -> Proxies {
 
 thread_local! {
     static ALLOWED_ENVIRONMENTS_DOUBTED: Cell<bool> = const { Cell::new(false) };
-    static MAX_GRANTED_DOUBTED: Cell<(bool, bool)> = const { Cell::new((false, false)) };
+    static GRANTED_DOUBTED: Cell<(bool, bool)> = const { Cell::new((false, false)) };
 }
 
 /// Room for this many keys and organizations in shared memory.
@@ -212,12 +215,12 @@ fn define_quotas() {
 fn define_grants() {
     let (all, of_one) = (c"pg_bearer.max_granted_memberships", c"pg_bearer.max_granted_by_one");
     let in_doubt = (carrier::was_set_by_session(all), carrier::was_set_by_session(of_one));
-    MAX_GRANTED_DOUBTED.set(in_doubt);
+    GRANTED_DOUBTED.set(in_doubt);
     GucRegistry::define_int_guc(
         all,
         c"How many organizations, and how many workspaces, other users may make a user a member of without his acceptance.",
         c"More of them do not count, the youngest first. What services and administrators do is not limited.",
-        if in_doubt.0 { &MAX_GRANTED_MEMBERSHIPS_IN_DOUBT } else { &MAX_GRANTED_MEMBERSHIPS },
+        if in_doubt.0 { &GRANTED_MEMBERSHIPS_IN_DOUBT } else { &GRANTED_MEMBERSHIPS },
         0,
         10_000,
         GucContext::Suset,
@@ -227,7 +230,7 @@ fn define_grants() {
         of_one,
         c"How many of these organizations one and the same user may have given; of workspaces ten times as many.",
         c"pg_bearer.max_granted_memberships is for all givers together.",
-        if in_doubt.1 { &MAX_GRANTED_BY_ONE_IN_DOUBT } else { &MAX_GRANTED_BY_ONE },
+        if in_doubt.1 { &GRANTED_BY_ONE_IN_DOUBT } else { &GRANTED_BY_ONE },
         0,
         10_000,
         GucContext::Suset,

@@ -2,6 +2,7 @@
 
 use super::ffi::borrowed::Failed;
 use super::ffi::catalog;
+use super::settings::{MAX_GRANTED_BY_ONE, MAX_GRANTED_MEMBERSHIPS};
 use crate::verify::error::{KeyError, Refusal};
 use crate::verify::granted::LeftOut;
 use crate::verify::identity::{Uuid, uuid_text};
@@ -70,8 +71,8 @@ pub(super) fn log_left_out(user: &str, found: &[(&str, LeftOut)]) {
     let mut reasons = Vec::new();
     for (kind, left_out) in found {
         for (count, reason) in [
-            (left_out.of_one, "pg_bearer.max_granted_by_one"),
-            (left_out.of_all, "pg_bearer.max_granted_memberships"),
+            (left_out.of_one, MAX_GRANTED_BY_ONE),
+            (left_out.of_all, MAX_GRANTED_MEMBERSHIPS),
             (left_out.beyond, "more than an identity holds"),
         ] {
             if count > 0 {

@@ -23,39 +23,19 @@ create or replace function auth_internal.demand_acceptable(user_id text, in_work
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     giver text := auth_internal.acting_user();
-    most integer := coalesce(current_setting('pg_bearer.max_granted_memberships', true)::integer, 0);
-    share integer := coalesce(current_setting('pg_bearer.max_granted_by_one', true)::integer, 0)
-                     * case when in_workspaces then 10 else 1 end;
-    counted record;
+    obstacle text;
 begin
     if giver is null or giver = user_id then
         return;
     end if;
     perform auth_internal.take_lock('grant ' || jsonb_build_array(giver, user_id)::text,
                                     '00000000-0000-0000-0000-000000000000', true, true);
-    select count(*) as of_all, count(*) filter (where g.created_by = giver) as of_giver
-      into counted
-      from ((select m.created_by from auth.memberships m
-              where not in_workspaces and m.user_id = demand_acceptable.user_id and m.accepted = false limit most)
-            union all
-            (select m.created_by from auth.memberships m
-              where not in_workspaces and m.user_id = demand_acceptable.user_id and m.accepted is null
-                and m.created_by <> m.user_id limit most)
-            union all
-            (select m.created_by from auth.workspace_memberships m
-              where in_workspaces and m.user_id = demand_acceptable.user_id and m.accepted = false limit most)
-            union all
-            (select m.created_by from auth.workspace_memberships m
-              where in_workspaces and m.user_id = demand_acceptable.user_id and m.accepted is null
-                and m.created_by <> m.user_id limit most)) g;
-    if counted.of_all >= most then
+    obstacle := auth_internal.grant_obstacle(user_id, giver, in_workspaces);
+    if obstacle is not null then
         raise program_limit_exceeded using
-            message = 'others have given this user as many memberships as they may',
-            hint = 'Invite them, or ask them to confirm what they have (pg_bearer.max_granted_memberships).';
-    elsif counted.of_giver >= share then
-        raise program_limit_exceeded using
-            message = 'you have given this user as many memberships as you may',
-            hint = 'Invite them, or ask them to confirm what they have (pg_bearer.max_granted_by_one).';
+            message = case when obstacle = 'pg_bearer.max_granted_by_one' then 'you have given this user as many memberships as you may'
+                           else 'others have given this user as many memberships as they may' end,
+            hint = format('Invite them, or ask them to confirm what they have (%s).', obstacle);
     end if;
 end
 $$;

@@ -18,3 +18,4 @@ comment on function auth_internal.has_other_owner is 'Has the organization an ow
 comment on function auth_internal.take_lock is 'Locks something of ours until the transaction ends. False where somebody is in the way and nobody is to wait. NULL for NULL.';
 comment on function auth_internal.counted_organizations is 'The organizations in which the user''s memberships in our tables count now. NULL for NULL.';
 comment on function auth_internal.counted_workspaces is 'The workspaces in which they do, if those in their organizations do. NULL for NULL.';
+comment on function auth_internal.grant_obstacle is 'The setting that keeps the giver from making the user a member of one more organization, or workspace; NULL when none does, and for NULL.';

@@ -111,3 +111,10 @@ fn counted_organizations(user_id: &str) -> Result<Vec<pgrx::Uuid>, ErrorReport> 
 fn counted_workspaces(user_id: &str) -> Result<Vec<pgrx::Uuid>, ErrorReport> {
     Ok(granted::workspaces(user_id)?.into_iter().map(pgrx::Uuid::from_bytes).collect())
 }
+
+/// The setting that keeps this giver from making the user a member of one more organization, or workspace, whatever
+/// the transaction sees of what others did meanwhile; `None` when none does.
+#[pg_extern(schema = "auth_internal", volatile, parallel_unsafe)]
+fn grant_obstacle(user_id: &str, giver: &str, in_workspaces: bool) -> Result<Option<String>, ErrorReport> {
+    Ok(granted::obstacle(user_id, giver, in_workspaces)?.map(str::to_owned))
+}

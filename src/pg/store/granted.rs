@@ -2,7 +2,7 @@
 
 use super::not_installed;
 use crate::pg::ffi::scan::{Latest, Row, Wanted};
-use crate::pg::settings;
+use crate::pg::settings::{self, MAX_GRANTED_BY_ONE, MAX_GRANTED_MEMBERSHIPS};
 use crate::verify::granted::{Given, LeftOut, Limits, MAX_COUNTED, is_accepted};
 use crate::verify::identity::Uuid;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -233,4 +233,32 @@ pub(in crate::pg) fn organizations(user: &str) -> Result<Vec<Uuid>, ErrorReport>
 pub(in crate::pg) fn workspaces(user: &str) -> Result<Vec<Uuid>, ErrorReport> {
     let (places, _) = WORKSPACES.places(&Latest::new(), user, None)?;
     Ok(places.into_iter().map(|place| place.id).collect())
+}
+
+/// The setting that keeps a giver from giving this user one more, if one does. It looks at what is there now, whatever
+/// the transaction sees.
+pub(in crate::pg) fn obstacle(
+    user: &str,
+    giver: &str,
+    in_workspaces: bool,
+) -> Result<Option<&'static str>, ErrorReport> {
+    let kind = if in_workspaces { WORKSPACES } else { ORGANIZATIONS };
+    let (limits, latest) = (kind.limits(), Latest::new());
+    let (mut all, mut of_giver) = (0, 0);
+    for accepted in [Some(false), None] {
+        kind.by_age(&latest, user, accepted, |row| {
+            if !kind.is_accepted(row, user) {
+                all += 1;
+                of_giver += usize::from(row.text_of(kind.created_by) == Some(giver));
+            }
+            all < limits.all
+        })?;
+    }
+    Ok(if all >= limits.all {
+        Some(MAX_GRANTED_MEMBERSHIPS)
+    } else if of_giver >= limits.of_one {
+        Some(MAX_GRANTED_BY_ONE)
+    } else {
+        None
+    })
 }

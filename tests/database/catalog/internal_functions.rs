@@ -148,6 +148,7 @@ pub(super) const INTERNAL_FUNCTIONS: &[(&str, &str)] = &[
     ),
     ("bearer_owner", "auth_internal.invitation_holds(auth.invitations) boolean: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.invited_user() text: stable unsafe plpgsql"),
+    ("bearer_owner", "auth_internal.grant_obstacle(text, text, boolean) text: volatile unsafe strict c"),
     ("bearer_owner", "auth_internal.is_accepted(boolean, text, text) boolean: immutable unsafe sql"),
     ("bearer_owner", "auth_internal.is_administrator() boolean: stable unsafe strict c"),
     ("bearer_owner", "auth_internal.is_api_key_revoked(uuid) boolean: stable unsafe strict c"),

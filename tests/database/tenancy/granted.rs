@@ -154,23 +154,24 @@ fn t201_a_giver_has_one_share_of_workspaces_in_all_organizations_together() {
 fn t201_two_sessions_of_one_giver_do_not_give_more_together() {
     let db = Database::new();
     set(&db, "max_granted_by_one", 1);
-    let (mut one, mut other) = (db.tenant(), db.tenant());
-    let orgs = organizations(&mut one, "mallory", 2);
+    let (mut one, mut other, mut third) = (db.tenant(), db.tenant(), db.tenant());
+    let orgs = organizations(&mut one, "mallory", 3);
     let others = organizations(&mut one, "trudy", 1);
-    let add = |org: &str| format!("select auth.add_member('{org}', 'victim')");
-    acting(&mut one, "mallory").run(&add(&orgs[0]));
-    acting(&mut other, "mallory").run("set local lock_timeout = '200ms'");
-    assert_eq!(other.refused(&add(&orgs[1])), "55P03 canceling statement due to lock timeout");
-    other.run("rollback");
+    let add = |org: &str, user: &str| {
+        format!("set local lock_timeout = '200ms'; select auth.add_member('{org}', '{user}')")
+    };
+    // One that sees nothing of what the others do.
+    third.run("begin isolation level repeatable read");
+    third.authenticate(&token_of("mallory")).unwrap();
+    acting(&mut one, "mallory").run(&add(&orgs[0], "victim"));
+    let waited = "55P03 canceling statement due to lock timeout";
+    assert_eq!(denied(&mut other, "mallory", &add(&orgs[1], "victim")), waited);
     // Nobody else waits: not for this user, and not the giver for another one.
-    act(&mut other, "trudy", &format!("set local lock_timeout = '200ms'; {}", add(&others[0])));
-    act(
-        &mut other,
-        "mallory",
-        &format!("set local lock_timeout = '200ms'; select auth.add_member('{}', 'bystander')", orgs[1]),
-    );
+    act(&mut other, "trudy", &add(&others[0], "victim"));
+    act(&mut other, "mallory", &add(&orgs[1], "bystander"));
     one.run("commit");
-    assert_eq!(denied(&mut other, "mallory", &add(&orgs[1])), TOO_MANY_OF_ONE);
+    assert_eq!(denied(&mut other, "mallory", &add(&orgs[1], "victim")), TOO_MANY_OF_ONE);
+    assert_eq!(third.refused(&add(&orgs[2], "victim")), TOO_MANY_OF_ONE);
 }
 
 #[test]

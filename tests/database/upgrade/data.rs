@@ -123,3 +123,38 @@ fn t211_the_organizations_that_a_user_created_count_after_an_update() {
     let full = "54000 you have created as many organizations as you may";
     assert_eq!(session.refused("select auth.create_organization('x')"), full);
 }
+
+#[test]
+fn t202_after_an_upgrade_is_accepted_what_its_user_made_or_took_or_an_administrator_gave() {
+    let db = before();
+    let mut session = db.superuser();
+    seed(&mut session);
+    let mut tenant = db.tenant();
+    let mut act = |user: &str, sql: &str| {
+        tenant.run("begin");
+        tenant.authenticate(&token_of(user)).unwrap();
+        let answer = tenant.value(sql);
+        tenant.run("commit");
+        answer.unwrap()
+    };
+    let org = act("ann", "select auth.create_organization('Ann Inc')");
+    let desk = act("ann", &format!("select auth.create_workspace('{org}', 'desk')"));
+    act("ann", &format!("select auth.add_member('{org}', 'ben')"));
+    act("ann", &format!("select auth.add_workspace_member('{desk}', 'ben')"));
+    let invite = format!("select token from auth.create_invitation('{org}', workspace_id => '{desk}')");
+    let token = act("ann", &invite);
+    act("cid", &format!("select auth.accept_invitation('{token}')"));
+    session
+        .run(&format!("select auth.add_member('{org}', 'dan'), auth.add_workspace_member('{desk}', 'dan')"));
+    update(&mut session);
+    for table in ["memberships", "workspace_memberships"] {
+        let stored = format!(
+            "select string_agg(user_id || ' ' || coalesce(accepted::text, '-'), ',' order by user_id) from auth.{table} where org_id = '{org}'"
+        );
+        assert_eq!(session.value(&stored).as_deref(), Some("ann true,ben -,cid true,dan true"), "{table}");
+    }
+    let listed = format!(
+        "select string_agg(concat_ws(' ', user_id, accepted, left_out), ',' order by user_id) from auth.list_members('{org}')"
+    );
+    assert_eq!(session.value(&listed).as_deref(), Some("ann t f,ben f f,cid t f,dan t f"));
+}
