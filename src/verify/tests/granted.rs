@@ -79,6 +79,7 @@ fn as_granted(limits: Limits, before: &[u8], wanted: &[u8]) -> Vec<u8> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn t202_what_was_there_stays_whatever_comes_later(
         limits in limits(), before in givers(30), wanted in givers(40), cut in 0_usize..40,
