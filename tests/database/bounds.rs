@@ -274,6 +274,37 @@ fn t227_the_scopes_of_a_key_cut_a_role_that_is_too_large_to_be_carried() {
     }
 }
 
+/// More memberships than are read at once, in an order that is none, and some that were changed since.
+#[test]
+fn all_memberships_of_a_user_are_found_in_whatever_order_they_lie() {
+    let db = Database::new();
+    let mut superuser = db.superuser();
+    superuser.run(
+        "insert into auth.memberships (user_id, org_id, role_id, accepted, suspended)
+           select case n % 3 when 0 then 'bob' else 'alice' end, md5(n::text)::uuid, r.id, true, n % 10 = 1
+             from generate_series(1, 15000) n,
+                  lateral (select id from auth.roles where name = case n % 2 when 0 then 'member' else 'viewer' end) r;
+         delete from auth.memberships where org_id in (select md5((n * 7)::text)::uuid from generate_series(1, 1000) n);
+         update auth.memberships set created_at = now() where org_id < '40000000-0000-0000-0000-000000000000'",
+    );
+    let expected = "select md5(string_agg(org_id::text, ' ' order by org_id)) || ' ' || count(*)
+                      from auth.memberships where user_id = 'alice' and not suspended";
+    let expected = superuser.value(expected).unwrap();
+    assert_eq!(expected.rsplit(' ').next(), Some("8399"));
+    for options in ["", "-c ignore_system_indexes=on"] {
+        let mut session = db.config("postgres").options(options).connect(postgres::NoTls).unwrap();
+        begin(&mut session);
+        let all = "select md5(string_agg(org_id::text, ' ' order by n)) || ' ' || count(*)
+                     from unnest(auth.org_ids()) with ordinality o (org_id, n)";
+        assert_eq!(session.value(all).unwrap(), expected, "{options}");
+        let roles = "select count(*) from auth.memberships m join auth.roles r on r.id = m.role_id
+                      where user_id = 'alice' and not suspended
+                        and auth.has_permission_in('members.read', org_id) is distinct from true";
+        assert_eq!(session.value(roles).as_deref(), Some("0"), "{options}");
+        session.run("rollback");
+    }
+}
+
 /// Readers do not raise, whatever became of the tables.
 #[test]
 fn t229_readers_do_not_raise_when_there_is_nothing_to_look_at() {

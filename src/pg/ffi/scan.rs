@@ -12,7 +12,7 @@ const SCHEMA: &CStr = c"auth";
 const OWNER: &CStr = c"bearer_owner";
 const LOCK: pg_sys::LOCKMODE = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
 /// So many places of rows are put in order at once: whoever stops early has not looked for all.
-const AT_ONCE: usize = 4096;
+const AT_ONCE: u16 = 4096;
 
 /// A value that a column has to equal, by the column's number.
 pub(in crate::pg) enum Wanted<'a> {
@@ -135,17 +135,17 @@ impl Latest {
         Some(())
     }
 
-    /// The same for what can be thousands of rows, in the order of their places in the table: each of its pages is
-    /// looked for once, which in the order of the index takes longer than all the rest.
-    pub(in crate::pg) fn many_rows(
+    /// What `read` makes of what can be thousands of rows, in the order of the index. They are read in the order of their
+    /// places in the table, so that each of its pages is looked for once: in the order of the index that takes longer
+    /// than all the rest. No more is read once `read` answers false.
+    pub(in crate::pg) fn many_rows<T>(
         &self,
         table: &CStr,
         index: &CStr,
         wanted: &[Wanted<'_>],
-        each: impl FnMut(&Row) -> bool,
-    ) -> Option<()> {
-        self.open(table, index)?.many_rows(wanted, each);
-        Some(())
+        read: impl FnMut(&Row) -> (Option<T>, bool),
+    ) -> Option<Vec<T>> {
+        Some(self.open(table, index)?.many_rows(wanted, read))
     }
 
     /// Opens a table for several look-ups through one index. `None` when there is no such table of ours: a table of
@@ -236,32 +236,50 @@ impl Table<'_> {
         }
     }
 
-    fn many_rows(&mut self, wanted: &[Wanted<'_>], mut each: impl FnMut(&Row) -> bool) {
+    fn many_rows<T>(
+        &mut self,
+        wanted: &[Wanted<'_>],
+        mut read: impl FnMut(&Row) -> (Option<T>, bool),
+    ) -> Vec<T> {
+        let mut all = Vec::new();
         // SAFETY: set when the session began.
         if wanted.iter().any(|wanted| wanted.nullness().is_some()) || unsafe { pg_sys::IgnoreSystemIndexes } {
-            return self.rows(wanted, each);
+            self.rows(wanted, |row| {
+                let (found, more) = read(row);
+                all.extend(found);
+                more
+            });
+            return all;
         }
         let mut keys: Vec<pg_sys::ScanKeyData> = wanted.iter().map(scan_key).collect();
-        let mut places = Vec::new();
+        let (mut places, mut found, mut more) = (Vec::new(), Vec::new(), true);
         // SAFETY: the relation is open. A place that the index names holds the row for as long as the snapshot sees it,
         // and what else may come to be there, the snapshot does not see. Every row is used before the next is fetched.
         unsafe {
             self.look_for(&mut keys);
             let (scan, slot) = ((*self.scan).iscan, (*self.scan).slot);
             let row = Row::of(self.relation, slot);
-            let mut more = true;
             while more {
                 more = next_places(scan, &mut places);
+                found.resize_with(places.len(), || None);
                 for place in &places {
                     pgrx::itemptr::u64_to_item_pointer(*place, &mut (*scan).xs_heaptid);
-                    if pg_sys::index_fetch_heap(scan, slot) && !each(&row) {
-                        return;
+                    if pg_sys::index_fetch_heap(scan, slot) {
+                        let (value, go_on) = read(&row);
+                        let number = usize::from((*place >> NUMBER_AT) as u16);
+                        found.get_mut(number).map(|found| *found = value);
+                        more &= go_on;
+                        if !go_on {
+                            break;
+                        }
                     }
                 }
+                all.extend(found.drain(..).flatten());
                 // It is not the one that the index was at.
                 (*scan).kill_prior_tuple = false;
             }
         }
+        all
     }
 
     unsafe fn look_for(&mut self, keys: &mut [pg_sys::ScanKeyData]) {
@@ -306,22 +324,26 @@ impl Table<'_> {
     }
 }
 
-/// The next places that the index names, sorted; false when those are the last, after which nobody may ask for more.
+/// The next places that the index names, in the order of pages, each with its number among them; false when those are the
+/// last, after which nobody may ask for more.
 unsafe fn next_places(scan: pg_sys::IndexScanDesc, places: &mut Vec<u64>) -> bool {
     places.clear();
-    while places.len() < AT_ONCE {
+    for number in 0..AT_ONCE {
         // SAFETY: the caller's scan; the place is copied at once.
         unsafe {
             let place = pg_sys::index_getnext_tid(scan, pg_sys::ScanDirection::ForwardScanDirection);
             if place.is_null() {
                 break;
             }
-            places.push(pgrx::itemptr::item_pointer_to_u64(*place));
+            places.push(pgrx::itemptr::item_pointer_to_u64(*place) | u64::from(number) << NUMBER_AT);
         }
     }
     places.sort_unstable();
-    places.len() == AT_ONCE
+    places.len() == usize::from(AT_ONCE)
 }
+
+/// Between the number of the page, in the upper half, and that of the row on it.
+const NUMBER_AT: u32 = 16;
 
 impl Drop for Table<'_> {
     fn drop(&mut self) {

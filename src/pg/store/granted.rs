@@ -94,16 +94,18 @@ impl Kind {
         let limits = self.limits();
         let mut wanted = vec![Wanted::Text(1, user)];
         wanted.extend(only.map(|org| Wanted::Uuid(self.org as i16, org)));
-        let (mut places, mut given, mut has_all_columns) = (Vec::new(), 0, true);
+        let (mut count, mut given, mut has_all_columns) = (0, 0, true);
         // One that others gave counts or not by what else they gave.
         let most = if only.is_some() { 0 } else { limits.all };
         let take = |row: &Row| {
-            places.extend(self.place(row));
+            let place = self.place(row);
+            count += usize::from(place.is_some());
             has_all_columns = row.has(self.accepted);
             given += usize::from(!self.is_accepted(row, user));
-            given <= most && places.len() <= MAX_COUNTED
+            (place, given <= most && count <= MAX_COUNTED)
         };
-        latest.many_rows(self.table, self.index_by_user, &wanted, take).ok_or_else(not_installed)?;
+        let places = latest.many_rows(self.table, self.index_by_user, &wanted, take);
+        let mut places: Vec<Place> = places.ok_or_else(not_installed)?;
         if given <= most && places.len() <= MAX_COUNTED {
             return Ok((places, LeftOut::default()));
         }
