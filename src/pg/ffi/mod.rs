@@ -25,4 +25,5 @@ pub(super) mod state;
 pub(super) mod transaction;
 mod usage_worker;
 mod version;
+mod wanted;
 mod worker;

@@ -1,7 +1,7 @@
 //! A row of one of our own tables.
 
-use super::scan::Wanted;
 use super::version::slot_getsomeattrs_int;
+use super::wanted::Wanted;
 use crate::verify::identity::Uuid;
 use pgrx::pg_sys;
 use pgrx::prelude::*;

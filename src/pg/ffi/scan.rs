@@ -2,8 +2,9 @@
 //! verifying a known token takes. No privilege or policy is consulted, so only `store.rs` may use it.
 
 pub(in crate::pg) use super::row::Row;
-use crate::verify::identity::Uuid;
-use pgrx::{IntoDatum, pg_sys};
+pub(in crate::pg) use super::wanted::Wanted;
+use super::wanted::scan_key;
+use pgrx::pg_sys;
 use std::ffi::CStr;
 
 /// The schema of all our tables.
@@ -13,29 +14,6 @@ const OWNER: &CStr = c"bearer_owner";
 const LOCK: pg_sys::LOCKMODE = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
 /// So many places of rows are put in order at once: whoever stops early has not looked for all.
 const AT_ONCE: u16 = 4096;
-
-/// A value that a column has to equal, by the column's number.
-pub(in crate::pg) enum Wanted<'a> {
-    Text(i16, &'a str),
-    Uuid(i16, Uuid),
-    Bytes(i16, &'a [u8]),
-    Flag(i16, bool),
-    /// The column is NULL.
-    Null(i16),
-    /// The column is not NULL.
-    NotNull(i16),
-}
-
-impl Wanted<'_> {
-    /// The column that has to be NULL (true), or must not be.
-    pub(super) fn nullness(&self) -> Option<(i16, bool)> {
-        match self {
-            Wanted::Null(column) => Some((*column, true)),
-            Wanted::NotNull(column) => Some((*column, false)),
-            Wanted::Text(..) | Wanted::Uuid(..) | Wanted::Bytes(..) | Wanted::Flag(..) => None,
-        }
-    }
-}
 
 /// A snapshot. After an error, the end of the transaction releases it.
 pub(in crate::pg) struct Latest {
@@ -260,16 +238,18 @@ impl Table<'_> {
             let (scan, slot) = ((*self.scan).iscan, (*self.scan).slot);
             let row = Row::of(self.relation, slot);
             while more {
-                more = next_places(scan, &mut places);
+                let is_last = !next_places(scan, &mut places);
                 found.resize_with(places.len(), || None);
                 for place in &places {
                     pgrx::itemptr::u64_to_item_pointer(*place, &mut (*scan).xs_heaptid);
                     if pg_sys::index_fetch_heap(scan, slot) {
                         let (value, go_on) = read(&row);
                         let number = usize::from((*place >> NUMBER_AT) as u16);
-                        found.get_mut(number).map(|found| *found = value);
+                        if let Some(place) = found.get_mut(number) {
+                            *place = value;
+                        }
                         more &= go_on;
-                        if !go_on {
+                        if !more {
                             break;
                         }
                     }
@@ -277,6 +257,7 @@ impl Table<'_> {
                 all.extend(found.drain(..).flatten());
                 // It is not the one that the index was at.
                 (*scan).kill_prior_tuple = false;
+                more &= !is_last;
             }
         }
         all
@@ -355,45 +336,4 @@ impl Drop for Table<'_> {
             }
         }
     }
-}
-
-fn scan_key(wanted: &Wanted<'_>) -> pg_sys::ScanKeyData {
-    let (column, procedure, datum) = match wanted {
-        Wanted::Text(column, text) => (*column, pg_sys::F_TEXTEQ, text.into_datum()),
-        Wanted::Uuid(column, id) => (*column, pg_sys::F_UUID_EQ, Some(pg_sys::Datum::from(id.as_ptr()))),
-        Wanted::Bytes(column, bytes) => (*column, pg_sys::F_BYTEAEQ, bytes.into_datum()),
-        Wanted::Flag(column, flag) => (*column, pg_sys::F_BOOLEQ, flag.into_datum()),
-        Wanted::Null(column) | Wanted::NotNull(column) => (*column, 0, None),
-    };
-    let mut key = pg_sys::ScanKeyData::default();
-    if let Some((column, is_null)) = wanted.nullness() {
-        let search = if is_null { pg_sys::SK_SEARCHNULL } else { pg_sys::SK_SEARCHNOTNULL };
-        let (flags, none) = (pg_sys::SK_ISNULL | search, pg_sys::InvalidOid);
-        // SAFETY: what ExecIndexBuildScanKeys() makes of IS NULL and IS NOT NULL.
-        unsafe {
-            pg_sys::ScanKeyEntryInitialize(
-                &mut key,
-                flags as i32,
-                column,
-                0, // InvalidStrategy
-                none,
-                none,
-                none,
-                pg_sys::Datum::null(),
-            );
-        }
-        return key;
-    }
-    // SAFETY: the procedure compares values of the column's type. ScanKeyInit() gives texts the collation
-    // "C", which is what these columns have.
-    unsafe {
-        pg_sys::ScanKeyInit(
-            &mut key,
-            column,
-            pg_sys::BTEqualStrategyNumber as u16,
-            pg_sys::Oid::from(procedure),
-            datum.unwrap_or(pg_sys::Datum::null()),
-        );
-    }
-    key
 }
