@@ -143,11 +143,11 @@ impl Kind {
         self.by_age(latest, user, Some(false), |row| {
             left = left.saturating_sub(1);
             let Some(place) = self.place(row) else { return left > 0 };
-            let (at, giver) = self.gift(row);
+            let at = self.given_at(row);
             while let Some(((_, giver), place)) = before.next_if(|((older, _), _)| *older <= at) {
                 given.note(giver.as_deref(), share, place);
             }
-            given.note(giver.as_deref(), limits.of_one, place) && left > 0
+            given.note(row.text_of(self.created_by), limits.of_one, place) && left > 0
         })?;
         for ((_, giver), place) in before {
             given.note(giver.as_deref(), share, place);
@@ -174,7 +174,8 @@ impl Kind {
                 accepted.extend(self.place(row));
             } else {
                 left = left.saturating_sub(1);
-                before.extend(self.place(row).map(|place| (self.gift(row), place)));
+                let gift = (self.given_at(row), row.text(self.created_by));
+                before.extend(self.place(row).map(|place| (gift, place)));
             }
             left > 0 && accepted.len() <= MAX_COUNTED
         })?;
@@ -206,8 +207,8 @@ impl Kind {
         !row.has(self.accepted) || is_accepted(accepted, giver, user)
     }
 
-    fn gift(&self, row: &Row) -> Gift {
-        (row.timestamp(self.created_at).unwrap_or(i64::MAX), row.text(self.created_by))
+    fn given_at(&self, row: &Row) -> i64 {
+        row.timestamp(self.created_at).unwrap_or(i64::MAX)
     }
 
     fn place(&self, row: &Row) -> Option<Place> {
