@@ -137,9 +137,10 @@ create table auth.endings (
     deleted boolean not null default false,
     rank integer check (rank between 1 and 1000),
     permissions text[] check (auth_internal.is_list_of(permissions, '^([*]|[^*[:cntrl:][:space:]]+([.][*])?)$', 200)),
-    grantable text[] check (auth_internal.is_list_of(grantable, '^[a-z][a-z0-9_-]{0,62}$', 1000)),
+    grantable text[] check (auth_internal.is_list_of(grantable, '^[a-z][a-z0-9_-]{0,62}(:own)?$', 1000)),
     ended_at timestamptz not null default pg_catalog.clock_timestamp(),
-    ended_by text
+    ended_by text,
+    former_role_id uuid
 );
 
 create index endings_target on auth.endings (target_id);
@@ -251,6 +252,7 @@ comment on column auth.endings.permissions is 'What a role permits from now on, 
 comment on column auth.endings.grantable is 'What the members of a role may grant from now on, at most 1000 names, as in auth.roles.';
 comment on column auth.endings.ended_at is 'When it was ended or changed.';
 comment on column auth.endings.ended_by is 'The user who did it; NULL: a service or an administrator.';
+comment on column auth.endings.former_role_id is 'Of a membership: the role that its row named. As long as it does, the ending counts, whatever becomes of that role.';
 comment on index auth.endings_target is 'Finds the endings of something.';
 comment on index auth.endings_user is 'Finds the endings of a user''s memberships.';
 comment on index auth.endings_org is 'Finds the endings in an organization.';

@@ -16,20 +16,24 @@ create or replace view auth_internal.live_workspaces as
 comment on view auth_internal.live_workspaces is 'The workspaces that were not deleted.';
 
 -- A role that somebody changed while the row was held goes before the one in the row, unless the row names a role by now that
--- whoever changed it may not change.
+-- whoever changed it may not change. Endings count also against a row that was made before them, in a transaction that was not
+-- committed yet: of somebody who was removed and added again.
 create or replace view auth_internal.live_memberships as
     select m.user_id, m.org_id, coalesce(c.role_id, m.role_id) as role_id,
            m.suspended or exists (select from auth.endings e where e.target_id = m.org_id) as suspended,
            m.created_at, m.created_by, m.id, m.accepted, m.invitation_id
       from auth.memberships m
       left join lateral (select e.role_id from auth.endings e
-                          where e.target_id = m.id and e.kind = 'membership_role'
-                            and auth_internal.ending_counts(e.rank, m.role_id)
+                          where e.user_id = m.user_id and e.org_id = m.org_id and e.kind = 'membership_role'
+                            and (e.target_id = m.id or m.created_at <= e.ended_at)
+                            and auth_internal.ending_counts(e.rank, e.former_role_id, m.role_id)
                           order by e.ended_at desc limit 1) c on true
      where not exists (select from auth.endings e
-                        where e.target_id = m.id and e.kind = 'membership' and auth_internal.ending_counts(e.rank, m.role_id)
-                           or e.target_id = m.invitation_id
-                           or e.target_id = m.org_id and e.deleted);
+                        where e.target_id = m.invitation_id or e.target_id = m.org_id and e.deleted)
+       and not exists (select from auth.endings e
+                        where e.user_id = m.user_id and e.org_id = m.org_id and e.kind = 'membership'
+                          and (e.target_id = m.id or m.created_at <= e.ended_at)
+                          and auth_internal.ending_counts(e.rank, e.former_role_id, m.role_id));
 comment on view auth_internal.live_memberships is 'The memberships of organizations that have not ended, with the role that counts.';
 
 create or replace view auth_internal.live_workspace_memberships as

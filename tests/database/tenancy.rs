@@ -6,6 +6,7 @@ mod granted;
 mod holders;
 mod invitations;
 mod matrix;
+mod overlaps;
 mod quotas;
 pub(crate) mod races;
 mod role_names;

@@ -63,14 +63,30 @@ $$;
 comment on function auth.add_member is
     'With members.write: makes a user a member with a role that the caller may grant: of a lower rank than his own and not excluded by it; an owner may grant every role. 23505 when he is one, 22023 for an unknown role or a bad or missing user id, 42501 when the caller may not or, for a user, pg_bearer.member_addition is invitation, 54000 when a user adds one whom others, or this user alone, have given as many memberships as pg_bearer.max_granted_memberships and pg_bearer.max_granted_by_one allow and who accepted none of them, 28000 without an identity.';
 
+create or replace function auth_internal.keep_owner(membership_id uuid) returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    if not auth_internal.may_keep(membership_id) then
+        raise lock_not_available using
+            message = 'somebody is changing this membership now', hint = 'Try again.';
+    end if;
+end
+$$;
+comment on function auth_internal.keep_owner is 'Lets nobody end a membership that is about to be an owner''s until the transaction ends; 55P03 when somebody is doing so.';
+
 -- Gives a member another role: in their row, or where somebody holds that beside it.
 create or replace function auth_internal.change_role(org_id uuid, user_id text, role_id uuid, rank integer, is_held boolean) returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     if is_held then
-        perform auth_internal.end_beside('membership_role', m.id, m.org_id, m.user_id, change_role.role_id, change_role.rank)
+        perform auth_internal.end_beside('membership_role', m.id, m.org_id, m.user_id, change_role.role_id,
+                                         auth_internal.rank_beside(m.id, change_role.rank), false, m.role_id)
            from auth.memberships m where m.org_id = change_role.org_id and m.user_id = change_role.user_id;
         return;
+    end if;
+    if role_id = auth_internal.owner_role() then
+        perform auth_internal.keep_owner(m.id) from auth.memberships m
+          where m.org_id = change_role.org_id and m.user_id = change_role.user_id;
     end if;
     delete from auth.endings e
      using auth.memberships m
@@ -86,7 +102,7 @@ create or replace function auth.set_member_role(org_id uuid, user_id text, role 
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     actor auth.roles := auth_internal.enter_ending(org_id, 'members.write');
-    is_held boolean := not auth_internal.try_member(org_id, user_id);
+    is_held boolean := auth_internal.try_member(org_id, user_id) is not true;
     old auth.roles := auth_internal.role_of(org_id, user_id);
     granted auth.roles := auth_internal.granted_role(org_id, role);
 begin
@@ -94,6 +110,8 @@ begin
         perform auth_internal.share('organization', org_id);
         perform auth_internal.wait_for_member(org_id, user_id);
         is_held := false;
+        -- Again: both may have been changed while this waited.
+        actor := auth_internal.read_organization(org_id, 'members.write');
         old := auth_internal.role_of(org_id, user_id);
     end if;
     if old.id is null then

@@ -16,6 +16,7 @@ comment on function auth_internal.has_rights_of is 'Is the outer user an adminis
 comment on function auth_internal.is_as_seen is 'Does the statement see an organization, what has ended in it and the place of a user there as they are now?';
 comment on function auth_internal.has_other_owner is 'Has the organization an owner besides this user now, whatever the snapshot? NULL for NULL.';
 comment on function auth_internal.take_lock is 'Locks something of ours until the transaction ends. False where somebody is in the way and nobody is to wait. NULL for NULL.';
+comment on function auth_internal.is_lock_free is 'Does nobody else hold such a lock now? NULL for NULL.';
 comment on function auth_internal.counted_organizations is 'The organizations in which the user''s memberships in our tables count now. NULL for NULL.';
 comment on function auth_internal.counted_workspaces is 'The workspaces in which they do, if those in their organizations do. NULL for NULL.';
 comment on function auth_internal.grant_obstacle is 'The setting that keeps the giver from making the user a member of one more organization, or workspace; NULL when none does, and for NULL.';

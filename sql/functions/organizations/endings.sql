@@ -3,22 +3,45 @@
 -- holder makes of the row afterwards. auth.purge_endings() makes the rows what they count as.
 
 -- Does an ending of this rank count against a member whose row names this role? One that somebody of a lower rank made while
--- the promotion was under way does not.
-create or replace function auth_internal.ending_counts(rank integer, role_id uuid) returns boolean
+-- the promotion was under way does not, unless the row still names the role that it named then.
+create or replace function auth_internal.ending_counts(rank integer, former_role_id uuid, role_id uuid) returns boolean
     language sql stable set search_path = pg_catalog, pg_temp as $$
     select coalesce(ending_counts.rank >= 1000 or ending_counts.rank > (auth_internal.live_role(ending_counts.role_id)).rank, true)
+        or coalesce(ending_counts.former_role_id = ending_counts.role_id, false)
 $$;
 comment on function auth_internal.ending_counts is 'Does an ending by somebody of this rank count against a member with this role? True where the rank is not known.';
 
 create or replace function auth_internal.end_beside(
     kind text, target_id uuid, org_id uuid, user_id text default null, role_id uuid default null, rank integer default null,
-    deleted boolean default false
+    deleted boolean default false, former_role_id uuid default null
 ) returns void
     language sql set search_path = pg_catalog, pg_temp as $$
-    insert into auth.endings (kind, target_id, org_id, user_id, role_id, rank, deleted, ended_by)
-    values (kind, target_id, org_id, user_id, role_id, rank, deleted, auth_internal.acting_user())
+    select auth_internal.begin_beside(kind, target_id, org_id, rank, deleted);
+    insert into auth.endings (kind, target_id, org_id, user_id, role_id, rank, deleted, former_role_id, ended_by)
+    values (kind, target_id, org_id, user_id, role_id, rank, deleted, former_role_id, auth_internal.acting_user())
 $$;
 comment on function auth_internal.end_beside is 'Ends or changes something whose row somebody holds.';
+
+-- Changes beside a row share this lock; whoever makes one in the row looks whether it is free, and goes beside the row as well
+-- where it is not: what is not committed yet, and older, must not count against what comes later. Nobody keeps it alone.
+create or replace function auth_internal.begin_beside(kind text, target_id uuid, org_id uuid, rank integer, deleted boolean)
+    returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    perform case
+        when kind in ('membership', 'membership_role', 'role') then auth_internal.take_lock('beside', target_id, false, true)
+        -- There can be many of them.
+        when kind = 'workspace_membership_role' then auth_internal.take_lock('beside', org_id, false, true)
+    end;
+    -- Nobody makes others read without end.
+    delete from auth.endings e where e.id in
+        (select f.id from auth.endings f
+          where f.target_id = begin_beside.target_id and f.kind = begin_beside.kind and f.deleted <= begin_beside.deleted
+            and (begin_beside.kind = 'role' or begin_beside.rank is null or f.rank <= begin_beside.rank)
+            for update skip locked);
+end
+$$;
+comment on function auth_internal.begin_beside is 'Prepares an ending or a change beside a row: the last one of several is enough.';
 
 -- Under REPEATABLE READ nobody acts on the strength of what was.
 create or replace function auth_internal.refuse_stale(org_id uuid, user_id text) returns void
@@ -69,19 +92,24 @@ create or replace function auth_internal.try_member(org_id uuid, user_id text) r
 begin
     perform from auth.memberships m
       where m.org_id = try_member.org_id and m.user_id = try_member.user_id for update skip locked;
-    return found;
+    return found and auth_internal.is_lock_free('beside', m.id)
+      from auth.memberships m where m.org_id = try_member.org_id and m.user_id = try_member.user_id;
 end
 $$;
-comment on function auth_internal.try_member is 'Locks the row of a member; false where somebody holds it, and where there is none.';
+comment on function auth_internal.try_member is 'Locks the row of a member; false where somebody holds it or is changing something beside it, NULL where there is none.';
 
 create or replace function auth_internal.wait_for_member(org_id uuid, user_id text) returns void
     language plpgsql set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 begin
     perform from auth.memberships m
       where m.org_id = wait_for_member.org_id and m.user_id = wait_for_member.user_id for update;
+    if auth_internal.try_member(org_id, user_id) is false then
+        raise lock_not_available using
+            message = 'somebody is changing this membership now', hint = 'Try again.';
+    end if;
 end
 $$;
-comment on function auth_internal.wait_for_member is 'Locks the row of a member. 55P03 after 2 seconds.';
+comment on function auth_internal.wait_for_member is 'Locks the row of a member. 55P03 after 2 seconds, and when somebody is changing something beside it.';
 
 -- Ends invitations that are open: those that the user made, and those to addresses that they accepted with.
 create or replace function auth_internal.end_invitations(org_id uuid, user_id text) returns void
@@ -125,12 +153,39 @@ begin
     if found then
         delete from auth.memberships m where m.org_id = delete_member.org_id and m.user_id = delete_member.user_id;
     else
-        perform auth_internal.end_beside('membership', m.id, m.org_id, m.user_id, null, delete_member.rank)
+        perform auth_internal.end_beside('membership', m.id, m.org_id, m.user_id, null,
+                                         auth_internal.rank_beside(m.id, delete_member.rank), false, m.role_id)
            from auth.memberships m where m.org_id = delete_member.org_id and m.user_id = delete_member.user_id;
     end if;
 end
 $$;
 comment on function auth_internal.delete_member is 'Removes a member, from the workspaces too, without waiting, and ends their keys, the invitations that they made and those that they could come back by.';
+
+-- Whoever makes somebody an owner, or counts on an owner who stays, keeps the membership, and whoever removes or demotes an
+-- owner ends it: several may do the one or the other, and nobody does what somebody else does the opposite of meanwhile.
+create or replace function auth_internal.may_keep(membership_id uuid) returns boolean
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    perform auth_internal.take_lock('keeps', membership_id, false, true);
+    return auth_internal.is_lock_free('ends', membership_id);
+end
+$$;
+comment on function auth_internal.may_keep is 'Is nobody ending this membership of an owner? Then nobody does until the transaction ends.';
+
+create or replace function auth_internal.may_end(membership_id uuid) returns boolean
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    perform auth_internal.take_lock('ends', membership_id, false, true);
+    return auth_internal.is_lock_free('keeps', membership_id);
+end
+$$;
+comment on function auth_internal.may_end is 'Does nobody count on this membership being an owner''s? Then nobody does until the transaction ends.';
+
+create or replace function auth_internal.rank_beside(membership_id uuid, rank integer) returns integer
+    language sql set search_path = pg_catalog, pg_temp as $$
+    select case when rank < 1000 or auth_internal.may_end(membership_id) then rank else 999 end
+$$;
+comment on function auth_internal.rank_beside is 'The rank of an ending beside a member''s row: one that an owner need not heed where somebody is making the member an owner.';
 
 create or replace function auth_internal.end_workspace_membership(ended auth.workspace_memberships) returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -177,7 +232,7 @@ begin
     perform from auth.workspace_memberships m
       where m.workspace_id = (change_workspace_role.changed).workspace_id
         and m.user_id = (change_workspace_role.changed).user_id for update skip locked;
-    if not found then
+    if not (found and auth_internal.is_lock_free('beside', changed.org_id)) then
         perform auth_internal.end_beside('workspace_membership_role', changed.id, changed.org_id, changed.user_id, role_id);
         return;
     end if;
@@ -201,21 +256,26 @@ comment on function auth_internal.lock_owners is 'Keeps others from ending owner
 
 create or replace function auth_internal.demand_other_owner(org_id uuid, user_id text) returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    is_alone boolean := auth_internal.lock_owners(org_id);
+    other uuid;
 begin
-    if auth_internal.lock_owners(org_id) then
-        if auth_internal.has_other_owner(org_id, user_id, auth_internal.owner_role()) then
+    -- Unless somebody counts on this one.
+    if (select auth_internal.may_end(m.id) from auth.memberships m
+         where m.org_id = demand_other_owner.org_id and m.user_id = demand_other_owner.user_id) then
+        if is_alone and auth_internal.has_other_owner(org_id, user_id, auth_internal.owner_role()) then
             return;
         end if;
-    else
-        -- Somebody is ending an owner: whoever's row is free is not the one.
-        perform from auth.memberships m
-          where m.org_id = demand_other_owner.org_id and m.role_id = auth_internal.owner_role()
-            and m.user_id <> demand_other_owner.user_id
-            and exists (select from auth_internal.live_memberships l where l.id = m.id and l.role_id = m.role_id)
-          limit 1 for update skip locked;
-        if found then
-            return;
-        end if;
+        -- Somebody is ending an owner, who is not the one that can be kept.
+        for other in
+            select l.id from auth_internal.live_memberships l
+             where not is_alone and l.org_id = demand_other_owner.org_id and l.role_id = auth_internal.owner_role()
+               and l.user_id <> demand_other_owner.user_id
+        loop
+            if auth_internal.may_keep(other) then
+                return;
+            end if;
+        end loop;
     end if;
     raise insufficient_privilege using
         message = 'the last owner must stay',

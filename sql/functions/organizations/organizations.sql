@@ -256,7 +256,7 @@ begin
     end if;
     perform auth_internal.change_role(org_id, user_id, auth_internal.owner_role(), 1000, false);
     if former is not null then
-        perform auth_internal.change_role(org_id, former, lower.id, 1000, not auth_internal.try_member(org_id, former));
+        perform auth_internal.change_role(org_id, former, lower.id, 1000, auth_internal.try_member(org_id, former) is not true);
         perform auth_internal.lower_workspace_roles(org_id, former, lower);
     end if;
 end

@@ -6,10 +6,11 @@ declare
     member auth.memberships;
 begin
     select m.* into member from auth.memberships m
-     where m.org_id = ending.org_id and m.user_id = ending.user_id and m.id = ending.target_id;
-    if member.id is null or not auth_internal.ending_counts(ending.rank, member.role_id) then
+     where m.org_id = ending.org_id and m.user_id = ending.user_id
+       and (m.id = ending.target_id or m.created_at <= ending.ended_at);
+    if member.id is null or not auth_internal.ending_counts(ending.rank, ending.former_role_id, member.role_id) then
         return true;
-    elsif not auth_internal.try_member(ending.org_id, ending.user_id) then
+    elsif auth_internal.try_member(ending.org_id, ending.user_id) is not true then
         return false;
     elsif ending.kind = 'membership' then
         perform auth_internal.delete_member(ending.org_id, ending.user_id, 1000);
@@ -37,6 +38,8 @@ begin
         return false;
     elsif ending.kind = 'workspace_membership' then
         perform auth_internal.end_workspace_membership(member);
+    elsif not auth_internal.is_lock_free('beside', ending.org_id) then
+        return false;
     else
         update auth.workspace_memberships m set role_id = ending.role_id
          where m.user_id = ending.user_id and m.id = ending.target_id;
@@ -51,9 +54,8 @@ create or replace function auth_internal.settle_place(ending auth.endings) retur
 declare
     is_done boolean;
 begin
-    if ending.kind = 'workspace' and not auth_internal.sees_all('workspace', ending.target_id) then
-        return false;
-    elsif ending.kind = 'workspace' and ending.deleted then
+    -- Who makes something in a workspace shares the lock of its organization too.
+    if ending.kind = 'workspace' and ending.deleted then
         return auth_internal.delete_workspace_rows(ending.target_id, ending.org_id);
     elsif ending.kind = 'workspace' then
         update auth.workspaces w set disabled_at = coalesce(w.disabled_at, ending.ended_at)
@@ -84,7 +86,7 @@ begin
      where m.org_id = ending.org_id and m.invitation_id = ending.target_id;
     if member.id is null then
         return true;
-    elsif not auth_internal.try_member(member.org_id, member.user_id) then
+    elsif auth_internal.try_member(member.org_id, member.user_id) is not true then
         return false;
     end if;
     perform auth_internal.delete_member(member.org_id, member.user_id, 1000);
@@ -96,8 +98,7 @@ comment on function auth_internal.settle_invitation is 'Revokes an invitation as
 create or replace function auth_internal.settle_role(ending auth.endings) returns boolean
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-    perform from auth.roles r where r.id = ending.target_id and not r.builtin for update skip locked;
-    if not found then
+    if not auth_internal.try_role(ending.target_id) then
         return not exists (select from auth.roles r where r.id = ending.target_id and not r.builtin);
     end if;
     update auth.roles r

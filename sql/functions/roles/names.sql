@@ -59,7 +59,10 @@ begin
     perform auth_internal.take_lock('role', role_id, false, true);
     -- An older snapshot still shows a role that was dropped since.
     if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
-        perform from auth.roles r where r.id = share_role.role_id for key share;
+        perform auth_internal.demand_current_roles();
+        -- One that came with the extension is not dropped: nobody keeps administrators from what it was.
+        perform from auth.roles r
+          where r.id = share_role.role_id and not exists (select from auth.roles b where b.id = r.id and b.builtin) for key share;
     end if;
 end
 $$;

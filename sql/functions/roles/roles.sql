@@ -145,6 +145,7 @@ begin
         if permissions is null then
             perform auth_internal.refuse_value('roles', 'permissions');
         end if;
+        perform auth_internal.begin_beside('role', old.id, org_id, new_rank, false);
         insert into auth.endings (kind, target_id, org_id, rank, permissions, grantable, ended_by)
         values ('role', old.id, org_id, new_rank, permissions, grantable, auth_internal.acting_user())
         returning endings.target_id into defined_id;
@@ -177,10 +178,10 @@ create or replace function auth_internal.try_role(role_id uuid) returns boolean
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     perform from auth.roles r where r.id = try_role.role_id and not r.builtin for update skip locked;
-    return found;
+    return found and auth_internal.is_lock_free('beside', role_id);
 end
 $$;
-comment on function auth_internal.try_role is 'Locks the row of an organization''s own role; false where somebody holds it.';
+comment on function auth_internal.try_role is 'Locks the row of an organization''s own role; false where somebody holds it or is changing it beside the row.';
 
 create or replace function auth_internal.is_role_used(role_id uuid) returns boolean
     language sql stable set search_path = pg_catalog, pg_temp as $$

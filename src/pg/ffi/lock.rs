@@ -14,21 +14,43 @@ const TABLE: &CStr = c"organizations";
 ///
 /// Two names can mean one lock by chance, which only makes somebody wait or go another way.
 pub(in crate::pg) fn take(name: &[u8], alone: bool, wait: bool) -> bool {
+    let Some(tag) = tag(name) else { return false };
+    // SAFETY: we are in a transaction, which owns the lock.
+    let result = unsafe { pg_sys::LockAcquire(&tag, mode(alone), false, !wait) };
+    result != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
+}
+
+/// Does nobody else hold the lock? It is taken alone and let go at once, without waiting.
+pub(in crate::pg) fn is_free(name: &[u8]) -> bool {
+    let Some(tag) = tag(name) else { return false };
+    // SAFETY: we are in a transaction; what was acquired is released once, with the same mode.
+    unsafe {
+        let result = pg_sys::LockAcquire(&tag, mode(true), false, true);
+        let is_free = result != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL;
+        if is_free {
+            pg_sys::LockRelease(&tag, mode(true), false);
+        }
+        is_free
+    }
+}
+
+fn mode(alone: bool) -> pg_sys::LOCKMODE {
+    (if alone { pg_sys::ExclusiveLock } else { pg_sys::ShareLock }) as pg_sys::LOCKMODE
+}
+
+fn tag(name: &[u8]) -> Option<pg_sys::LOCKTAG> {
     let digest = Sha256::digest(name);
-    let [a, b, c, d, e, f, ..] = digest.as_slice() else { return false };
-    let mode = if alone { pg_sys::ExclusiveLock } else { pg_sys::ShareLock };
-    // SAFETY: the tag is what SET_LOCKTAG_OBJECT() of lock.h makes; we are in a transaction, which owns the lock.
+    let [a, b, c, d, e, f, ..] = digest.as_slice() else { return None };
+    // SAFETY: looks up names in the catalogs. The tag is what SET_LOCKTAG_OBJECT() of lock.h makes.
     unsafe {
         let schema = pg_sys::get_namespace_oid(SCHEMA.as_ptr(), true);
-        let tag = pg_sys::LOCKTAG {
+        Some(pg_sys::LOCKTAG {
             locktag_field1: u32::from(pg_sys::MyDatabaseId),
             locktag_field2: u32::from(pg_sys::get_relname_relid(TABLE.as_ptr(), schema)),
             locktag_field3: u32::from_le_bytes([*a, *b, *c, *d]),
             locktag_field4: u16::from_le_bytes([*e, *f]),
             locktag_type: pg_sys::LockTagType::LOCKTAG_OBJECT as u8,
             locktag_lockmethodid: pg_sys::DEFAULT_LOCKMETHOD as u8,
-        };
-        let result = pg_sys::LockAcquire(&tag, mode as pg_sys::LOCKMODE, false, !wait);
-        result != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
+        })
     }
 }

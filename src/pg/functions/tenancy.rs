@@ -84,6 +84,12 @@ fn take_lock(what: &str, id: pgrx::Uuid, alone: bool, wait: bool) -> bool {
     lock::take(&[what.as_bytes(), id.as_bytes().as_slice()].concat(), alone, wait)
 }
 
+/// Does nobody else hold such a lock, be it shared? Waits for nobody, and holds nothing afterwards.
+#[pg_extern(schema = "auth_internal", volatile, parallel_unsafe)]
+fn is_lock_free(what: &str, id: pgrx::Uuid) -> bool {
+    lock::is_free(&[what.as_bytes(), id.as_bytes().as_slice()].concat())
+}
+
 /// Does the statement that asks see an organization, what has ended in it and a user's place there as they are now?
 /// True where the transaction keeps no snapshot.
 #[pg_extern(schema = "auth_internal", stable, parallel_unsafe)]

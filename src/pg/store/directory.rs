@@ -1,7 +1,7 @@
 //! Organizations, memberships and roles: our own tables, numbered as `sql/tables/tenancy.sql` declares
 //! them, and the tables of applications that are registered as sources of memberships.
 
-use super::endings::{self, Ended, Ending};
+use super::endings::{self, Ended, Ending, Member};
 use super::granted::{ORGANIZATIONS as ORGANIZATIONS_OF, Place, WORKSPACES as WORKSPACES_OF};
 use super::not_installed;
 use super::roles::{self, ROLES, ROLES_BY_NAME, Roles};
@@ -147,13 +147,17 @@ pub(in crate::pg) fn has_other_owner(org: Uuid, user: &str, owner_role: Uuid) ->
     let latest = Latest::new();
     let mut others = Vec::new();
     let take = |row: &Row| {
-        if row.uuid(3) == Some(owner_role) && row.text(1).is_some_and(|other| other != user) {
-            others.push(row.uuid(7));
+        if let Some(other) = row.text(1).filter(|other| other != user && row.uuid(3) == Some(owner_role)) {
+            let member = Member { row: row.uuid(7), org, created_at: row.timestamp(5) };
+            others.push((other, member, row.uuid(9)));
         }
         true
     };
     latest.rows(MEMBERSHIPS, MEMBERSHIPS_BY_ORG, &[Wanted::Uuid(2, org)], take).ok_or_else(not_installed)?;
-    Ok(others.into_iter().any(|id| id.is_none_or(|id| !endings::ends_owner(&latest, id))))
+    Ok(others.into_iter().any(|(other, member, invitation)| {
+        !invitation.is_some_and(|invitation| endings::has_ended(&latest, invitation))
+            && endings::leaves_owner(&latest, &other, &member, owner_role)
+    }))
 }
 
 /// Of our own tables what is in `only`, if that is given; of others everything.
@@ -279,18 +283,21 @@ impl<'a> Reading<'a> {
         }
         let mut ranks = HashMap::new();
         for place in orgs.iter() {
-            let is_changed = changes.iter().any(|change| Some(change.target) == place.row);
+            let member = place.member();
+            let is_changed = changes.iter().any(|change| change.is_of(&member));
             if let (true, Some(role)) = (is_changed, place.role) {
                 ranks.insert(role, roles::rank(self.latest, role)?);
             }
         }
         orgs.retain_mut(|place| {
             let rank = place.role.and_then(|role| ranks.get(&role).copied()).unwrap_or(0);
-            let counts = |change: &&Ending| Some(change.target) == place.row && change.outranks(rank);
+            let (member, role) = (place.member(), place.role);
+            let counts = |change: &&Ending| change.is_of(&member) && change.counts(role, rank);
             endings::apply(&mut place.role, changes.iter().filter(counts))
         });
         workspaces.retain_mut(|place| {
-            let counts = |change: &&Ending| Some(change.target) == place.row;
+            let row = place.row;
+            let counts = |change: &&Ending| change.is_of_row(row);
             endings::apply(&mut place.role, changes.iter().filter(counts))
         });
         Ok(())

@@ -17,11 +17,14 @@ const HIGHEST_RANK: i32 = 1000;
 /// One row.
 pub(super) struct Ending {
     pub(super) kind: String,
-    pub(super) target: Uuid,
+    target: Uuid,
+    org: Uuid,
     /// For a changed role of a member: the new one.
     pub(super) role: Option<Uuid>,
     /// For a member: the rank of whoever ended or changed it. For a role: its new one; `roles.rs` reads its permissions.
-    pub(super) rank: Option<i32>,
+    rank: Option<i32>,
+    /// For a member: the role that the row named.
+    former: Option<Uuid>,
     pub(super) id: Uuid,
     at: i64,
 }
@@ -32,17 +35,40 @@ impl Ending {
             id: row.uuid(1)?,
             kind: row.text(2)?,
             target: row.uuid(3)?,
+            org: row.uuid(4)?,
             role: row.uuid(6),
             rank: row.integer(8),
+            former: row.uuid(13),
             at: row.timestamp(11)?,
         })
     }
 
+    /// Is it about this membership of an organization? Also about one that was made before, by a transaction that had
+    /// not been committed: of somebody who was removed and added again.
+    pub(super) fn is_of(&self, membership: &Member) -> bool {
+        Some(self.target) == membership.row
+            || self.org == membership.org
+                && matches!(self.kind.as_str(), "membership" | "membership_role")
+                && membership.created_at.is_some_and(|at| at <= self.at)
+    }
+
+    pub(super) fn is_of_row(&self, row: Option<Uuid>) -> bool {
+        Some(self.target) == row
+    }
+
     /// Does it count against a member whose row names a role of this rank? Somebody of a lower rank ended it while the
     /// promotion was under way: then the promotion counts.
-    pub(super) fn outranks(&self, rank: i32) -> bool {
+    pub(super) fn counts(&self, role: Option<Uuid>, rank: i32) -> bool {
         self.rank.is_none_or(|own| own >= HIGHEST_RANK || own > rank)
+            || self.former.is_some() && self.former == role
     }
+}
+
+/// What endings ask of a membership of an organization.
+pub(super) struct Member {
+    pub(super) row: Option<Uuid>,
+    pub(super) org: Uuid,
+    pub(super) created_at: Option<i64>,
 }
 
 /// Applies the changes of one membership to its role. Is it still one afterwards?
@@ -89,9 +115,12 @@ pub(super) fn has_ended(latest: &Latest, target: Uuid) -> bool {
     !of(latest, target).is_empty()
 }
 
-/// Is the membership of an owner, whose row says that they are one, over or another role's?
-pub(super) fn ends_owner(latest: &Latest, membership: Uuid) -> bool {
-    of(latest, membership).iter().any(|ending| ending.outranks(HIGHEST_RANK))
+/// Is a user whose row says that they are an owner still one?
+pub(super) fn leaves_owner(latest: &Latest, user: &str, membership: &Member, owner_role: Uuid) -> bool {
+    let mut role = Some(owner_role);
+    let changes = of_user(latest, user);
+    let counts = |change: &&Ending| change.is_of(membership) && change.counts(Some(owner_role), HIGHEST_RANK);
+    apply(&mut role, changes.iter().filter(counts)) && role == Some(owner_role)
 }
 
 /// How many endings of what is no user's are read at once, before each thing is asked about.

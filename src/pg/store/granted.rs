@@ -1,5 +1,6 @@
 //! A user's rows in our tables, and which of them count where others gave more than the settings allow.
 
+use super::endings::Member;
 use super::not_installed;
 use crate::pg::ffi::scan::{Latest, Row, Wanted};
 use crate::pg::settings::{self, MAX_GRANTED_BY_ONE, MAX_GRANTED_MEMBERSHIPS};
@@ -78,6 +79,13 @@ pub(super) struct Place {
     pub(super) link: Option<Uuid>,
     /// In microseconds since 2000.
     pub(super) created_at: Option<i64>,
+}
+
+impl Place {
+    /// As a membership of an organization.
+    pub(super) fn member(&self) -> Member {
+        Member { row: self.row, org: self.org, created_at: self.created_at }
+    }
 }
 
 /// When somebody gave it, and who.

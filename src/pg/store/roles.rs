@@ -50,8 +50,8 @@ pub(in crate::pg) fn unchanged(wanted: Option<StoredRole>) -> Result<Option<Role
 
 /// The rank of a role; 0 for one that is not there, which everybody's ending outranks.
 pub(super) fn rank(latest: &Latest, id: Uuid) -> Result<i32, ErrorReport> {
-    let found = counting(&mut open(latest, ROLES_BY_ID)?, &[Wanted::Uuid(1, id)], |row| row.integer(5));
-    Ok(found.flatten().unwrap_or(0))
+    let found = Rows::new(latest).find(&By::Id(id), |content| content.row.integer(content.rank))?;
+    Ok(found.and_then(|found| found.content).unwrap_or(0))
 }
 
 fn open<'a>(latest: &'a Latest, index: &CStr) -> Result<Table<'a>, ErrorReport> {
@@ -89,6 +89,7 @@ struct Content<'a> {
     is_own: bool,
     row: &'a Row,
     version: usize,
+    rank: usize,
     permissions: usize,
 }
 
@@ -150,7 +151,7 @@ impl<'a> Rows<'a> {
         let found = counting(table, &wanted, |row| {
             let (id, name) = (row.uuid(1)?, row.text_of(4)?);
             let is_own = row.uuid(3).is_some();
-            let content = read(&Content { id, name, is_own, row, version: 9, permissions: 6 });
+            let content = read(&Content { id, name, is_own, row, version: 9, rank: 5, permissions: 6 });
             Some((id, Found { name: name.to_owned(), is_own, content }))
         });
         let Some((id, mut found)) = found.flatten() else { return Ok(None) };
@@ -158,7 +159,8 @@ impl<'a> Rows<'a> {
         if found.is_own {
             let Found { name, is_own, content } = &mut found;
             self.changed(id, |row| {
-                *content = read(&Content { id, name, is_own: *is_own, row, version: 1, permissions: 9 });
+                *content =
+                    read(&Content { id, name, is_own: *is_own, row, version: 1, rank: 8, permissions: 9 });
             });
         }
         Ok(Some(found))

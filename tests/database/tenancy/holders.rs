@@ -77,14 +77,14 @@ const ENDINGS: &[(&str, &str, &str)] = &[
     ("alice leave_organization({org})", "alice", "not auth.is_member({org})"),
 ];
 
-struct Place {
-    db: Database,
-    admin: Client,
+pub(super) struct Place {
+    pub(super) db: Database,
+    pub(super) admin: Client,
     ids: BTreeMap<&'static str, String>,
 }
 
 impl Place {
-    fn new() -> Place {
+    pub(super) fn new() -> Place {
         let db = Database::new();
         let mut admin = db.superuser();
         admin.run(&format!("select auth.update_issuer('{ISSUER}', allow_service_role => true)"));
@@ -92,7 +92,7 @@ impl Place {
     }
 
     /// An organization of alice and erin, with a workspace, roles, an invitation and a key of dave's.
-    fn build(&mut self) {
+    pub(super) fn build(&mut self) {
         let admin = &mut self.admin;
         let mut id = |sql: &str| format!("'{}'", admin.value(sql).unwrap());
         let org = id("select auth.create_organization('held', owner_id => 'alice')");
@@ -127,24 +127,24 @@ impl Place {
         ]);
     }
 
-    fn fill(&self, sql: &str) -> String {
+    pub(super) fn fill(&self, sql: &str) -> String {
         self.ids.iter().fold(sql.to_owned(), |sql, (name, id)| sql.replace(name, id))
     }
 
     /// Begins a transaction in which somebody makes a call.
-    fn call(&self, session: &mut Client, level: &str, call: &str) -> String {
+    pub(super) fn call(&self, session: &mut Client, level: &str, call: &str) -> String {
         let (user, call) = call.split_once(' ').unwrap();
         enter(session, level, user);
         attempt(session, &format!("select auth.{}", self.fill(call)))
     }
 
-    fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.admin.run("select auth.purge_endings()");
         self.admin.run("select auth.delete_organization(id) from auth.organizations");
     }
 
     /// Asserts what is true for a user who authenticates now.
-    fn assert_for(&self, session: &mut Client, user: &str, truth: &str, context: &str) {
+    pub(super) fn assert_for(&self, session: &mut Client, user: &str, truth: &str, context: &str) {
         session.run("begin");
         session.authenticate(&credential(user)).unwrap();
         let found = session.value(&format!("select {}", self.fill(truth)));
