@@ -137,6 +137,8 @@ create or replace function auth.enable_organization(org_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 begin
     perform auth_internal.demand_unrestricted();
+    -- The row first, as everybody does.
+    perform from auth.organizations o where o.id = enable_organization.org_id for no key update;
     -- Before it is shared as well. What is being made in it, and which of its workspaces are being disabled, has to be seen.
     perform auth_internal.take_lock('organization', org_id, true, true);
     perform auth_internal.enter_organization(org_id, null);

@@ -89,11 +89,17 @@ comment on function auth_internal.enter_workspace_ending is 'The organization of
 
 create or replace function auth.enable_workspace(workspace_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
+declare
+    its_org uuid := auth_internal.workspace_org(workspace_id);
 begin
-    perform auth_internal.demand_own(auth_internal.workspace_org(workspace_id), 'workspace');
-    -- Before it is shared as well.
+    perform auth_internal.demand_own(its_org, 'workspace');
+    -- The organization first, as everybody does.
+    perform auth_internal.enter_organization(its_org, 'workspaces.write');
     perform auth_internal.take_lock('workspace', workspace_id, true, true);
-    perform auth_internal.enter_workspace(workspace_id, 'workspaces.write');
+    -- Again: it may have been deleted while this waited.
+    if auth_internal.workspace_org(workspace_id) is null then
+        perform auth_internal.refuse_target('workspace');
+    end if;
     delete from auth.endings e where e.target_id = enable_workspace.workspace_id and not e.deleted;
     update auth.workspaces w set disabled_at = null where w.id = enable_workspace.workspace_id;
     update auth.workspace_memberships m set suspended = false

@@ -274,8 +274,9 @@ impl<'a> Reading<'a> {
         if !self.latest.has_rows(endings::ENDINGS) {
             return Ok(());
         }
-        let (ended, changes) = (Ended::read(self.latest), endings::of_user(self.latest, user));
-        let has_ended = |thing: Uuid| ended.has(self.latest, thing);
+        let ended = Ended::read(self.latest, orgs.len() + workspaces.len());
+        let changes = endings::of_user(self.latest, user);
+        let has_ended = |thing: Uuid| ended.has(thing);
         orgs.retain(|place| !has_ended(place.org) && !place.link.is_some_and(has_ended));
         workspaces.retain(|place| !has_ended(place.id));
         if changes.is_empty() {
@@ -318,9 +319,9 @@ impl<'a> Reading<'a> {
             let limit = rows.len().saturating_mul(2);
             let by_time = [Wanted::NotNull(7)];
             disabled = self.few(ORGANIZATIONS, ORGANIZATIONS_DISABLED, &by_time, 1, limit)?;
-            disabled = match Ended::read(self.latest) {
+            disabled = match Ended::read(self.latest, rows.len()) {
                 Ended::Few(ended) => disabled.map(|ids| ids.into_iter().chain(ended).collect()),
-                Ended::Many => None,
+                Ended::Many(_) => None,
             };
             with_roles = self.few(ROLES, ROLES_BY_NAME, &[Wanted::NotNull(3)], 3, limit)?;
         }

@@ -1,8 +1,10 @@
 //! What has ended although its row does not say so, because somebody held the row: `auth.endings`, numbered as
 //! `sql/tables/tenancy.sql` declares it. It counts against whatever the holder makes of the row afterwards.
 
-use crate::pg::ffi::scan::{Latest, Row, Wanted};
+use crate::pg::ffi::scan::{Latest, Row, Table, Wanted};
 use crate::verify::identity::Uuid;
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::ffi::CStr;
 
 /// The table.
@@ -123,31 +125,47 @@ pub(super) fn leaves_owner(latest: &Latest, user: &str, membership: &Member, own
     apply(&mut role, changes.iter().filter(counts)) && role == Some(owner_role)
 }
 
-/// How many endings of what is no user's are read at once, before each thing is asked about.
+/// How many endings of what is no user's are always read at once.
 const FEW: usize = 32;
 
-/// What of organizations, workspaces and invitations has ended: all that has, while that is little.
-pub(super) enum Ended {
-    Few(Vec<Uuid>),
-    Many,
+/// What of organizations, workspaces and invitations has ended: all that has, while that is little beside what is asked
+/// about. Others make as many endings as they like.
+pub(super) enum Ended<'a> {
+    Few(HashSet<Uuid>),
+    /// Each thing is asked about.
+    Many(RefCell<Option<Table<'a>>>),
 }
 
-impl Ended {
-    pub(super) fn read(latest: &Latest) -> Ended {
-        let mut found = Vec::new();
+impl<'a> Ended<'a> {
+    /// For somebody who will ask about so many things.
+    pub(super) fn read(latest: &'a Latest, things: usize) -> Ended<'a> {
+        let (mut found, mut count, most) = (HashSet::new(), 0, FEW.max(things / 4));
         if latest.has_rows(ENDINGS) {
             let _ = latest.rows(ENDINGS, ENDINGS_BY_USER, &[Wanted::Null(5)], |row| {
                 found.extend(row.uuid(3));
-                found.len() <= FEW
+                count += 1;
+                count <= most
             });
         }
-        if found.len() <= FEW { Ended::Few(found) } else { Ended::Many }
+        if count <= most {
+            return Ended::Few(found);
+        }
+        Ended::Many(RefCell::new(latest.open(ENDINGS, ENDINGS_BY_TARGET)))
     }
 
-    pub(super) fn has(&self, latest: &Latest, target: Uuid) -> bool {
+    pub(super) fn has(&self, target: Uuid) -> bool {
         match self {
             Ended::Few(targets) => targets.contains(&target),
-            Ended::Many => has_ended(latest, target),
+            Ended::Many(table) => {
+                let mut has_ended = false;
+                if let Some(table) = table.borrow_mut().as_mut() {
+                    table.rows(&[Wanted::Uuid(3, target)], |_| {
+                        has_ended = true;
+                        false
+                    });
+                }
+                has_ended
+            }
         }
     }
 }

@@ -1,9 +1,12 @@
-//! t240 to t246: endings that meet. What somebody changed beside a row in a transaction that is still open comes before what is
+//! t240 to t249: endings that meet. What somebody changed beside a row in a transaction that is still open comes before what is
 //! acknowledged meanwhile, and undoes none of it when it is committed.
 
 use super::holders::Place;
 use super::races::stage::LEVELS;
+use pg_bearer_tests::Database;
 use pg_bearer_tests::database::Session;
+use pg_bearer_tests::token::token_of;
+use std::time::{Duration, Instant};
 
 const READ_COMMITTED: &str = LEVELS[0];
 
@@ -244,4 +247,40 @@ fn t248_an_owner_who_is_being_made_is_not_ended_meanwhile() {
         assert_eq!(value(&mut place, owners).as_deref(), Some("dave"), "{ending}");
         place.clear();
     }
+}
+
+#[test]
+fn t249_what_others_end_hardly_slows_a_sign_in_and_hides_no_ending() {
+    let db = Database::new();
+    let (mut admin, mut session) = (db.superuser(), db.tenant());
+    admin.run(
+        "insert into auth.organizations (name) select 'o' from generate_series(1, 5000);
+         insert into auth.memberships (user_id, org_id, role_id, created_by, accepted)
+         select 'carol', id, '00000000-0000-4000-8000-000000000003', 'carol', true from auth.organizations",
+    );
+    admin.run("vacuum analyze auth.memberships");
+    let org = admin.value("select id from auth.organizations limit 1").unwrap();
+    let token = token_of("carol");
+    let mut times = Vec::new();
+    for others in [0, 100, 5000] {
+        admin.run(&format!(
+            "delete from auth.endings;
+             insert into auth.endings (kind, target_id, org_id) select 'invitation', gen_random_uuid(), gen_random_uuid()
+               from generate_series(1, {others});
+             insert into auth.endings (kind, target_id, org_id) values ('organization', '{org}', '{org}')"
+        ));
+        admin.run("vacuum auth.endings");
+        let mut best = Duration::MAX;
+        for _ in 0..15 {
+            session.run("begin");
+            let begin = Instant::now();
+            session.authenticate(&token).unwrap();
+            best = best.min(begin.elapsed());
+            let ids = format!("select cardinality(auth.org_ids()) || ' ' || auth.is_member('{org}')");
+            assert_eq!(session.value(&ids).as_deref(), Some("4999 false"), "{others}");
+            session.run("rollback");
+        }
+        times.push(best);
+    }
+    assert!(times.iter().all(|time| *time < times[0] * 5), "{times:?}");
 }

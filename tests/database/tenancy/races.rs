@@ -64,6 +64,8 @@ fn t107_what_is_disabled_has_no_member_who_is_not_suspended() {
         "service disable_organization({org}) / dave enable_workspace({workspace})",
         "alice disable_workspace({workspace}) / dave add_workspace_member({workspace}, 'bob')",
         "alice disable_workspace({workspace}) / guest accept_invitation({token})",
+        "alice enable_workspace({workspace}) / dave add_workspace_member({workspace}, 'bob')",
+        "service enable_workspace({workspace}) / service add_workspace_member({workspace}, 'bob')",
     ];
     stage.run_all(&LEVELS, "", &races);
     let disabled = "select auth.disable_workspace({workspace}); select auth.disable_organization({org})";

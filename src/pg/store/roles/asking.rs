@@ -10,6 +10,8 @@ use std::collections::HashMap;
 
 /// How many answers are kept.
 const KEPT_ANSWERS: usize = 8192;
+/// Longer permissions are asked about anew each time: what is kept stays small.
+const LONGEST_KEPT: usize = 256;
 
 /// What roles were found to permit. Which row counts is looked at in every state of the database, as it was before; the
 /// permissions, which can be long, are read once for each of its versions.
@@ -71,6 +73,9 @@ impl Answers {
     }
 
     fn keep(&mut self, role: StoredRole, permission: &str, permits: bool) {
+        if permission.len() > LONGEST_KEPT {
+            return;
+        }
         if self.count >= KEPT_ANSWERS {
             self.forget();
         }
