@@ -64,6 +64,7 @@ impl Row {
     }
 
     /// At once as far as the rows before it were read: beginning again takes longer than going on.
+    #[inline(never)]
     fn take_apart(&self, column: usize) {
         self.deepest.set(self.deepest.get().max(column));
         let columns = i32::try_from(self.deepest.get()).unwrap_or(1);
@@ -74,13 +75,19 @@ impl Row {
     /// Has the column this type?
     #[inline]
     fn is_a(&self, column: usize, kind: pg_sys::Oid) -> bool {
-        let Some(known) = column.checked_sub(1).and_then(|index| self.kinds.get(index)) else { return false };
+        let known = column.checked_sub(1).and_then(|index| self.kinds.get(index));
+        known.is_some_and(|known| known.get() == kind || self.learn(known, column) == kind)
+    }
+
+    /// Asks for the type of a column, once.
+    #[cold]
+    fn learn(&self, known: &Cell<pg_sys::Oid>, column: usize) -> pg_sys::Oid {
         if known.get() == pg_sys::InvalidOid {
             let number = i32::try_from(column).unwrap_or(0);
             // SAFETY: a number that is none of a column's gives no type.
             known.set(unsafe { pg_sys::SPI_gettypeid(self.description, number) });
         }
-        known.get() == kind
+        known.get()
     }
 
     /// The value of a column, if it has the type that is asked for.
