@@ -82,6 +82,7 @@ const COLUMNS: &[(&str, &[&str])] = &[
             "grantable text[] null",
             "ended_at timestamp with time zone",
             "ended_by text null",
+            "former_role_id uuid null",
         ],
     ),
     (
