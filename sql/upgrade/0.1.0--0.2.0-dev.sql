@@ -54,7 +54,7 @@ select auth_internal.move_function('insert_member(uuid, text, uuid, text)');
 select auth_internal.move_function('insert_workspace_member(uuid, text, uuid, text)');
 select auth_internal.move_function('invitation_end(interval)');
 select auth_internal.move_function('invitation_holds(auth.invitations)');
-select auth_internal.move_function('invited_user()');
+select auth_internal.retire_function('auth.invited_user()');
 select auth_internal.move_function('is_administrator()');
 select auth_internal.move_function('is_api_key_revoked(uuid)');
 select auth_internal.move_function('is_list_of(text[], text, integer)');

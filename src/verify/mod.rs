@@ -4,6 +4,7 @@ pub(crate) mod acting;
 pub(crate) mod algorithm;
 pub(crate) mod api_key;
 pub(crate) mod base64url;
+pub(crate) mod ending;
 pub(crate) mod error;
 pub(crate) mod granted;
 pub(crate) mod identity;

@@ -58,7 +58,7 @@ begin
     if own_membership is null and auth_internal.acting_user() is not null then
         perform auth_internal.refuse_target('organization');
     end if;
-    perform auth_internal.demand_invitation_quota(org_id);
+    perform auth_internal.demand_creatable('invitations', org_id);
     token := 'inv_' || auth_internal.random_token();
     expires_at := auth_internal.invitation_end(expires_in);
     insert into auth.invitations (org_id, workspace_id, email, role_id, token_hash, created_by, membership_id, expires_at)
@@ -115,21 +115,6 @@ $$;
 comment on function auth.revoke_invitation is
     'With invitations.write: makes an invitation worth nothing. Waits for nobody: whoever is accepting it at the moment becomes no member. Idempotent. 22023 when it was accepted, 42501 when the caller may not or it is unknown or not theirs or NULL, 28000 without an identity.';
 
--- The user who accepts; whoever has no id of his own cannot.
-create or replace function auth_internal.invited_user() returns text
-    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
-begin
-    perform auth_internal.refuse_restricted_operation();
-    perform auth.require_authenticated();
-    perform auth_internal.refuse_api_key();
-    if auth.is_service_role() or auth.user_id() is null then
-        raise insufficient_privilege using message = 'only a user can accept an invitation';
-    end if;
-    return auth.user_id();
-end
-$$;
-comment on function auth_internal.invited_user is 'The user who accepts an invitation; 28000 without an identity, 42501 for a service.';
-
 -- Does everything about the invitation still hold, besides being open?
 create or replace function auth_internal.invitation_holds(invitation auth.invitations) returns boolean
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
@@ -176,7 +161,7 @@ comment on function auth_internal.enter_invitation is 'The invitation that a tok
 create or replace function auth.accept_invitation(token text) returns uuid
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-    invited text := auth_internal.invited_user();
+    invited text := auth_internal.user_in_person('only a user can accept an invitation');
     invitation auth.invitations := auth_internal.enter_invitation(token);
 begin
     -- It works once, also after a crash.

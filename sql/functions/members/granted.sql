@@ -42,25 +42,11 @@ $$;
 comment on function auth_internal.demand_acceptable is
     '54000 where a user has been given as many memberships of organizations, or of workspaces, as others may give; nothing for what the user does, a service or an administrator.';
 
-create or replace function auth_internal.confirming_user() returns text
-    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
-begin
-    perform auth_internal.refuse_restricted_operation();
-    perform auth.require_authenticated();
-    perform auth_internal.refuse_api_key();
-    if auth.is_service_role() or auth.user_id() is null then
-        raise insufficient_privilege using message = 'only a user can confirm a membership';
-    end if;
-    return auth.user_id();
-end
-$$;
-comment on function auth_internal.confirming_user is 'The user who confirms a membership; 28000 without an identity, 42501 for a service and an API key.';
-
 -- Not what the identity has, which may have been made without this membership. Whoever holds a row may be ending it.
 create or replace function auth.confirm_membership(org_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-    me text := auth_internal.confirming_user();
+    me text := auth_internal.user_in_person('only a user can confirm a membership');
 begin
     perform from auth_internal.live_memberships m join auth_internal.live_organizations o on o.id = m.org_id
       where m.user_id = me and m.org_id = confirm_membership.org_id
@@ -90,8 +76,7 @@ begin
       where m.user_id = me and m.org_id = confirm_membership.org_id
         and not auth_internal.is_accepted(m.accepted, m.created_by, m.user_id);
     if found then
-        raise lock_not_available using
-            message = 'somebody is changing this membership now', hint = 'Try again.';
+        perform auth_internal.refuse_busy_member();
     end if;
 end
 $$;

@@ -67,8 +67,7 @@ create or replace function auth_internal.keep_owner(membership_id uuid) returns 
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     if not auth_internal.may_keep(membership_id) then
-        raise lock_not_available using
-            message = 'somebody is changing this membership now', hint = 'Try again.';
+        perform auth_internal.refuse_busy_member();
     end if;
 end
 $$;
@@ -77,21 +76,24 @@ comment on function auth_internal.keep_owner is 'Lets nobody end a membership th
 -- Gives a member another role: in their row, or where somebody holds that beside it.
 create or replace function auth_internal.change_role(org_id uuid, user_id text, role_id uuid, rank integer, is_held boolean) returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    member auth.memberships;
+    makes_owner boolean := role_id = auth_internal.owner_role();
 begin
-    if is_held then
-        perform auth_internal.end_beside('membership_role', m.id, m.org_id, m.user_id, change_role.role_id,
-                                         auth_internal.rank_beside(m.id, change_role.rank), false, m.role_id)
-           from auth.memberships m where m.org_id = change_role.org_id and m.user_id = change_role.user_id;
+    select m.* into member from auth.memberships m
+     where m.org_id = change_role.org_id and m.user_id = change_role.user_id;
+    if not is_held and makes_owner then
+        perform auth_internal.keep_owner(member.id);
+    end if;
+    if is_held or not auth_internal.clear_beside('membership_role', member.id) then
+        -- Who counts owners goes by the rows.
+        if not is_held and makes_owner then
+            perform auth_internal.refuse_busy_member();
+        end if;
+        perform auth_internal.end_beside('membership_role', member.id, org_id, user_id, role_id,
+                                         auth_internal.rank_beside(member.id, rank), false, member.role_id);
         return;
     end if;
-    if role_id = auth_internal.owner_role() then
-        perform auth_internal.keep_owner(m.id) from auth.memberships m
-          where m.org_id = change_role.org_id and m.user_id = change_role.user_id;
-    end if;
-    delete from auth.endings e
-     using auth.memberships m
-     where m.org_id = change_role.org_id and m.user_id = change_role.user_id
-       and e.target_id = m.id and e.kind = 'membership_role';
     update auth.memberships m set role_id = change_role.role_id
      where m.org_id = change_role.org_id and m.user_id = change_role.user_id;
 end

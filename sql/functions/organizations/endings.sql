@@ -43,6 +43,34 @@ end
 $$;
 comment on function auth_internal.begin_beside is 'Prepares an ending or a change beside a row: the last one of several is enough.';
 
+-- Before a row itself is changed. Whoever is changing the same thing beside its row once more holds what came before, and is not
+-- waited for: what is left would go before the row.
+create or replace function auth_internal.clear_beside(kind text, target_id uuid) returns boolean
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    delete from auth.endings e where e.id in
+        (select f.id from auth.endings f
+          where f.target_id = clear_beside.target_id and f.kind = clear_beside.kind for update skip locked);
+    return not exists (select from auth.endings e where e.target_id = clear_beside.target_id and e.kind = clear_beside.kind);
+end
+$$;
+comment on function auth_internal.clear_beside is 'Takes away what was changed beside a row; false where somebody holds some of that, so that the change has to go beside the row as well.';
+
+create or replace function auth_internal.refuse_busy_member() returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    raise lock_not_available using
+        message = 'somebody is changing this membership now', hint = 'Try again.';
+end
+$$;
+comment on function auth_internal.refuse_busy_member is 'The error for a membership that somebody else is changing (55P03).';
+
+create or replace function auth_internal.keeps_snapshot() returns boolean
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select current_setting('transaction_isolation') not in ('read committed', 'read uncommitted')
+$$;
+comment on function auth_internal.keeps_snapshot is 'Does the transaction go on seeing what its first statement saw?';
+
 -- Under REPEATABLE READ nobody acts on the strength of what was.
 create or replace function auth_internal.refuse_stale(org_id uuid, user_id text) returns void
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
@@ -57,14 +85,9 @@ comment on function auth_internal.refuse_stale is '40001 where the transaction k
 -- As auth_internal.enter_organization(), for what takes something away: raises the revision if nobody is in the way.
 create or replace function auth_internal.enter_ending(org_id uuid, permission text) returns auth.roles
     language plpgsql set search_path = pg_catalog, pg_temp as $$
-declare
-    actor auth.roles;
 begin
-    perform auth_internal.refuse_api_key();
-    perform auth_internal.demand_own(org_id, 'organization');
-    perform auth_internal.commit_durably();
-    perform auth_internal.refuse_stale(org_id, auth_internal.acting_user());
-    actor := auth_internal.read_organization(org_id, permission);
+    perform auth_internal.enter_own_ending(org_id);
+    perform auth_internal.read_organization(org_id, permission);
     update auth.organizations o set revision = o.revision + 1
      where o.id = (select f.id from auth.organizations f where f.id = enter_ending.org_id for no key update skip locked);
     -- Again: what that row's last holder did counts.
@@ -104,8 +127,7 @@ begin
     perform from auth.memberships m
       where m.org_id = wait_for_member.org_id and m.user_id = wait_for_member.user_id for update;
     if auth_internal.try_member(org_id, user_id) is false then
-        raise lock_not_available using
-            message = 'somebody is changing this membership now', hint = 'Try again.';
+        perform auth_internal.refuse_busy_member();
     end if;
 end
 $$;
@@ -232,15 +254,14 @@ begin
     perform from auth.workspace_memberships m
       where m.workspace_id = (change_workspace_role.changed).workspace_id
         and m.user_id = (change_workspace_role.changed).user_id for update skip locked;
-    if not (found and auth_internal.is_lock_free('beside', changed.org_id)) then
+    if not (found and auth_internal.is_lock_free('beside', changed.org_id)
+            and auth_internal.clear_beside('workspace_membership_role', changed.id)) then
         perform auth_internal.end_beside('workspace_membership_role', changed.id, changed.org_id, changed.user_id, role_id);
         return;
     end if;
     update auth.workspace_memberships m set role_id = change_workspace_role.role_id
      where m.workspace_id = (change_workspace_role.changed).workspace_id
        and m.user_id = (change_workspace_role.changed).user_id;
-    delete from auth.endings e
-     where e.target_id = (change_workspace_role.changed).id and e.kind = 'workspace_membership_role';
 end
 $$;
 comment on function auth_internal.change_workspace_role is 'Gives a member of a workspace another role, without waiting.';
@@ -298,8 +319,7 @@ comment on function auth_internal.share is 'Shares the lock of an organization o
 create or replace function auth_internal.sees_all(what text, id uuid) returns boolean
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-    return auth_internal.take_lock(what, id, true, false)
-       and current_setting('transaction_isolation') in ('read committed', 'read uncommitted');
+    return auth_internal.take_lock(what, id, true, false) and not auth_internal.keeps_snapshot();
 end
 $$;
 comment on function auth_internal.sees_all is 'Is nobody making anything in this organization or workspace, so that the next statement sees everything that is in it? Then nobody does until the transaction ends.';

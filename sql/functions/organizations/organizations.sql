@@ -58,7 +58,7 @@ declare
     relation text;
     violated text;
 begin
-    perform auth_internal.demand_organization_quota();
+    perform auth_internal.demand_creatable('organizations');
     insert into auth.organizations (name, slug, external_id, metadata, created_by)
     values (name, slug, external_id, metadata, auth_internal.acting_user())
     returning organizations.id into new_id;
@@ -204,7 +204,8 @@ begin
     if not found and exists (select from auth.organizations o where o.id = delete_organization_rows.org_id) then
         return false;
     end if;
-    delete from auth.endings e where e.org_id = delete_organization_rows.org_id;
+    delete from auth.endings e where e.id in
+        (select f.id from auth.endings f where f.org_id = delete_organization_rows.org_id for update skip locked);
     return true;
 end
 $$;

@@ -38,75 +38,47 @@ end
 $$;
 comment on function auth_internal.demand_rate is '54000 when the user who acts has created too many of this kind in the last hour; counts one more.';
 
-create or replace function auth_internal.demand_organization_quota() returns void
-    language plpgsql set search_path = pg_catalog, pg_temp as $$
+-- Counted as far as the quota goes. Organizations by who created them, all else by the organization.
+create or replace function auth_internal.quota_used(kind text, org_id uuid) returns bigint
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+    quota constant integer := auth_internal.quota(kind);
 begin
-    if auth_internal.acting_user() is null then
-        return;
-    end if;
-    perform auth_internal.demand_rate('organizations');
-    if (select count(*)
-          from (select from auth_internal.live_organizations o
-                 where o.created_by = auth_internal.acting_user() limit auth_internal.quota('organizations')) c) >= auth_internal.quota('organizations') then
-        perform auth_internal.refuse_quota('organizations', 'you have created as many %s as you may');
-    end if;
+    return case kind
+        when 'organizations' then
+            (select count(*) from (select from auth_internal.live_organizations o
+                                    where o.created_by = auth_internal.acting_user() limit quota) c)
+        when 'workspaces' then
+            (select count(*) from (select from auth_internal.live_workspaces w
+                                    where w.org_id = quota_used.org_id limit quota) c)
+        when 'roles' then
+            (select count(*) from (select from auth.roles r where r.org_id = quota_used.org_id limit quota) c)
+        when 'invitations' then
+            (select count(*) from (select from auth_internal.open_invitations i
+                                    where i.org_id = quota_used.org_id limit quota) c)
+    end;
 end
 $$;
-comment on function auth_internal.demand_organization_quota is '54000 when the user who acts has created as many organizations as they may.';
+comment on function auth_internal.quota_used is 'How many of this kind the user who acts has created, for organizations, or there are in the organization; at most the quota.';
 
-create or replace function auth_internal.demand_workspace_quota(org_id uuid) returns void
-    language plpgsql set search_path = pg_catalog, pg_temp as $$
-begin
-    if auth_internal.acting_user() is null then
-        return;
-    end if;
-    perform auth_internal.demand_rate('workspaces');
-    if (select count(*)
-          from (select from auth_internal.live_workspaces w
-                 where w.org_id = demand_workspace_quota.org_id
-                 limit auth_internal.quota('workspaces')) c) >= auth_internal.quota('workspaces') then
-        perform auth_internal.refuse_quota('workspaces', 'the organization has as many %s as it may');
-    end if;
-end
-$$;
-comment on function auth_internal.demand_workspace_quota is '54000 for a user when the organization has as many workspaces as it may.';
-
-create or replace function auth_internal.demand_role_quota(org_id uuid) returns void
-    language plpgsql set search_path = pg_catalog, pg_temp as $$
-begin
-    if auth_internal.acting_user() is null then
-        return;
-    end if;
-    perform auth_internal.demand_rate('roles');
-    if (select count(*)
-          from (select from auth.roles r
-                 where r.org_id = demand_role_quota.org_id
-                 limit auth_internal.quota('roles')) c) >= auth_internal.quota('roles') then
-        perform auth_internal.refuse_quota('roles', 'the organization has as many %s as it may');
-    end if;
-end
-$$;
-comment on function auth_internal.demand_role_quota is '54000 for a user when the organization has as many roles of its own as it may.';
-
--- Those of an organization, and those of a user in all of theirs.
-create or replace function auth_internal.demand_invitation_quota(org_id uuid) returns void
+create or replace function auth_internal.demand_creatable(kind text, org_id uuid default null) returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-    quota constant integer := auth_internal.quota('invitations');
+    quota constant integer := auth_internal.quota(kind);
+    things constant text := case kind when 'invitations' then 'open %s' else '%s' end;
 begin
     if auth_internal.acting_user() is null then
         return;
     end if;
-    perform auth_internal.demand_rate('invitations');
-    if (select count(*)
-          from (select from auth_internal.open_invitations i
-                 where i.org_id = demand_invitation_quota.org_id limit quota) c) >= quota then
-        perform auth_internal.refuse_quota('invitations', 'the organization has as many open %s as it may');
-    elsif (select count(*)
-             from (select from auth_internal.open_invitations i
-                    where i.created_by = auth_internal.acting_user() limit quota) c) >= quota then
-        perform auth_internal.refuse_quota('invitations', 'you have as many open %s as you may');
+    perform auth_internal.demand_rate(kind);
+    if auth_internal.quota_used(kind, org_id) >= quota then
+        perform auth_internal.refuse_quota(kind, case kind when 'organizations' then 'you have created as many %s as you may'
+                                                      else format('the organization has as many %s as it may', things) end);
+    elsif kind = 'invitations'
+          and (select count(*) from (select from auth_internal.open_invitations i
+                                      where i.created_by = auth_internal.acting_user() limit quota) c) >= quota then
+        perform auth_internal.refuse_quota(kind, 'you have as many open %s as you may');
     end if;
 end
 $$;
-comment on function auth_internal.demand_invitation_quota is '54000 for a user when the organization, or the user, has as many open invitations as they may.';
+comment on function auth_internal.demand_creatable is '54000 for a user who creates more of this kind than the quota allows: for themselves, or in the organization.';

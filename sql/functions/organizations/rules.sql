@@ -101,6 +101,21 @@ create or replace function auth_internal.issuer_reaches(org_id uuid) returns boo
 $$;
 comment on function auth_internal.issuer_reaches is 'May users of the identity''s issuer act in this organization, or for NULL in any? False without an identity.';
 
+-- Whoever has no id of their own, a service and a key do nothing in person.
+create or replace function auth_internal.user_in_person(refusal text) returns text
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    perform auth_internal.refuse_restricted_operation();
+    perform auth.require_authenticated();
+    perform auth_internal.refuse_api_key();
+    if auth.is_service_role() or auth.user_id() is null then
+        raise insufficient_privilege using message = refusal;
+    end if;
+    return auth.user_id();
+end
+$$;
+comment on function auth_internal.user_in_person is 'The user who does something that nobody does for them; 28000 without an identity, 42501 with this message for a service, and for an API key.';
+
 -- The user who leaves; a service and an administrator are members of nothing.
 create or replace function auth_internal.leaving_user() returns text
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$

@@ -58,7 +58,7 @@ create or replace function auth_internal.share_role(role_id uuid) returns void
 begin
     perform auth_internal.take_lock('role', role_id, false, true);
     -- An older snapshot still shows a role that was dropped since.
-    if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
+    if auth_internal.keeps_snapshot() then
         perform auth_internal.demand_current_roles();
         -- One that came with the extension is not dropped: nobody keeps administrators from what it was.
         perform from auth.roles r

@@ -5,7 +5,7 @@
 create or replace function auth_internal.demand_read_committed(message text) returns void
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
-    if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
+    if auth_internal.keeps_snapshot() then
         raise invalid_transaction_state using message = demand_read_committed.message, hint = 'Use READ COMMITTED.';
     end if;
 end
@@ -39,7 +39,7 @@ comment on function auth_internal.enter_roles is 'Enters the roles of an organiz
 create or replace function auth_internal.demand_current_roles() returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-    if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
+    if auth_internal.keeps_snapshot() then
         begin
             perform from auth.roles r where r.id = auth_internal.owner_role() and r.builtin for share skip locked;
             raise exception using errcode = 'LETGO';
@@ -139,9 +139,10 @@ begin
     end if;
     if old.id is null and org_id is not null then
         perform auth_internal.demand_free_role_name(name);
-        perform auth_internal.demand_role_quota(org_id);
+        perform auth_internal.demand_creatable('roles', org_id);
     end if;
-    if org_id is not null and old.id is not null and not auth_internal.try_role(old.id) then
+    if org_id is not null and old.id is not null
+       and not (auth_internal.try_role(old.id) and auth_internal.clear_beside('role', old.id)) then
         if permissions is null then
             perform auth_internal.refuse_value('roles', 'permissions');
         end if;
@@ -156,7 +157,6 @@ begin
            set rank = excluded.rank, permissions = excluded.permissions, grantable = excluded.grantable,
                version = gen_random_uuid()
         returning r.id into defined_id;
-        delete from auth.endings e where e.target_id = defined_id and e.kind = 'role';
     end if;
     -- Afterwards, so that what these look at is well-formed.
     perform auth_internal.demand_definable(actor, old, new_rank, permissions);
@@ -225,7 +225,7 @@ begin
             perform auth_internal.refuse_used_role();
         end if;
     end if;
-    delete from auth.endings e where e.target_id = old.id and e.kind = 'role';
+    perform auth_internal.clear_beside('role', old.id);
     delete from auth.roles r where r.id = old.id and not r.builtin;
 end
 $$;

@@ -10,7 +10,7 @@ declare
     new_id uuid;
     violated text;
 begin
-    perform auth_internal.demand_workspace_quota(org_id);
+    perform auth_internal.demand_creatable('workspaces', org_id);
     insert into auth.workspaces (org_id, name, slug, metadata) values (org_id, name, slug, metadata)
     returning workspaces.id into new_id;
     if auth_internal.acting_user() is not null then
@@ -144,7 +144,8 @@ begin
     if not found and exists (select from auth.workspaces w where w.id = delete_workspace_rows.workspace_id) then
         return false;
     end if;
-    delete from auth.endings e where e.target_id = delete_workspace_rows.workspace_id;
+    delete from auth.endings e where e.id in
+        (select f.id from auth.endings f where f.target_id = delete_workspace_rows.workspace_id for update skip locked);
     return true;
 end
 $$;

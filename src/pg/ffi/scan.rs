@@ -66,17 +66,9 @@ impl Latest {
     /// Can there be rows in this table of ours? False also where there is no such table. Cheap, and says nothing of
     /// whether they are visible.
     pub(in crate::pg) fn has_rows(&self, table: &CStr) -> bool {
+        let Some((relation, _)) = relation(table) else { return false };
         // SAFETY: the relation is open while its size is asked.
         unsafe {
-            let schema = pg_sys::get_namespace_oid(SCHEMA.as_ptr(), true);
-            let table = pg_sys::get_relname_relid(table.as_ptr(), schema);
-            if table == pg_sys::InvalidOid {
-                return false;
-            }
-            let relation = pg_sys::try_table_open(table, LOCK);
-            if relation.is_null() {
-                return false;
-            }
             let blocks = pg_sys::RelationGetNumberOfBlocksInFork(relation, pg_sys::ForkNumber::MAIN_FORKNUM);
             pg_sys::table_close(relation, LOCK);
             blocks > 0
@@ -129,18 +121,10 @@ impl Latest {
     /// Opens a table for several look-ups through one index. `None` when there is no such table of ours: a table of
     /// the same name that does not belong to our owner, whose role nobody can take on, is not looked at.
     pub(in crate::pg) fn open(&self, table: &CStr, index: &CStr) -> Option<Table<'_>> {
+        let (relation, schema) = relation(table)?;
         // SAFETY: the relation is locked while it is open, and its index is looked up under that lock, so that it
         // cannot be replaced in between.
         unsafe {
-            let schema = pg_sys::get_namespace_oid(SCHEMA.as_ptr(), true);
-            let table = pg_sys::get_relname_relid(table.as_ptr(), schema);
-            if table == pg_sys::InvalidOid {
-                return None;
-            }
-            let relation = pg_sys::try_table_open(table, LOCK);
-            if relation.is_null() {
-                return None;
-            }
             let scan = std::ptr::null_mut();
             let mut opened = Table { latest: self, relation, index: pg_sys::InvalidOid, scan, keys: 0 };
             opened.index = pg_sys::get_relname_relid(index.as_ptr(), schema);
@@ -156,6 +140,20 @@ impl Drop for Latest {
             // SAFETY: registered in `new`, in this transaction.
             unsafe { pg_sys::UnregisterSnapshot(self.snapshot) }
         }
+    }
+}
+
+/// A table of our schema, opened and locked, and the number of that schema; `None` when there is none of this name.
+fn relation(table: &CStr) -> Option<(pg_sys::Relation, pg_sys::Oid)> {
+    // SAFETY: catalog look-ups; a table that is gone by now gives null.
+    unsafe {
+        let schema = pg_sys::get_namespace_oid(SCHEMA.as_ptr(), true);
+        let table = pg_sys::get_relname_relid(table.as_ptr(), schema);
+        if table == pg_sys::InvalidOid {
+            return None;
+        }
+        let relation = pg_sys::try_table_open(table, LOCK);
+        (!relation.is_null()).then_some((relation, schema))
     }
 }
 

@@ -1,13 +1,14 @@
 //! Organizations, memberships and roles: our own tables, numbered as `sql/tables/tenancy.sql` declares
 //! them, and the tables of applications that are registered as sources of memberships.
 
-use super::endings::{self, Ended, Ending, Member};
+use super::endings::{self, Ended};
 use super::granted::{ORGANIZATIONS as ORGANIZATIONS_OF, Place, WORKSPACES as WORKSPACES_OF};
 use super::not_installed;
 use super::roles::{self, ROLES, ROLES_BY_NAME, Roles};
 use crate::pg::ffi::scan::{Latest, Row, Wanted, transaction_keeps_snapshot};
 use crate::pg::ffi::source::{Held, Opened, Source};
 use crate::pg::sqlstate;
+use crate::verify::ending::{Ending, Member, apply, leaves_owner};
 use crate::verify::granted::LeftOut;
 use crate::verify::identity::Uuid;
 use crate::verify::membership::{
@@ -62,7 +63,7 @@ fn find_workspace(id: Uuid) -> Result<Option<KnownWorkspace>, ErrorReport> {
     latest.rows(WORKSPACES, WORKSPACES_BY_ID, &[Wanted::Uuid(1, id)], take).ok_or_else(not_installed)?;
     let mut known: Option<KnownWorkspace> = found;
     if let Some(known) = &mut known {
-        known.disabled |= endings::has_ended(&latest, id);
+        known.disabled |= endings::has_ended(&latest, id)?;
     }
     Ok(known)
 }
@@ -83,7 +84,7 @@ fn find_organization(latest: &Latest, name: &OrgName) -> Result<Option<KnownOrg>
     .ok_or_else(not_installed)?;
     let mut known: Option<KnownOrg> = found;
     if let Some(known) = &mut known {
-        known.disabled |= endings::has_ended(latest, known.id);
+        known.disabled |= endings::has_ended(latest, known.id)?;
     }
     Ok(known)
 }
@@ -130,7 +131,7 @@ pub(in crate::pg) fn is_as_seen(org: Uuid, user: Option<&str>) -> Result<bool, E
     }
     let look = |latest: Latest| -> Result<_, ErrorReport> {
         let known = find_organization(&latest, &OrgName::Id(org))?.map(|known| known.disabled);
-        let ended: Vec<Uuid> = endings::in_org(&latest, org).into_iter().map(|ending| ending.id).collect();
+        let ended: Vec<Uuid> = endings::in_org(&latest, org)?.into_iter().map(|ending| ending.id).collect();
         let mut reading = Reading::new(&latest);
         if let Some(user) = user {
             reading.own(user, Some(Narrowed { org, by: None }))?;
@@ -154,10 +155,16 @@ pub(in crate::pg) fn has_other_owner(org: Uuid, user: &str, owner_role: Uuid) ->
         true
     };
     latest.rows(MEMBERSHIPS, MEMBERSHIPS_BY_ORG, &[Wanted::Uuid(2, org)], take).ok_or_else(not_installed)?;
-    Ok(others.into_iter().any(|(other, member, invitation)| {
-        !invitation.is_some_and(|invitation| endings::has_ended(&latest, invitation))
-            && endings::leaves_owner(&latest, &other, &member, owner_role)
-    }))
+    for (other, member, invitation) in others {
+        let is_member = match invitation {
+            Some(invitation) => !endings::has_ended(&latest, invitation)?,
+            None => true,
+        };
+        if is_member && leaves_owner(&endings::of_user(&latest, &other)?, &member, owner_role) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Of our own tables what is in `only`, if that is given; of others everything.
@@ -271,11 +278,11 @@ impl<'a> Reading<'a> {
             _ => orgs.iter().map(|place| (place.org, place.row)).collect(),
         };
         workspaces.retain(|place| place.link.is_none() || ids.get(&place.org) == Some(&place.link));
-        if !self.latest.has_rows(endings::ENDINGS) {
+        if !endings::can_be(self.latest) {
             return Ok(());
         }
-        let ended = Ended::read(self.latest, orgs.len() + workspaces.len());
-        let changes = endings::of_user(self.latest, user);
+        let ended = Ended::read(self.latest, orgs.len() + workspaces.len())?;
+        let changes = endings::of_user(self.latest, user)?;
         let has_ended = |thing: Uuid| ended.has(thing);
         orgs.retain(|place| !has_ended(place.org) && !place.link.is_some_and(has_ended));
         workspaces.retain(|place| !has_ended(place.id));
@@ -294,12 +301,12 @@ impl<'a> Reading<'a> {
             let rank = place.role.and_then(|role| ranks.get(&role).copied()).unwrap_or(0);
             let (member, role) = (place.member(), place.role);
             let counts = |change: &&Ending| change.is_of(&member) && change.counts(role, rank);
-            endings::apply(&mut place.role, changes.iter().filter(counts))
+            apply(&mut place.role, changes.iter().filter(counts))
         });
         workspaces.retain_mut(|place| {
             let row = place.row;
-            let counts = |change: &&Ending| change.is_of_row(row);
-            endings::apply(&mut place.role, changes.iter().filter(counts))
+            let counts = |change: &&Ending| Some(change.target) == row;
+            apply(&mut place.role, changes.iter().filter(counts))
         });
         Ok(())
     }
@@ -319,7 +326,7 @@ impl<'a> Reading<'a> {
             let limit = rows.len().saturating_mul(2);
             let by_time = [Wanted::NotNull(7)];
             disabled = self.few(ORGANIZATIONS, ORGANIZATIONS_DISABLED, &by_time, 1, limit)?;
-            disabled = match Ended::read(self.latest, rows.len()) {
+            disabled = match Ended::read(self.latest, rows.len())? {
                 Ended::Few(ended) => disabled.map(|ids| ids.into_iter().chain(ended).collect()),
                 Ended::Many(_) => None,
             };

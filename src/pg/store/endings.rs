@@ -1,128 +1,81 @@
 //! What has ended although its row does not say so, because somebody held the row: `auth.endings`, numbered as
-//! `sql/tables/tenancy.sql` declares it. It counts against whatever the holder makes of the row afterwards.
+//! `sql/tables/tenancy.sql` declares it. What of it counts, `src/verify/ending.rs` decides.
 
+use super::not_installed;
 use crate::pg::ffi::scan::{Latest, Row, Table, Wanted};
+use crate::verify::ending::{Ending, EndingKind};
 use crate::verify::identity::Uuid;
+use pgrx::pg_sys::panic::ErrorReport;
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::ffi::CStr;
 
-/// The table.
-pub(super) const ENDINGS: &CStr = c"endings";
+const ENDINGS: &CStr = c"endings";
 pub(super) const ENDINGS_BY_TARGET: &CStr = c"endings_target";
 const ENDINGS_BY_USER: &CStr = c"endings_user";
 const ENDINGS_BY_ORG: &CStr = c"endings_org";
 
-/// The rank of an owner, whom everybody's ending yields to but another owner's.
-const HIGHEST_RANK: i32 = 1000;
-
-/// One row.
-pub(super) struct Ending {
-    pub(super) kind: String,
-    target: Uuid,
-    org: Uuid,
-    /// For a changed role of a member: the new one.
-    pub(super) role: Option<Uuid>,
-    /// For a member: the rank of whoever ended or changed it. For a role: its new one; `roles.rs` reads its permissions.
-    rank: Option<i32>,
-    /// For a member: the role that the row named.
-    former: Option<Uuid>,
-    pub(super) id: Uuid,
-    at: i64,
+fn ending(row: &Row) -> Option<Ending> {
+    Some(Ending {
+        id: row.uuid(1)?,
+        kind: EndingKind::from_name(row.text_of(2)?),
+        target: row.uuid(3)?,
+        org: row.uuid(4)?,
+        role: row.uuid(6),
+        rank: row.integer(8),
+        former: row.uuid(13),
+        at: row.timestamp(11)?,
+    })
 }
 
-impl Ending {
-    fn of(row: &Row) -> Option<Ending> {
-        Some(Ending {
-            id: row.uuid(1)?,
-            kind: row.text(2)?,
-            target: row.uuid(3)?,
-            org: row.uuid(4)?,
-            role: row.uuid(6),
-            rank: row.integer(8),
-            former: row.uuid(13),
-            at: row.timestamp(11)?,
-        })
-    }
-
-    /// Is it about this membership of an organization? Also about one that was made before, by a transaction that had
-    /// not been committed: of somebody who was removed and added again.
-    pub(super) fn is_of(&self, membership: &Member) -> bool {
-        Some(self.target) == membership.row
-            || self.org == membership.org
-                && matches!(self.kind.as_str(), "membership" | "membership_role")
-                && membership.created_at.is_some_and(|at| at <= self.at)
-    }
-
-    pub(super) fn is_of_row(&self, row: Option<Uuid>) -> bool {
-        Some(self.target) == row
-    }
-
-    /// Does it count against a member whose row names a role of this rank? Somebody of a lower rank ended it while the
-    /// promotion was under way: then the promotion counts.
-    pub(super) fn counts(&self, role: Option<Uuid>, rank: i32) -> bool {
-        self.rank.is_none_or(|own| own >= HIGHEST_RANK || own > rank)
-            || self.former.is_some() && self.former == role
-    }
+/// Can anything have ended beside its row? Cheap.
+pub(super) fn can_be(latest: &Latest) -> bool {
+    latest.has_rows(ENDINGS)
 }
 
-/// What endings ask of a membership of an organization.
-pub(super) struct Member {
-    pub(super) row: Option<Uuid>,
-    pub(super) org: Uuid,
-    pub(super) created_at: Option<i64>,
-}
-
-/// Applies the changes of one membership to its role. Is it still one afterwards?
-pub(super) fn apply<'a>(role: &mut Option<Uuid>, changes: impl Iterator<Item = &'a Ending>) -> bool {
-    for change in changes {
-        match change.kind.as_str() {
-            "membership_role" | "workspace_membership_role" => *role = change.role,
-            _ => return false,
-        }
+/// What there is can be looked through by this index; `None` while nothing has ended beside its row, or in a database
+/// that was not updated yet and has no such table. One that cannot be read is an error: what has ended must not come back.
+pub(super) fn open<'a>(latest: &'a Latest, index: &CStr) -> Result<Option<Table<'a>>, ErrorReport> {
+    if !can_be(latest) {
+        return Ok(None);
     }
-    true
+    latest.open(ENDINGS, index).ok_or_else(not_installed).map(Some)
 }
 
-fn read(latest: &Latest, index: &CStr, wanted: &[Wanted<'_>]) -> Vec<Ending> {
+fn read(latest: &Latest, index: &CStr, wanted: &[Wanted<'_>]) -> Result<Vec<Ending>, ErrorReport> {
     let mut found = Vec::new();
-    // A database that was not updated yet has no such table, and nothing ends beside its row.
-    if latest.has_rows(ENDINGS) {
-        let _ = latest.rows(ENDINGS, index, wanted, |row| {
-            found.extend(Ending::of(row));
+    if let Some(mut table) = open(latest, index)? {
+        table.rows(wanted, |row| {
+            found.extend(ending(row));
             true
         });
     }
     found.sort_by_key(|ending| ending.at);
-    found
+    Ok(found)
 }
 
 /// Those of a user's memberships, the latest last.
-pub(super) fn of_user(latest: &Latest, user: &str) -> Vec<Ending> {
+pub(super) fn of_user(latest: &Latest, user: &str) -> Result<Vec<Ending>, ErrorReport> {
     read(latest, ENDINGS_BY_USER, &[Wanted::Text(5, user)])
 }
 
-/// Those of one thing, the latest last.
-pub(super) fn of(latest: &Latest, target: Uuid) -> Vec<Ending> {
-    read(latest, ENDINGS_BY_TARGET, &[Wanted::Uuid(3, target)])
-}
-
 /// Those of an organization and whatever is in it.
-pub(super) fn in_org(latest: &Latest, org: Uuid) -> Vec<Ending> {
+pub(super) fn in_org(latest: &Latest, org: Uuid) -> Result<Vec<Ending>, ErrorReport> {
     read(latest, ENDINGS_BY_ORG, &[Wanted::Uuid(4, org)])
 }
 
 /// Has this ended, be it an organization, a workspace or an invitation?
-pub(super) fn has_ended(latest: &Latest, target: Uuid) -> bool {
-    !of(latest, target).is_empty()
+pub(super) fn has_ended(latest: &Latest, target: Uuid) -> Result<bool, ErrorReport> {
+    Ok(open(latest, ENDINGS_BY_TARGET)?.is_some_and(|mut table| is_in(&mut table, target)))
 }
 
-/// Is a user whose row says that they are an owner still one?
-pub(super) fn leaves_owner(latest: &Latest, user: &str, membership: &Member, owner_role: Uuid) -> bool {
-    let mut role = Some(owner_role);
-    let changes = of_user(latest, user);
-    let counts = |change: &&Ending| change.is_of(membership) && change.counts(Some(owner_role), HIGHEST_RANK);
-    apply(&mut role, changes.iter().filter(counts)) && role == Some(owner_role)
+fn is_in(endings: &mut Table<'_>, target: Uuid) -> bool {
+    let mut is_there = false;
+    endings.rows(&[Wanted::Uuid(3, target)], |_| {
+        is_there = true;
+        false
+    });
+    is_there
 }
 
 /// How many endings of what is no user's are always read at once.
@@ -133,39 +86,32 @@ const FEW: usize = 32;
 pub(super) enum Ended<'a> {
     Few(HashSet<Uuid>),
     /// Each thing is asked about.
-    Many(RefCell<Option<Table<'a>>>),
+    Many(RefCell<Table<'a>>),
 }
 
 impl<'a> Ended<'a> {
     /// For somebody who will ask about so many things.
-    pub(super) fn read(latest: &'a Latest, things: usize) -> Ended<'a> {
+    pub(super) fn read(latest: &'a Latest, things: usize) -> Result<Ended<'a>, ErrorReport> {
         let (mut found, mut count, most) = (HashSet::new(), 0, FEW.max(things / 4));
-        if latest.has_rows(ENDINGS) {
-            let _ = latest.rows(ENDINGS, ENDINGS_BY_USER, &[Wanted::Null(5)], |row| {
+        if let Some(mut table) = open(latest, ENDINGS_BY_USER)? {
+            table.rows(&[Wanted::Null(5)], |row| {
                 found.extend(row.uuid(3));
                 count += 1;
                 count <= most
             });
         }
-        if count <= most {
-            return Ended::Few(found);
+        if count > most
+            && let Some(table) = open(latest, ENDINGS_BY_TARGET)?
+        {
+            return Ok(Ended::Many(RefCell::new(table)));
         }
-        Ended::Many(RefCell::new(latest.open(ENDINGS, ENDINGS_BY_TARGET)))
+        Ok(Ended::Few(found))
     }
 
     pub(super) fn has(&self, target: Uuid) -> bool {
         match self {
             Ended::Few(targets) => targets.contains(&target),
-            Ended::Many(table) => {
-                let mut has_ended = false;
-                if let Some(table) = table.borrow_mut().as_mut() {
-                    table.rows(&[Wanted::Uuid(3, target)], |_| {
-                        has_ended = true;
-                        false
-                    });
-                }
-                has_ended
-            }
+            Ended::Many(table) => is_in(&mut table.borrow_mut(), target),
         }
     }
 }

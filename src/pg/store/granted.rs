@@ -1,9 +1,9 @@
 //! A user's rows in our tables, and which of them count where others gave more than the settings allow.
 
-use super::endings::Member;
 use super::not_installed;
 use crate::pg::ffi::scan::{Latest, Row, Wanted};
 use crate::pg::settings::{self, MAX_GRANTED_BY_ONE, MAX_GRANTED_MEMBERSHIPS};
+use crate::verify::ending::Member;
 use crate::verify::granted::{Given, LeftOut, Limits, MAX_COUNTED, is_accepted};
 use crate::verify::identity::Uuid;
 use pgrx::pg_sys::panic::ErrorReport;

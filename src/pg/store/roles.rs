@@ -1,7 +1,7 @@
 //! Roles: `auth.roles`, numbered as `sql/tables/tenancy.sql` declares it, and what of them was changed in `auth.endings`
 //! because somebody held the row.
 
-use super::endings::{ENDINGS, ENDINGS_BY_TARGET};
+use super::endings::{self, ENDINGS_BY_TARGET};
 use super::not_installed;
 use crate::pg::ffi::scan::{Latest, Row, Table, Wanted};
 use crate::verify::identity::Uuid;
@@ -161,16 +161,17 @@ impl<'a> Rows<'a> {
             self.changed(id, |row| {
                 *content =
                     read(&Content { id, name, is_own: *is_own, row, version: 1, rank: 8, permissions: 9 });
-            });
+            })?;
         }
         Ok(Some(found))
     }
 
     /// Gives `each` what the role was changed to while somebody held its row, the latest last.
-    fn changed(&mut self, id: Uuid, mut each: impl FnMut(&Row)) {
-        let latest = self.latest;
-        let open = || latest.has_rows(ENDINGS).then(|| latest.open(ENDINGS, ENDINGS_BY_TARGET)).flatten();
-        let Some(endings) = self.endings.get_or_insert_with(open) else { return };
+    fn changed(&mut self, id: Uuid, mut each: impl FnMut(&Row)) -> Result<(), ErrorReport> {
+        if self.endings.is_none() {
+            self.endings = Some(endings::open(self.latest, ENDINGS_BY_TARGET)?);
+        }
+        let Some(Some(endings)) = &mut self.endings else { return Ok(()) };
         let mut last = i64::MIN;
         endings.rows(&[Wanted::Uuid(3, id)], |row| {
             let at = row.timestamp(11).unwrap_or(i64::MIN);
@@ -180,6 +181,7 @@ impl<'a> Rows<'a> {
             }
             true
         });
+        Ok(())
     }
 
     /// A role as policies know it: an organization's own has another name where every organization has a role of its

@@ -7,6 +7,7 @@ mod acting;
 mod api_keys;
 mod attacks;
 mod claims;
+mod endings;
 mod granted;
 mod headers;
 mod interop;
