@@ -4,12 +4,12 @@
 create extension pg_bearer;
 
 -- Who may sign tokens. Each sign-in service says in `org_id` which organization a user works for, and may
--- name its own only.
+-- name its own only; its users are called after it, so that it names nobody else's.
 select auth.add_issuer('https://acme.example', audiences => '{api}', memberships_from_claims => true,
-    org_ids => '{aaaaaaaa-0000-4000-8000-000000000000}');
+    org_ids => '{aaaaaaaa-0000-4000-8000-000000000000}', user_id_prefix => 'acme:');
 select auth.load_jwks('https://acme.example', :'acme_keys');
 select auth.add_issuer('https://beta.example', audiences => '{api}', memberships_from_claims => true,
-    org_ids => '{bbbbbbbb-0000-4000-8000-000000000000}');
+    org_ids => '{bbbbbbbb-0000-4000-8000-000000000000}', user_id_prefix => 'beta:');
 select auth.add_jwt_secret('https://beta.example', :'beta_secret');
 
 -- The tables belong to a role that nobody logs in as; the application logs in as another.

@@ -69,7 +69,7 @@ comment on column auth.issuers.org_role_claim is 'Path of member names to the ro
 comment on column auth.issuers.permissions_claim is 'Path of member names to the permissions: an array, or a line with spaces between them.';
 comment on column auth.issuers.scopes_claim is 'Path of member names to the scopes: an array, or a line with spaces between them (RFC 8693 section 4.2).';
 comment on column auth.issuers.email_claim is 'Path of member names to the e-mail address.';
-comment on column auth.issuers.org_ids is 'The only organizations its users act in, whatever claims and memberships say, for a tenant''s own sign-in service; its workspace claims then count for nothing. Empty: any.';
+comment on column auth.issuers.org_ids is 'The only organizations its users act in, whatever claims and memberships say, for a tenant''s own sign-in service, which then needs a user_id_prefix; its workspace claims count for nothing. Empty: any.';
 comment on column auth.issuers.user_id_prefix is 'Put before the subject of its tokens, so that two issuers cannot name each other''s users; at most 255 bytes.';
 comment on column auth.issuers.email_verified_claim is 'Path of member names to the claim that says true when the e-mail address is verified; empty: the issuer vouches for every address it names.';
 comment on column auth.issuers.created_at is 'When it was added.';

@@ -44,7 +44,7 @@ select auth_internal.move_function('demand_valid_key(auth.api_keys)');
 select auth_internal.move_function('described_identity(text, jsonb)');
 select auth_internal.move_function('described_key(text, text, uuid, text, text[], uuid, timestamptz, cidr[], text[], text[], regclass[], integer, interval, jsonb, text, text)');
 select auth_internal.move_function('end_api_key(uuid, text)');
-select auth_internal.move_function('enter_api_keys(uuid)');
+select auth_internal.retire_function('auth.enter_api_keys(uuid)');
 select auth_internal.move_function('enter_organization(uuid, text)');
 select auth_internal.retire_function('auth.enter_roles(uuid)');
 select auth_internal.move_function('enter_workspace(uuid, text)');
@@ -180,6 +180,7 @@ select auth_internal.retire_function('auth.list_organizations()');
 select auth_internal.retire_function('auth.list_workspace_members(uuid)');
 
 -- What these columns take; errors show it as a hint.
+comment on column auth.issuers.org_ids is 'The only organizations its users act in, whatever claims and memberships say, for a tenant''s own sign-in service, which then needs a user_id_prefix; its workspace claims count for nothing. Empty: any.';
 comment on column auth.roles.permissions is 'Dotted names; "a.*" covers all below "a.", "*" everything. At most 200, each of up to 100 bytes, without blanks.';
 comment on column auth.roles.rank is '1 or more and below 1000, which is owner''s alone. Members change only members whose role has a lower rank, and grant only roles of a lower rank.';
 comment on column auth.api_keys.scopes is 'The permissions it has, of those its user or role has when it is used, at most 200, each of up to 100 bytes, as in auth.roles; NULL: all of them.';

@@ -6,7 +6,7 @@ use super::settings;
 use super::sqlstate::{self, Configured, Refused};
 use super::store::api_keys::{self, Stored};
 use super::store::{directory, roles};
-use crate::verify::api_key::{KeyKind, KeyRow, Presented, judge, public_id};
+use crate::verify::api_key::{KeyKind, KeyRow, Presented, judge, judge_row, public_id};
 use crate::verify::error::Refusal;
 use crate::verify::identity::{Identity, Uuid, uuid_text};
 use crate::verify::membership::{OrgGrant, Settled, WorkspaceGrant, settle_key};
@@ -79,24 +79,41 @@ fn decide(presented: &Presented, stored: Option<&Stored>, at: Place) -> Result<A
         Some(Stored { row: None, .. }) => return Err(refuse(Refusal::KeyMalformed)),
         stored => stored.and_then(|stored| stored.row.as_ref()),
     };
+    let allowed = settings::allowed_environments();
     let restricted = row.is_some_and(|row| row.restrictions != Restrictions::default());
     let surroundings = match at {
         Place::Here if restricted => surroundings(),
         Place::At(given) => given,
         Place::Here | Place::Anywhere => Surroundings::default(),
     };
-    let allowed = settings::allowed_environments();
     judge(presented, row, catalog::now(), &allowed, &surroundings).map_err(refuse)?;
     let (Some(key), Some(stored)) = (row, stored) else {
         return Err(refuse(Refusal::KeyUnknown));
     };
+    let place = settled(key)?;
+    Ok(Accepted { key: key.clone(), name: stored.name.clone(), limit: stored.limit, place })
+}
+
+/// Would the key with this id, which was accepted earlier in this place, be accepted now?
+pub(super) fn demand_still_holds(id: Uuid) -> Result<(), Failure> {
+    let stored = api_keys::find_by_id(id)?;
+    let refuse = |refusal| refused(Some(id), refusal);
+    let row = stored.ok_or_else(|| refuse(Refusal::KeyUnknown))?.row;
+    let key = row.ok_or_else(|| refuse(Refusal::KeyMalformed))?;
+    let allowed = settings::allowed_environments();
+    judge_row(&key, catalog::now(), &allowed).map_err(refuse)?;
+    settled(&key).map(drop)
+}
+
+/// Where the key acts, and what it may do there, with the name that others have for its organization.
+fn settled(key: &KeyRow) -> Result<Settled, Failure> {
+    let refuse = |refusal| refused(Some(key.id), refusal);
     let mut external_id = None;
     if let Some(org) = key.org {
         let known = directory::organization(org)?.filter(|known| !known.disabled);
         external_id = known.ok_or_else(|| refuse(Refusal::KeyOrganization))?.external_id;
     }
-    let place = Settled { external_id, ..place(key)?.map_err(refuse)? };
-    Ok(Accepted { key: key.clone(), name: stored.name.clone(), limit: stored.limit, place })
+    Ok(Settled { external_id, ..place(key)?.map_err(refuse)? })
 }
 
 fn refused(key: Option<Uuid>, refusal: Refusal) -> Failure {

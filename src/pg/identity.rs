@@ -35,7 +35,7 @@ pub(super) fn establish_for_now(identity: Option<&Identity>) -> Result<(), Error
     }
 }
 
-/// What becomes of a query that called us and reads a table with policies.
+/// What becomes of a query that called us and depends on who is signed in.
 #[derive(Clone, Copy, PartialEq)]
 enum Running {
     /// It goes on with the new identity.
@@ -111,10 +111,10 @@ fn may_change() -> Result<(), ErrorReport> {
 
 /// What a query found out about one identity must not count for another.
 fn may_replace(running: Running) -> Result<(), ErrorReport> {
-    let goes_on = running == Running::GoesOn && executor::policies_apply();
-    if goes_on || executor::is_suspended_under_policies() || portals::loops_under_policies() {
+    let goes_on = running == Running::GoesOn && executor::dependent_runs();
+    if goes_on || executor::is_dependent_suspended() || portals::loops_over_dependent() {
         return Err(sqlstate::in_use(
-            "the identity cannot be replaced while a query reads a table with policies",
+            "the identity cannot be replaced while a query reads a table with policies or a view that asks for it",
         )
         .set_hint("Authenticate in a statement of its own."));
     }

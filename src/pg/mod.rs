@@ -5,6 +5,7 @@ mod credential;
 mod encoding;
 mod ffi;
 mod functions;
+mod handing_on;
 mod identity;
 mod settings;
 mod sqlstate;

@@ -137,6 +137,7 @@ fn told(refusal: Refusal) -> Told {
         | Refusal::AudienceMismatch
         | Refusal::TokenIdMalformed
         | Refusal::ServiceRoleNotAllowed
+        | Refusal::IssuerChanged
         | Refusal::NotAKey
         | Refusal::KeyChecksum
         | Refusal::KeyUnknown
@@ -247,6 +248,17 @@ pub(super) fn broken_source() -> ErrorReport {
         "authenticate",
     )
     .set_hint("Register it again with auth.register_membership_source(), or take it out with auth.unregister_membership_source().")
+}
+
+/// Somebody changed what CREATE EXTENSION made, by renaming one of our roles or else (55000).
+pub(super) fn unreadable_tables(missing_role: Option<&str>) -> ErrorReport {
+    let code = PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
+    match missing_role {
+        Some(role) => ErrorReport::new(code, format!("the role {role} of pg_bearer is missing"), "read")
+            .set_hint(format!("Somebody renamed it: ALTER ROLE … RENAME TO {role}.")),
+        None => ErrorReport::new(code, "a table of pg_bearer is missing or was changed", "read")
+            .set_hint("It has to have its indexes and to belong to bearer_owner."),
+    }
 }
 
 /// An argument of an administrator's function is wrong (22023).

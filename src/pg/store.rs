@@ -64,14 +64,7 @@ pub(super) fn issuer_and_keys(
     algorithm: Algorithm,
 ) -> Result<Option<Found>, ErrorReport> {
     let latest = Latest::new();
-    let mut issuer = None;
-    latest
-        .rows(ISSUERS, ISSUERS_BY_NAME, &[Wanted::Text(2, name)], |row| {
-            issuer = parsed(row);
-            false
-        })
-        .ok_or_else(not_installed)?;
-    let Some(issuer) = issuer else {
+    let Some(issuer) = issuer(&latest, name)? else {
         return Ok(None);
     };
     let mut keys = keys(&latest, &issuer, kid, algorithm)?;
@@ -81,6 +74,42 @@ pub(super) fn issuer_and_keys(
         }
     }
     Ok(Some((issuer, keys)))
+}
+
+/// An issuer, and the algorithm of a key of its own while that verifies tokens.
+pub(super) type Known = (Rc<Issuer>, Option<Algorithm>);
+
+/// The issuer called `name`, and what its key with this id is for.
+pub(super) fn issuer_and_algorithm(name: &str, key: Uuid) -> Result<Option<Known>, ErrorReport> {
+    let latest = Latest::new();
+    let Some(issuer) = issuer(&latest, name)? else {
+        return Ok(None);
+    };
+    let (now, mut algorithm) = (catalog::now(), None);
+    let take = |row: &Row| {
+        let is_it = row.uuid(1) == Some(key);
+        if is_it && Usable::of(row, now).is_some() {
+            algorithm = row.text(4).and_then(|name| Algorithm::from_name(&name));
+        }
+        !is_it
+    };
+    latest.rows(KEYS, KEYS_BY_ISSUER, &[Wanted::Uuid(2, issuer.id)], take).ok_or_else(not_installed)?;
+    Ok(Some((issuer, algorithm)))
+}
+
+/// The issuer called `name`.
+pub(super) fn issuer_named(name: &str) -> Result<Option<Rc<Issuer>>, ErrorReport> {
+    issuer(&Latest::new(), name)
+}
+
+fn issuer(latest: &Latest, name: &str) -> Result<Option<Rc<Issuer>>, ErrorReport> {
+    let mut issuer = None;
+    let take = |row: &Row| {
+        issuer = parsed(row);
+        false
+    };
+    latest.rows(ISSUERS, ISSUERS_BY_NAME, &[Wanted::Text(2, name)], take).ok_or_else(not_installed)?;
+    Ok(issuer)
 }
 
 /// Is any issuer configured?
@@ -95,7 +124,7 @@ pub(super) fn has_issuers() -> Result<bool, ErrorReport> {
 }
 
 pub(super) fn not_installed() -> ErrorReport {
-    sqlstate::internal("the tables of pg_bearer are missing")
+    sqlstate::unreadable_tables(catalog::missing_role())
 }
 
 /// Keys that verify now: active ones before retired ones, the newest first.
@@ -113,24 +142,40 @@ fn keys(
         None => vec![wanted],
     };
     let collect = |row: &Row| {
-        let usable = row.timestamp(9).is_none_or(|not_before| not_before <= now)
-            && row.timestamp(10).is_none_or(|not_after| now < not_after);
-        let retired = match row.text(7).as_deref() {
-            Some("active") => false,
-            Some("retired") if row.timestamp(13).is_some_and(|until| now < until) => true,
-            _ => return true,
-        };
-        if usable
+        if let Some(usable) = Usable::of(row, now)
             && let Some(key) = key(row)
             && (kid.is_some() || key.algorithm == algorithm)
         {
-            found.push((retired, Reverse(row.timestamp(11).unwrap_or(0)), key));
+            found.push((usable == Usable::Retired, Reverse(row.timestamp(11).unwrap_or(0)), key));
         }
         true
     };
     latest.rows(KEYS, KEYS_BY_ISSUER, &wanted, collect).ok_or_else(not_installed)?;
     found.sort_by_key(|(retired, created, _)| (*retired, *created));
     Ok(found.into_iter().map(|(_, _, key)| key).take(MAX_KEYS_WITHOUT_KID).collect())
+}
+
+/// How a key verifies tokens now.
+#[derive(PartialEq)]
+enum Usable {
+    Active,
+    /// For a while, so that tokens which it signed can run out.
+    Retired,
+}
+
+impl Usable {
+    /// `None` for the row of a key that verifies nothing.
+    fn of(row: &Row, now: i64) -> Option<Usable> {
+        let is_in_time = row.timestamp(9).is_none_or(|not_before| not_before <= now)
+            && row.timestamp(10).is_none_or(|not_after| now < not_after);
+        match row.text(7).as_deref() {
+            Some("active") if is_in_time => Some(Usable::Active),
+            Some("retired") if is_in_time && row.timestamp(13).is_some_and(|until| now < until) => {
+                Some(Usable::Retired)
+            }
+            Some(_) | None => None,
+        }
+    }
 }
 
 fn key(row: &Row) -> Option<Key> {

@@ -238,6 +238,7 @@ impl Stated {
             session_id: self.session_id,
             actor: self.actor,
             key_id: None,
+            signing_key: None,
             tables: None,
             expires_at: None,
             valid_until: i64::MAX,

@@ -63,6 +63,13 @@ pub(crate) struct Profile {
     pub(crate) environment: String,
 }
 
+impl Profile {
+    /// May its users act in this organization; for `None`, in whatever there is?
+    pub(crate) fn reaches(&self, org: Option<&Uuid>) -> bool {
+        self.org_ids.is_empty() || org.is_some_and(|org| self.org_ids.contains(org))
+    }
+}
+
 /// A verified identity.
 #[derive(Clone)]
 pub(crate) struct Identity {
@@ -78,6 +85,8 @@ pub(crate) struct Identity {
     pub(crate) session_id: Option<String>,
     pub(crate) actor: Option<String>,
     pub(crate) key_id: Option<Uuid>,
+    /// The key that signed the token.
+    pub(crate) signing_key: Option<Uuid>,
     /// The numbers of the only tables that it is for.
     pub(crate) tables: Option<Vec<u32>>,
     /// In microseconds since 2000; `None`: it does not expire.
@@ -91,7 +100,24 @@ pub(crate) struct Identity {
 
 /// The user's id: the subject of the claims after the issuer's prefix.
 pub(crate) fn user_id(claims: &VerifiedClaims<'_>, profile: &Profile) -> Option<String> {
-    claims.subject().map(|subject| format!("{}{subject}", profile.user_id_prefix))
+    claims.subject().map(|subject| prefixed(subject, profile))
+}
+
+fn prefixed(subject: &str, profile: &Profile) -> String {
+    format!("{}{subject}", profile.user_id_prefix)
+}
+
+/// Would claims with this subject still be those of this user, in this environment and organization?
+pub(crate) fn is_same_user(
+    subject: Option<&str>,
+    profile: &Profile,
+    user_id: Option<&str>,
+    environment: &str,
+    org: Option<&Uuid>,
+) -> bool {
+    subject.map(|subject| prefixed(subject, profile)).as_deref() == user_id
+        && profile.environment == environment
+        && org.is_none_or(|org| profile.reaches(Some(org)))
 }
 
 impl Identity {
@@ -118,6 +144,7 @@ impl Identity {
             actor: text(claims.claims().get("act").and_then(|act| act.get("sub"))),
             environment: profile.environment.clone(),
             key_id: None,
+            signing_key: Some(claims.key()),
             tables: None,
             expires_at: Some(timestamp(claims.expires_at())),
             valid_until: timestamp(claims.valid_until()),
@@ -149,6 +176,7 @@ impl Identity {
             session_id: None,
             actor: None,
             key_id: Some(key.id),
+            signing_key: None,
             tables,
             expires_at: key.expires_at,
             valid_until: key.expires_at.unwrap_or(i64::MAX),

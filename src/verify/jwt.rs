@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::algorithm::Algorithm;
 use super::error::Refusal;
+use super::identity::Uuid;
 use super::memory::{Fingerprint, SignatureMemory};
 use super::signature::{self, Key};
 use super::token::{Token, short_media_type};
@@ -52,6 +53,7 @@ impl Rules {
 /// Claims whose signature, times and audience were checked. Only [`verify`] makes one.
 pub(crate) struct VerifiedClaims<'a> {
     token: Token<'a>,
+    key: Uuid,
     expires_at: u64,
     valid_until: u64,
 }
@@ -70,6 +72,11 @@ impl VerifiedClaims<'_> {
     /// Who made the token.
     pub(crate) fn issuer(&self) -> &str {
         self.token.issuer()
+    }
+
+    /// The id of the key that signed it.
+    pub(crate) fn key(&self) -> Uuid {
+        self.key
     }
 
     /// Whom it is about (RFC 7519 section 4.1.2).
@@ -117,11 +124,38 @@ pub(crate) fn verify<'a>(
     memory: &mut SignatureMemory,
 ) -> Result<VerifiedClaims<'a>, Refusal> {
     check_type(token.token_type(), rules.token_types.as_deref())?;
-    if rules.algorithms.as_ref().is_some_and(|allowed| !allowed.contains(&token.algorithm())) {
-        return Err(Refusal::AlgorithmNotAllowed);
+    check_algorithm(token.algorithm(), rules)?;
+    let key = check_signature(&token, keys, memory)?;
+    let (expires_at, valid_until) = check_claims(token.unverified_claims(), rules, audience, now)?;
+    Ok(VerifiedClaims { token, key, expires_at, valid_until })
+}
+
+/// Checks claims that were verified earlier against their issuer's rules of today and against `now`. `algorithm` is that of
+/// the key that signed them, which the caller has found to be usable still.
+pub(crate) fn verify_again(
+    claims: &Map<String, Value>,
+    rules: &Rules,
+    algorithm: Algorithm,
+    now: u64,
+) -> Result<(), Refusal> {
+    check_algorithm(algorithm, rules)?;
+    check_claims(claims, rules, None, now).map(drop)
+}
+
+fn check_algorithm(algorithm: Algorithm, rules: &Rules) -> Result<(), Refusal> {
+    match &rules.algorithms {
+        Some(allowed) if !allowed.contains(&algorithm) => Err(Refusal::AlgorithmNotAllowed),
+        Some(_) | None => Ok(()),
     }
-    check_signature(&token, keys, memory)?;
-    let claims = token.unverified_claims();
+}
+
+/// When the token expires, and from when on it is refused. Expiry comes last.
+fn check_claims(
+    claims: &Map<String, Value>,
+    rules: &Rules,
+    audience: Option<&str>,
+    now: u64,
+) -> Result<(u64, u64), Refusal> {
     check_text(claims, "sub", MAX_SUBJECT_BYTES, Refusal::SubjectMalformed)?;
     check_text(claims, "jti", MAX_TOKEN_ID_BYTES, Refusal::TokenIdMalformed)?;
     check_audience(claims.get("aud"), &rules.audiences, audience)?;
@@ -129,8 +163,7 @@ pub(crate) fn verify<'a>(
     if role == Some(SERVICE_ROLE) && !rules.allow_service_role {
         return Err(Refusal::ServiceRoleNotAllowed);
     }
-    let (expires_at, valid_until) = check_times(claims, rules, now)?;
-    Ok(VerifiedClaims { token, expires_at, valid_until })
+    check_times(claims, rules, now)
 }
 
 /// Compares media types (RFC 7515 section 4.1.9, RFC 9068 section 2.1).
@@ -146,21 +179,21 @@ fn check_type(given: Option<&str>, wanted: Option<&[String]>) -> Result<(), Refu
     if accepted { Ok(()) } else { Err(Refusal::TokenType) }
 }
 
-/// Whether the signature is good under one of the keys.
-fn check_signature(token: &Token<'_>, keys: &[Key], memory: &mut SignatureMemory) -> Result<(), Refusal> {
+/// The id of the key under which the signature is good.
+fn check_signature(token: &Token<'_>, keys: &[Key], memory: &mut SignatureMemory) -> Result<Uuid, Refusal> {
     let candidates = candidates(token, keys)?;
     let token_digest = Sha256::digest(token.jws().text()).into();
     let fingerprints = candidates.iter().map(|key| Fingerprint::new(&token_digest, &key.digest()));
     let candidates: Vec<(&Key, Fingerprint)> = candidates.iter().copied().zip(fingerprints).collect();
-    if candidates.iter().any(|(_, fingerprint)| memory.knows(fingerprint)) {
-        return Ok(());
+    if let Some((key, _)) = candidates.iter().find(|(_, fingerprint)| memory.knows(fingerprint)) {
+        return Ok(key.id);
     }
     let mut refusal = Refusal::KeyUnusable;
     for (key, fingerprint) in &candidates {
         match signature::check(token.jws(), key) {
             Ok(()) => {
                 memory.remember(fingerprint);
-                return Ok(());
+                return Ok(key.id);
             }
             Err(Refusal::BadSignature) => refusal = Refusal::BadSignature,
             Err(_) => {}

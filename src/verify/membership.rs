@@ -240,7 +240,7 @@ pub(crate) fn settle<D: Directory>(
     directory: &D,
 ) -> Result<Settled, D::Error> {
     let believed = profile.memberships_from_claims;
-    let allowed = |org: &Uuid| profile.org_ids.is_empty() || profile.org_ids.contains(org);
+    let allowed = |org: &Uuid| profile.reaches(Some(org));
     held.orgs.retain(|grant| allowed(&grant.id));
     held.sort();
 

@@ -7,6 +7,7 @@ pub(crate) mod base64url;
 pub(crate) mod ending;
 pub(crate) mod error;
 pub(crate) mod granted;
+pub(crate) mod handing_on;
 pub(crate) mod identity;
 pub(crate) mod json;
 pub(crate) mod jwk;

@@ -6,6 +6,7 @@ mod identities;
 mod indexes;
 mod once;
 mod shapes;
+mod views;
 
 use pg_bearer_tests::Database;
 use pg_bearer_tests::database::Session;

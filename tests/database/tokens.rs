@@ -112,7 +112,7 @@ fn a_token_of_several_organizations_has_no_current_one() {
 #[test]
 fn an_issuer_with_org_ids_names_no_other_organization() {
     let db = Database::new();
-    db.superuser().run(&format!("select auth.update_issuer('{ISSUER}', org_ids => '{{{ORG_A}}}')"));
+    db.superuser().run(&format!("update auth.issuers set org_ids = '{{{ORG_A}}}' where issuer = '{ISSUER}'"));
     let mut session = db.tenant();
     for (claim, orgs, current) in [
         (json!(ORG_A), "{0a000000-0000-4000-8000-00000000000a}", Some(ORG_A)),

@@ -122,7 +122,7 @@ begin
     elsif kind = 'secret' and its_org is null then
         perform auth_internal.refuse_key_argument('org_id', 'A secret key acts in an organization.');
     end if;
-    held := auth_internal.enter_api_keys(its_org);
+    held := auth_internal.enter_api_keys(its_org, coalesce(environment, auth.environment()));
     described := auth_internal.described_key(kind, name, its_org, environment, scopes, workspace_id, expires_at,
         allowed_cidrs, allowed_origins, allowed_endpoints, allowed_tables, rate_limit, rate_period, metadata,
         role, user_id);
@@ -171,7 +171,7 @@ begin
     if org_id is null then
         perform auth_internal.refuse_key_argument('org_id', 'A secret key acts in an organization.');
     end if;
-    perform auth_internal.enter_api_keys(org_id);
+    perform auth_internal.enter_api_keys(org_id, coalesce(environment, auth.environment()));
     described := auth_internal.described_key('secret', name, org_id, environment, scopes, workspace_id, expires_at,
         allowed_cidrs, allowed_origins, allowed_endpoints, allowed_tables, rate_limit, rate_period, metadata,
         role, user_id);
@@ -276,7 +276,7 @@ begin
              when old.expires_at is not null
              then least(now + (old.expires_at - old.created_at), '9999-12-31 23:59:59Z') end), now);
     perform auth_internal.demand_valid_key(new);
-    perform auth_internal.demand_own_width(new, auth_internal.enter_api_keys(old.org_id));
+    perform auth_internal.demand_own_width(new, auth_internal.enter_api_keys(old.org_id, old.environment));
     update auth.api_keys k
        set expires_at = least(k.expires_at, now + grace), replaced_by = new.id
      where k.id = old.id;
@@ -378,13 +378,14 @@ create or replace function auth_internal.demand_changeable(old auth.api_keys, ne
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     if auth_internal.is_unrestricted() then
+        perform auth_internal.demand_handing_on(old.org_id, old.environment);
         -- No service key beyond the one that asks.
         perform auth_internal.demand_own_width(new, '{*}');
     elsif not auth_internal.key_is_within(new, old) then
         perform auth_internal.demand_key_creation();
-        perform auth_internal.demand_own_width(new, auth_internal.enter_api_keys(old.org_id));
+        perform auth_internal.demand_own_width(new, auth_internal.enter_api_keys(old.org_id, old.environment));
     elsif old.user_id is distinct from auth.user_id() then
-        perform auth_internal.enter_api_keys(old.org_id);
+        perform auth_internal.enter_api_keys(old.org_id, old.environment);
     end if;
 end
 $$;

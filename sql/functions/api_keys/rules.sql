@@ -44,9 +44,7 @@ create or replace function auth_internal.demand_key_creation() returns void
 declare
     allowed text := current_setting('pg_bearer.api_key_creation', true);
 begin
-    if auth.identity() ->> 'actor' is not null then
-        raise insufficient_privilege using message = 'whoever acts for somebody else creates no API keys';
-    elsif allowed = 'any' or allowed = 'interactive' and auth.api_key_id() is null then
+    if allowed = 'any' or allowed = 'interactive' and auth.api_key_id() is null then
         return;
     end if;
     raise insufficient_privilege using
@@ -58,24 +56,22 @@ $$;
 comment on function auth_internal.demand_key_creation is '42501 where pg_bearer.api_key_creation does not let such an identity create keys.';
 
 -- Locks the organization, or with NULL none, and returns what the caller may do in it.
-create or replace function auth_internal.enter_api_keys(org_id uuid) returns text[]
+create or replace function auth_internal.enter_api_keys(org_id uuid, environment text) returns text[]
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     unrestricted boolean := auth_internal.is_unrestricted();
     locked auth.organizations;
     permissions text[] := '{*}';
 begin
-    -- A key may have ended since it authenticated. What it makes while it is revoked ends with it all the same.
-    perform from auth.api_keys k where k.id = auth.api_key_id() and k.expires_at <= clock_timestamp();
-    if found or auth_internal.is_api_key_revoked(auth.api_key_id()) then
-        raise insufficient_privilege using message = 'the API key has ended';
-    end if;
     if org_id is null and unrestricted then
+        perform auth_internal.demand_handing_on(null, environment);
         return permissions;
     elsif not unrestricted and auth.is_member(org_id) is not true then
         perform auth_internal.refuse_target('organization');
     end if;
     locked := auth_internal.lock_organization(org_id);
+    -- When there is nothing more to wait for. What a key makes while it is revoked ends with it all the same.
+    perform auth_internal.demand_handing_on(org_id, environment);
     if not unrestricted then
         permissions := auth_internal.acting_permissions(org_id);
     end if;
@@ -92,7 +88,7 @@ begin
     return permissions;
 end
 $$;
-comment on function auth_internal.enter_api_keys is 'Locks an organization and returns what the caller may do there; 42501 when it is not his or he lacks api_keys.write, 28000 for nobody. NULL: services and administrators only.';
+comment on function auth_internal.enter_api_keys is 'Locks an organization for a key of this environment and returns what the caller may do there; 42501 when it is not theirs or they lack api_keys.write, 28000 for nobody and a credential that has ended. NULL: services and administrators only.';
 
 -- Would the first key reach nothing that the second does not?
 create or replace function auth_internal.key_is_within(inner_key auth.api_keys, outer_key auth.api_keys) returns boolean

@@ -27,7 +27,7 @@ comment on function auth.api_key_id is 'The API key that the identity came from;
 comment on function auth.allows_table is
     'May the credential be used with this table (an oid or ''name''::regclass)? False only for an API key with allowed_tables and not this one among them. NULL without an identity or for NULL.';
 comment on function auth.set_org is
-    'Makes an organization that the user belongs to the current one for the rest of the transaction, with the only workspace that the user has there, or none. A role that was changed since the user authenticated, and is too large to have been carried, permits nothing there before the user authenticates again. 42501 for one that is unknown or not theirs or NULL, and in a security-restricted operation; 28000 without an identity; 55006 while a cursor is open or a query reads a table with policies.';
+    'Makes an organization that the user belongs to the current one for the rest of the transaction, with the only workspace that the user has there, or none. A role that was changed since the user authenticated, and is too large to have been carried, permits nothing there before the user authenticates again. 42501 for one that is unknown or not theirs or NULL, and in a security-restricted operation; 28000 without an identity; 55006 while a cursor is open or a query reads a table with policies or a view that asks for the identity.';
 
 -- The one list of the functions that policies ask, and of what they tell: the organization of a row or of the identity, its
 -- workspace, who the user is, what a credential is worth, that a service asks, or only something about the request. Lint,

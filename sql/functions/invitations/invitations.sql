@@ -52,6 +52,7 @@ begin
             perform auth_internal.refuse_target('workspace');
         end if;
         perform auth_internal.demand_permission(actor, 'workspaces.write');
+        perform auth_internal.demand_scopes('{workspaces.write}');
     end if;
     perform auth_internal.demand_grant(actor, granted);
     -- The invitation ends with it.
@@ -178,6 +179,7 @@ begin
         raise insufficient_privilege using
             message = 'the invitation is not valid', hint = 'Ask for a new one.';
     end if;
+    perform auth_internal.demand_scopes((auth_internal.live_role(invitation.role_id)).permissions);
     perform auth_internal.insert_member(invitation.org_id, invited, invitation.role_id, invitation.created_by);
     update auth.memberships m set invitation_id = invitation.id
      where m.org_id = invitation.org_id and m.user_id = invited;

@@ -49,6 +49,19 @@ end
 $$;
 comment on function auth_internal.lock_issuer is 'The row of an issuer, locked; 22023 when there is none.';
 
+-- Whoever limits an issuer to organizations does not trust it with the users of others.
+create or replace function auth_internal.demand_own_users(org_ids uuid[], user_id_prefix text) returns void
+    language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+begin
+    if cardinality(org_ids) > 0 and user_id_prefix = '' then
+        raise invalid_parameter_value using
+            message = 'user_id_prefix has a value that is not allowed',
+            hint = 'An issuer with org_ids needs one: without it, its tokens name users of other issuers, whose rows they would see in tables that go by the user alone.';
+    end if;
+end
+$$;
+comment on function auth_internal.demand_own_users is '22023 for an issuer that is limited to organizations and could name users of others.';
+
 create or replace function auth.add_issuer(
     issuer text,
     audiences text[] default '{}',
@@ -84,6 +97,7 @@ begin
             environment, leeway, max_lifetime, org_claim, workspace_claim, role_claim, org_role_claim,
             permissions_claim, scopes_claim, email_claim, org_ids, user_id_prefix, email_verified_claim)
     returning issuers.id into new_id;
+    perform auth_internal.demand_own_users(org_ids, user_id_prefix);
     return new_id;
 exception
     when unique_violation then
@@ -98,7 +112,7 @@ exception
 end
 $$;
 comment on function auth.add_issuer is
-    'Administrators: accepts tokens of an issuer from now on, once it has keys; returns its id. The columns of auth.issuers explain the arguments. 22023 for a value that is not allowed, 23505 when it exists, 42501 for anybody else.';
+    'Administrators: accepts tokens of an issuer from now on, once it has keys; returns its id. The columns of auth.issuers explain the arguments. With org_ids, user_id_prefix has to be given too. 22023 for a value that is not allowed, 23505 when it exists, 42501 for anybody else.';
 
 create or replace function auth.update_issuer(
     issuer text,
@@ -148,6 +162,10 @@ begin
         user_id_prefix = coalesce(update_issuer.user_id_prefix, old.user_id_prefix),
         email_verified_claim = coalesce(update_issuer.email_verified_claim, old.email_verified_claim)
      where i.id = old.id;
+    -- What 0.1.0 let pass stays as long as nobody touches it.
+    if org_ids is not null or user_id_prefix is not null then
+        perform auth_internal.demand_own_users(coalesce(org_ids, old.org_ids), coalesce(user_id_prefix, old.user_id_prefix));
+    end if;
 exception
     when check_violation then
         get stacked diagnostics violated = constraint_name;
@@ -155,7 +173,7 @@ exception
 end
 $$;
 comment on function auth.update_issuer is
-    'Administrators: changes what is given and leaves the rest. Counts for every authenticate that starts after the commit. The columns of auth.issuers explain the arguments. 22023 for a value that is not allowed or an unknown issuer, 42501 for anybody else.';
+    'Administrators: changes what is given and leaves the rest. Counts for every authenticate that starts after the commit. The columns of auth.issuers explain the arguments. An issuer with org_ids needs a user_id_prefix, which renames its users: what they had under the old id is not theirs. 22023 for a value that is not allowed or an unknown issuer, 42501 for anybody else.';
 
 create or replace function auth.remove_issuer(issuer text) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -54,6 +54,10 @@ begin
     if not found then
         perform auth_internal.refuse_target('organization');
     end if;
+    perform auth_internal.demand_scopes((auth_internal.role_of(org_id, me)).permissions);
+    perform auth_internal.demand_scopes((auth_internal.live_role(m.role_id)).permissions)
+       from auth_internal.live_workspace_memberships m
+      where m.user_id = me and m.org_id = confirm_membership.org_id;
     with free as (
         select m.id from auth.memberships m
          where m.user_id = me and m.org_id = confirm_membership.org_id

@@ -113,12 +113,13 @@ begin
         perform auth_internal.wait_for_member(org_id, user_id);
         is_held := false;
         -- Again: both may have been changed while this waited.
-        actor := auth_internal.read_organization(org_id, 'members.write');
+        actor := auth_internal.acting_role(org_id, 'members.write');
         old := auth_internal.role_of(org_id, user_id);
     end if;
     if old.id is null then
         perform auth_internal.refuse_member();
     end if;
+    perform auth_internal.demand_handing_on(org_id, null);
     -- Nobody has a higher rank than their own: of those who change themselves only owners come further.
     perform auth_internal.demand_seniority(actor, old);
     perform auth_internal.demand_grant(actor, granted);

@@ -1,12 +1,15 @@
 -- Who calls, and what permissions cover. The functions are in src/pg/functions/tenancy.rs and keys.rs.
 
 comment on function auth_internal.require_administrator is
-    '42501 unless the outer user is a superuser or a member of bearer_admin.';
+    '42501 unless the outer user has the rights of a superuser or of bearer_admin; 55000 where that role is missing.';
 comment on function auth_internal.is_administrator is
-    'Is the outer user a superuser or a member of bearer_admin?';
+    'Has the outer user the rights of a superuser or of bearer_admin, in a transaction that acts for nobody?';
 comment on function auth_internal.refuse_restricted_operation is '42501 where code of one user runs for another: in ANALYZE, REINDEX, REFRESH and index expressions.';
 comment on function auth_internal.owns_table is
     'Is the outer user a superuser, or a member of the role that owns this table? NULL for NULL.';
+comment on function auth_internal.demand_handing_on is '28000 unless the credential of the identity would be accepted now, for the same user, also in this organization; 42501 where it gives nothing that lasts, or nothing that counts in this environment, NULL: in all. Nothing for an administrator without an identity.';
+comment on function auth_internal.demand_environment is '42501 where whoever is signed in changes nothing that counts in this environment, NULL: in all.';
+comment on function auth_internal.issuer_reaches is 'May users of the identity''s issuer, as it is now, act in this organization, or for NULL in any? False without an issuer.';
 comment on function auth_internal.permission_covers is
     'Does one of these permissions cover the one that is asked for? NULL for NULL.';
 comment on function auth_internal.common_permissions is

@@ -87,11 +87,11 @@ create or replace function auth_internal.enter_ending(org_id uuid, permission te
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     perform auth_internal.enter_own_ending(org_id);
-    perform auth_internal.read_organization(org_id, permission);
+    perform auth_internal.acting_role(org_id, permission);
     update auth.organizations o set revision = o.revision + 1
      where o.id = (select f.id from auth.organizations f where f.id = enter_ending.org_id for no key update skip locked);
     -- Again: what that row's last holder did counts.
-    return auth_internal.read_organization(org_id, permission);
+    return auth_internal.acting_role(org_id, permission);
 end
 $$;
 comment on function auth_internal.enter_ending is 'As auth_internal.enter_organization(), without waiting for anybody.';
@@ -102,6 +102,8 @@ create or replace function auth_internal.enter_own_ending(org_id uuid) returns a
 begin
     perform auth_internal.refuse_api_key();
     perform auth_internal.demand_own(org_id, 'organization');
+    -- What ends here ends in the live environment too, with live API keys.
+    perform auth_internal.demand_environment(null);
     perform auth_internal.commit_durably();
     perform auth_internal.refuse_stale(org_id, auth_internal.acting_user());
     return auth_internal.read_organization(org_id, null);

@@ -4,9 +4,14 @@
 -- The user who will own a new organization, or NULL; raises when the caller may not create one.
 create or replace function auth_internal.owner_of_new(owner_id text, external_id text) returns text
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+    unrestricted boolean := auth_internal.is_unrestricted();
 begin
     perform auth_internal.refuse_api_key();
-    if auth_internal.is_unrestricted() then
+    -- An owner may do everything there.
+    perform auth_internal.demand_scopes('{*}');
+    perform auth_internal.demand_handing_on(null, null);
+    if unrestricted then
         if octet_length(owner_id) not between 1 and 1024 then
             raise invalid_parameter_value using
                 message = 'owner_id has a value that is not allowed', hint = 'It is 1 to 1024 bytes long.';
@@ -253,7 +258,8 @@ begin
     perform auth_internal.wait_for_member(org_id, user_id);
     perform auth_internal.lock_owners(org_id);
     -- Again: others may have ended this owner while this waited.
-    perform auth_internal.demand_ownership(auth_internal.read_organization(org_id, null));
+    perform auth_internal.demand_handing_on(org_id, null);
+    perform auth_internal.demand_ownership(auth_internal.acting_role(org_id, null));
     if (auth_internal.role_of(org_id, user_id)).id is null then
         perform auth_internal.refuse_member();
     end if;

@@ -92,15 +92,6 @@ end
 $$;
 comment on function auth_internal.end_api_key is 'Revokes a key that is not revoked, without waiting.';
 
--- May users of the identity's issuer act in this organization, or for NULL in any?
-create or replace function auth_internal.issuer_reaches(org_id uuid) returns boolean
-    language sql stable set search_path = pg_catalog, pg_temp as $$
-    select exists (select from auth.issuers i
-                    where i.issuer = auth.identity() ->> 'issuer'
-                      and (cardinality(i.org_ids) = 0 or issuer_reaches.org_id = any (i.org_ids)))
-$$;
-comment on function auth_internal.issuer_reaches is 'May users of the identity''s issuer act in this organization, or for NULL in any? False without an identity.';
-
 -- Whoever has no id of their own, a service and a key do nothing in person.
 create or replace function auth_internal.user_in_person(refusal text) returns text
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
@@ -111,10 +102,11 @@ begin
     if auth.is_service_role() or auth.user_id() is null then
         raise insufficient_privilege using message = refusal;
     end if;
+    perform auth_internal.demand_handing_on(null, null);
     return auth.user_id();
 end
 $$;
-comment on function auth_internal.user_in_person is 'The user who does something that nobody does for them; 28000 without an identity, 42501 with this message for a service, and for an API key.';
+comment on function auth_internal.user_in_person is 'The user who takes something that lasts, which nobody does for them; 28000 without an identity and for one whose credential has ended, 42501 with this message for a service, and for an API key.';
 
 -- The user who leaves; a service and an administrator are members of nothing.
 create or replace function auth_internal.leaving_user() returns text
@@ -212,17 +204,10 @@ begin
     if actor.id is distinct from auth_internal.owner_role() then
         perform auth_internal.refuse_action();
     end if;
+    perform auth_internal.demand_scopes(actor.permissions);
 end
 $$;
-comment on function auth_internal.demand_ownership is '42501 unless it is the role owner.';
-
--- What the scopes of the identity's API key leave of these permissions.
-create or replace function auth_internal.cut_by_scopes(permissions text[]) returns text[]
-    language sql stable set search_path = pg_catalog, pg_temp as $$
-    select auth_internal.common_permissions(cut_by_scopes.permissions,
-        array(select jsonb_array_elements_text(auth.identity() -> 'permissions')))
-$$;
-comment on function auth_internal.cut_by_scopes is 'What the scopes of the identity''s API key leave of these permissions; nothing without an identity.';
+comment on function auth_internal.demand_ownership is '42501 unless it is the role owner, and the scopes of a token cover all that it may.';
 
 -- In which role a key acts that is nobody's.
 create or replace function auth_internal.acting_key_role() returns auth.roles
@@ -262,6 +247,20 @@ begin
 end
 $$;
 comment on function auth_internal.read_organization is 'The role in which the caller acts in the organization, owner''s for a service or an administrator, with no more than its scopes for an API key; 42501 when it is not his or, with a permission, his role lacks it; 28000 for nobody.';
+
+-- As auth_internal.read_organization(), for what changes something: the scopes of a token limit that, as those of an API key do.
+create or replace function auth_internal.acting_role(org_id uuid, permission text) returns auth.roles
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+    actor auth.roles := auth_internal.read_organization(org_id, permission);
+begin
+    if permission is not null then
+        perform auth_internal.demand_scopes(array[permission]);
+    end if;
+    return actor;
+end
+$$;
+comment on function auth_internal.acting_role is 'As auth_internal.read_organization(); 42501 also where the scopes of a token do not cover the permission.';
 
 -- An administrator or a service does not wait for tenants who hold the row.
 create or replace function auth_internal.lock_organization(org_id uuid) returns auth.organizations
@@ -306,11 +305,13 @@ begin
     if locked.id is null then
         perform auth_internal.refuse_target('organization');
     end if;
+    -- When there is nothing more to wait for.
+    perform auth_internal.demand_handing_on(org_id, null);
     -- Again: it may have changed while this waited.
-    return auth_internal.read_organization(org_id, permission);
+    return auth_internal.acting_role(org_id, permission);
 end
 $$;
-comment on function auth_internal.enter_organization is 'As auth_internal.read_organization(), with the organization locked for something new in it.';
+comment on function auth_internal.enter_organization is 'As auth_internal.acting_role(), with the organization locked for something new in it; 28000 also for a credential that has ended.';
 
 create or replace function auth_internal.enter_workspace(workspace_id uuid, permission text) returns auth.roles
     language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -347,9 +348,10 @@ begin
             message = 'you cannot grant this role',
             hint = 'Its rank must be lower than that of your own role, which must not exclude it either.';
     end if;
+    perform auth_internal.demand_scopes(granted.permissions);
 end
 $$;
-comment on function auth_internal.demand_grant is '42501 unless members with the first role may grant the second.';
+comment on function auth_internal.demand_grant is '42501 unless members with the first role may grant the second, and the scopes of a token cover it.';
 
 create or replace function auth_internal.demand_seniority(actor auth.roles, changed auth.roles) returns void
     language plpgsql immutable set search_path = pg_catalog, pg_temp as $$

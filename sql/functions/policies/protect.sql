@@ -16,6 +16,10 @@ begin
     perform set_config('quote_all_identifiers', 'off', true);
     if dry_run is null then
         perform auth_internal.refuse_protection('dry_run cannot be null', 'Say true or false.');
+    elsif not exists (select from pg_roles r where r.rolname = 'bearer_service') then
+        raise object_not_in_prerequisite_state using
+            message = 'the role bearer_service of pg_bearer is missing',
+            hint = 'Somebody renamed it: ALTER ROLE … RENAME TO bearer_service.';
     end if;
     settings := auth_internal.protection_settings(source, org_column, workspace_column, owner_column, environment_column,
                                          resource, roles, all_orgs, single_login);
@@ -48,7 +52,7 @@ end
 $$;
 -- auth.protect() and its kin run as the caller, who therefore needs their parts: those read catalogs and make text.
 comment on function auth.protect is
-    'The table''s owner: makes the table, its partitions and whatever inherits from it show and take only rows of the identity, and returns the statements: action run for those that were run (with dry_run: would be), suggested for what to look at and run oneself. Row security is enabled and forced; policies bearer_select, _insert, _update, _delete for roles (default public), bearer_service for bearer_service with a service credential; defaults from the identity where a column has none; an index where the table is small. org_column is uuid, text, varchar, bigint or integer (the last four hold organizations.external_id) or NULL, workspace_column uuid, owner_column uuid, text or varchar, environment_column text or varchar. A resource asks for the permissions resource.read and resource.write. all_orgs (uuid only): rows of all organizations of the user are read, those of the current one written. single_login lets a service credential through without the role bearer_service. Called again it changes only what differs. 22023 with a hint for a bad argument, 42710 when a policy of somebody else has the name of one of ours, 0A000 for a foreign table as partition, 42501 for a table of somebody else.';
+    'The table''s owner: makes the table, its partitions and whatever inherits from it show and take only rows of the identity, and returns the statements: action run for those that were run (with dry_run: would be), suggested for what to look at and run oneself. Row security is enabled and forced; policies bearer_select, _insert, _update, _delete for roles (default public), bearer_service for bearer_service with a service credential; defaults from the identity where a column has none; an index where the table is small. org_column is uuid, text, varchar, bigint or integer (the last four hold organizations.external_id) or NULL, workspace_column uuid, owner_column uuid, text or varchar, environment_column text or varchar. A resource asks for the permissions resource.read and resource.write. all_orgs (uuid only): rows of all organizations of the user are read, those of the current one written. single_login lets a service credential through without the role bearer_service. Called again it changes only what differs. 22023 with a hint for a bad argument, 42710 when a policy of somebody else has the name of one of ours, 0A000 for a foreign table as partition, 42501 for a table of somebody else, 55000 where the role bearer_service was renamed.';
 
 -- All that is to be run for a table and what inherits from it, in order.
 create or replace function auth_internal.protection_plan(source oid, settings jsonb) returns table (part text, statement text)

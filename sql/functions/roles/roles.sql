@@ -12,17 +12,11 @@ end
 $$;
 comment on function auth_internal.demand_read_committed is '25000 with this message in a transaction that keeps its snapshot.';
 
--- Locks the place of a role and returns the role in which the caller acts there: for one that an organization has, without
--- waiting. Whoever gives a role meanwhile waits for none of this (auth_internal.granted_role).
-create or replace function auth_internal.enter_roles(org_id uuid, name text) returns auth.roles
+create or replace function auth_internal.enter_general_roles() returns auth.roles
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-    if (auth_internal.role_in(org_id, name)).id is null and org_id is not null then
-        return auth_internal.enter_organization(org_id, 'roles.write');
-    elsif org_id is not null then
-        return auth_internal.enter_ending(org_id, 'roles.write');
-    end if;
     perform auth_internal.demand_unrestricted();
+    perform auth_internal.demand_environment(null);
     perform auth_internal.demand_read_committed('roles of every organization cannot be changed in this isolation level');
     -- Only those who change such roles queue here: no tenant is in the way.
     perform auth_internal.commit_durably();
@@ -30,6 +24,27 @@ begin
     -- For who has an older snapshot.
     update auth.roles r set created_at = r.created_at where r.id = auth_internal.owner_role() and r.builtin;
     return auth_internal.live_role(auth_internal.owner_role());
+end
+$$;
+comment on function auth_internal.enter_general_roles is 'Enters the roles of every organization and returns the role of the owner; 42501 for users, 25000 unless READ COMMITTED.';
+
+-- Locks the place of a role and returns the role in which the caller acts there: for one that an organization has, without
+-- waiting. Whoever gives a role meanwhile waits for none of this (auth_internal.granted_role).
+create or replace function auth_internal.enter_roles(org_id uuid, name text) returns auth.roles
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    actor auth.roles;
+begin
+    if (auth_internal.role_in(org_id, name)).id is null and org_id is not null then
+        return auth_internal.enter_organization(org_id, 'roles.write');
+    elsif org_id is not null then
+        actor := auth_internal.enter_ending(org_id, 'roles.write');
+    else
+        actor := auth_internal.enter_general_roles();
+    end if;
+    -- To drop a role can give as well: a built-in one is what it was again.
+    perform auth_internal.demand_handing_on(org_id, null);
+    return actor;
 end
 $$;
 comment on function auth_internal.enter_roles is 'Enters the roles of an organization, or for NULL those of every one, for this one, and returns the caller''s own role; 42501 when they may not change them.';
@@ -74,7 +89,8 @@ declare
     restricted boolean := not auth_internal.is_unrestricted();
     -- What one's own role may not grant, no role may grant that one makes.
     limited boolean := restricted and actor.id <> auth_internal.owner_role() and actor.grantable is not null;
-    is_beyond boolean := limited and names is null;
+    is_scoped boolean := auth_internal.token_scopes() is not null;
+    is_beyond boolean := (limited or is_scoped) and names is null;
 begin
     foreach wanted in array coalesce(names, '{}') loop
         wanted_role := auth_internal.find_role(org_id, wanted);
@@ -87,6 +103,9 @@ begin
         end if;
         raise invalid_parameter_value using message = 'a role can only grant known roles of a lower rank';
     end loop;
+    if is_scoped then
+        perform auth_internal.demand_scopes((auth_internal.find_role(org_id, n)).permissions) from unnest(names) n;
+    end if;
     if is_beyond then
         raise insufficient_privilege using
             message = 'a role cannot grant what yours cannot', hint = 'Give the argument grantable.';
@@ -108,6 +127,7 @@ begin
         raise insufficient_privilege using
             message = 'you cannot define this role', hint = 'Its rank must be lower than that of your own role.';
     end if;
+    perform auth_internal.demand_scopes(permissions);
     foreach permission in array permissions loop
         if auth_internal.permission_covers(actor.permissions, permission) is not true then
             raise insufficient_privilege using

@@ -222,10 +222,11 @@ create or replace function auth.set_workspace_member_role(workspace_id uuid, use
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     its_org uuid := auth_internal.enter_workspace_ending(workspace_id);
-    actor auth.roles := auth_internal.read_organization(its_org, 'workspaces.write');
+    actor auth.roles := auth_internal.acting_role(its_org, 'workspaces.write');
     old auth.roles := auth_internal.workspace_role_of(workspace_id, user_id);
     granted auth.roles := auth_internal.granted_role(its_org, role);
 begin
+    perform auth_internal.demand_handing_on(its_org, null);
     perform auth_internal.demand_seniority(actor, old);
     perform auth_internal.demand_senior_to(actor, its_org, user_id);
     -- Unlike in an organization their role here may have a lower rank than the one they act in.

@@ -7,7 +7,8 @@
 //!   4  u32 flags        32  workspace  68  u32 workspaces       84  u32 where texts begin
 //!   8  i64 valid until  48  user uuid  72  i64 expires at       88  reserved
 //!                                                               96  API key
-//! 112  organization ids, sorted; workspace ids, sorted; u16 role of each organization; u16 role of each
+//!                                                              112  key that signed the token
+//! 128  organization ids, sorted; workspace ids, sorted; u16 role of each organization; u16 role of each
 //!      workspace; u32 place of each workspace's organization in the list
 //!      roles: u32 count, u32 place of each after the roles' beginning; name, permissions, or for one that is
 //!      left where it is stored u32 STORED, id, version
@@ -28,8 +29,8 @@ use crate::verify::identity::{Identity, Kind, Uuid, uuid};
 use crate::verify::membership::{HeldRole, Memberships, Role, StoredRole};
 
 /// Raised whenever the layout changes: a worker that loaded a newer library refuses what it does not know.
-const VERSION: u32 = 5;
-pub(super) const HEAD: usize = 112;
+const VERSION: u32 = 6;
+pub(super) const HEAD: usize = 128;
 pub(super) const HAS_ORG: u32 = 1;
 pub(super) const HAS_WORKSPACE: u32 = 2;
 pub(super) const HAS_UID: u32 = 4;
@@ -38,10 +39,12 @@ const EMAIL_VERIFIED: u32 = 16;
 const IS_API_KEY: u32 = 32;
 const HAS_KEY: u32 = 64;
 const IS_ACT_AS: u32 = 128;
+const HAS_SIGNING_KEY: u32 = 256;
 /// Where the head says what the current organization and workspace are.
 const ORG_AT: usize = 16;
 const WORKSPACE_AT: usize = 32;
 const KEY_AT: usize = 96;
+const SIGNING_KEY_AT: usize = 112;
 /// More organizations and workspaces than this make no identity: what our tables and those of applications say, with
 /// room for what a token names besides.
 pub(super) const MAX_MEMBERSHIPS: usize = MAX_COUNTED + 1_000;
@@ -113,6 +116,7 @@ pub(super) fn encode(identity: &Identity) -> Option<Vec<u8>> {
         Kind::ActAs => IS_ACT_AS,
     };
     flags |= if identity.key_id.is_some() { HAS_KEY } else { 0 };
+    flags |= if identity.signing_key.is_some() { HAS_SIGNING_KEY } else { 0 };
     flags |= if identity.email_verified { EMAIL_VERIFIED } else { 0 };
     let (orgs, workspaces) = (&place.memberships.orgs, &place.memberships.workspaces);
     let payload = identity.payload.as_ref().map_or(0, Vec::len);
@@ -128,6 +132,7 @@ pub(super) fn encode(identity: &Identity) -> Option<Vec<u8>> {
     out.extend(identity.expires_at.unwrap_or(NEVER).to_le_bytes());
     out.resize(KEY_AT, 0);
     out.extend(identity.key_id.unwrap_or_default());
+    out.extend(identity.signing_key.unwrap_or_default());
     write_memberships(&mut out, &place.memberships)?;
     let begin = u32::try_from(out.len()).ok()?;
     write_at(&mut out, 80, begin)?;

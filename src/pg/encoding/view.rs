@@ -2,9 +2,9 @@
 
 use super::role::{Held, RoleView, names};
 use super::{
-    ABSENT, EMAIL_VERIFIED, HAS_KEY, HAS_ORG, HAS_UID, HAS_WORKSPACE, HEAD, IS_ACT_AS, IS_API_KEY,
-    IS_SERVICE, KEY_AT, NEVER, NO_ORG, NO_ROLE, ORG_AT, STORED, StoredRole, TEXTS, Text, VERSION,
-    WORKSPACE_AT,
+    ABSENT, EMAIL_VERIFIED, HAS_KEY, HAS_ORG, HAS_SIGNING_KEY, HAS_UID, HAS_WORKSPACE, HEAD, IS_ACT_AS,
+    IS_API_KEY, IS_SERVICE, KEY_AT, NEVER, NO_ORG, NO_ROLE, ORG_AT, SIGNING_KEY_AT, STORED, StoredRole,
+    TEXTS, Text, VERSION, WORKSPACE_AT,
 };
 use crate::verify::identity::{Kind, Uuid};
 
@@ -148,6 +148,11 @@ impl<'a> View<'a> {
     /// The API key that it came from.
     pub(in crate::pg) fn key(self) -> Option<&'a Uuid> {
         self.id_at(HAS_KEY, KEY_AT)
+    }
+
+    /// The key that signed the token that it came from.
+    pub(in crate::pg) fn signing_key(self) -> Option<&'a Uuid> {
+        self.id_at(HAS_SIGNING_KEY, SIGNING_KEY_AT)
     }
 
     /// May it be used with this table?

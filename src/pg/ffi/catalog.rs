@@ -3,10 +3,13 @@
 use pgrx::pg_sys;
 use std::ffi::CStr;
 
+/// The role that owns our tables.
+pub(super) const OWNER: &CStr = c"bearer_owner";
 const ADMINISTRATORS: &CStr = c"bearer_admin";
+const SERVICES: &CStr = c"bearer_service";
 
-/// Is the user who runs the outermost code (not the owner of a security-definer function on the stack) a
-/// superuser or a member of bearer_admin?
+/// Has the user who runs the outermost code (not the owner of a security-definer function on the stack) the rights of a
+/// superuser or of bearer_admin? As Postgres has it: a member who does not inherit them has them after SET ROLE.
 ///
 /// Never where code of one user runs for another: in ANALYZE (autovacuum's too), REINDEX, REFRESH the outer
 /// user is the one who runs it, and the code is the table owner's.
@@ -21,8 +24,17 @@ pub(in crate::pg) fn outer_user_is_administrator() -> bool {
             return true;
         }
         let role = pg_sys::get_role_oid(ADMINISTRATORS.as_ptr(), true);
-        role != pg_sys::InvalidOid && pg_sys::is_member_of_role(user, role)
+        role != pg_sys::InvalidOid && pg_sys::has_privs_of_role(user, role)
     }
+}
+
+/// Which of our roles is not there? Somebody renamed it: while the extension depends on them, none can be dropped.
+pub(in crate::pg) fn missing_role() -> Option<&'static str> {
+    [OWNER, ADMINISTRATORS, SERVICES].into_iter().find_map(|name| {
+        // SAFETY: a catalog look-up in a transaction; a missing role gives an invalid oid.
+        let role = unsafe { pg_sys::get_role_oid(name.as_ptr(), true) };
+        if role == pg_sys::InvalidOid { name.to_str().ok() } else { None }
+    })
 }
 
 /// Is the outer user a superuser, or a member of the role that owns this table?

@@ -1,10 +1,11 @@
-//! Queries that are running and whose rows policies choose.
+//! Queries that are running and depend on who is signed in: policies choose their rows, or a view asks.
 //!
-//! Of what a policy asks, the planner has some found out once for the query and some for each row. So that both
+//! Of what these ask, the planner has some found out once for the query and some for each row. So that both
 //! are about the same identity, it stays while such a query runs.
 
 use super::nodes::members;
 use super::version::{run_query, standard_ExecutorFinish};
+use super::views::asks_through_view;
 use pgrx::{pg_guard, pg_sys};
 use std::cell::{Cell, RefCell};
 use std::ffi::{c_int, c_void};
@@ -38,29 +39,29 @@ pub(super) fn previous_run() -> pg_sys::ExecutorRun_hook_type {
     PREVIOUS_RUN.get()
 }
 
-/// Is a query on the stack whose rows policies choose?
-pub(in crate::pg) fn policies_apply() -> bool {
+/// Is such a query on the stack?
+pub(in crate::pg) fn dependent_runs() -> bool {
     let plans: Vec<_> = RUNNING.with_borrow(|running| running.iter().map(|(_, plan)| *plan).collect());
     // SAFETY: what is on the stack has its plan; what an error ended was taken out with its transaction.
-    plans.into_iter().any(|plan| unsafe { reads_under_policies(plan) })
+    plans.into_iter().any(|plan| unsafe { depends_on_identity(plan) })
 }
 
-/// Is a query to go on later whose rows policies choose?
-pub(in crate::pg) fn is_suspended_under_policies() -> bool {
+/// Is such a query to go on later?
+pub(in crate::pg) fn is_dependent_suspended() -> bool {
     SUSPENDED.with_borrow(|suspended| !suspended.is_empty())
 }
 
-/// Does it use a table with row security? Policies themselves are not in a plan any more.
+/// Does it use a table with row security, or ask through a view? Policies themselves are not in a plan any more.
 ///
 /// # Safety
 /// A plan.
-pub(super) unsafe fn reads_under_policies(plan: *mut pg_sys::PlannedStmt) -> bool {
+pub(super) unsafe fn depends_on_identity(plan: *mut pg_sys::PlannedStmt) -> bool {
     // SAFETY: the entries of a range table; rows of pg_class are read before they are released.
     unsafe {
         members((*plan).rtable).any(|entry| {
             let entry = entry.cast::<pg_sys::RangeTblEntry>();
             (*entry).rtekind == pg_sys::RTEKind::RTE_RELATION && has_policies((*entry).relid)
-        })
+        }) || asks_through_view(plan)
     }
 }
 
@@ -133,7 +134,7 @@ pub(super) unsafe extern "C-unwind" fn leave(before: usize, query: *mut pg_sys::
     RUNNING.with_borrow_mut(|running| running.truncate(before));
     // SAFETY: the executor's query, which has not ended.
     unsafe {
-        if count > 0 && !(*query).estate.is_null() && reads_under_policies((*query).plannedstmt) {
+        if count > 0 && !(*query).estate.is_null() && depends_on_identity((*query).plannedstmt) {
             suspend((*(*query).estate).es_query_cxt);
         }
     }

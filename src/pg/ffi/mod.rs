@@ -25,5 +25,6 @@ pub(super) mod state;
 pub(super) mod transaction;
 mod usage_worker;
 mod version;
+mod views;
 mod wanted;
 mod worker;

@@ -1,6 +1,6 @@
 //! Cursors that are open beside the running statement.
 
-use super::executor::reads_under_policies;
+use super::executor::depends_on_identity;
 use super::nodes::members;
 use super::version::NO_SUBTRANSACTION;
 use pgrx::pg_sys;
@@ -18,7 +18,7 @@ pub(super) struct OpenPortal {
     /// It is running, or a PL loop is reading from it.
     busy: bool,
     /// Policies choose its rows.
-    under_policies: bool,
+    depends_on_identity: bool,
 }
 
 /// Tells a portal from every other, also from a later one of the same name: times stand still within a
@@ -49,9 +49,9 @@ pub(in crate::pg) fn cursor_is_open() -> bool {
     all().iter().any(|portal| !portal.held && !portal.busy)
 }
 
-/// Is something being looped over whose rows policies choose?
-pub(in crate::pg) fn loops_under_policies() -> bool {
-    all().iter().any(|portal| !portal.held && portal.busy && portal.under_policies)
+/// Is something being looped over that depends on who is signed in?
+pub(in crate::pg) fn loops_over_dependent() -> bool {
+    all().iter().any(|portal| !portal.held && portal.busy && portal.depends_on_identity)
 }
 
 /// Every open portal with a name, in no particular order.
@@ -72,7 +72,7 @@ fn look_up(name: CString) -> Option<OpenPortal> {
             holdable: found.cursorOptions & pg_sys::CURSOR_OPT_HOLD as i32 != 0,
             auto_held: found.autoHeld,
             busy: found.portalPinned || found.status == pg_sys::PortalStatus::PORTAL_ACTIVE,
-            under_policies: members(found.stmts).any(|plan| reads_under_policies(plan.cast())),
+            depends_on_identity: members(found.stmts).any(|plan| depends_on_identity(plan.cast())),
             identity: PortalIdentity { portal, rows: found.holdStore, created_at: found.creation_time, name },
         })
     }

@@ -1,6 +1,7 @@
 //! Reading our own tables without the executor, whose start-up would cost more than everything else that
 //! verifying a known token takes. No privilege or policy is consulted, so only `store.rs` may use it.
 
+use super::catalog::OWNER;
 pub(in crate::pg) use super::row::Row;
 pub(in crate::pg) use super::wanted::Wanted;
 use super::wanted::scan_key;
@@ -9,8 +10,6 @@ use std::ffi::CStr;
 
 /// The schema of all our tables.
 const SCHEMA: &CStr = c"auth";
-/// The role that owns them.
-const OWNER: &CStr = c"bearer_owner";
 const LOCK: pg_sys::LOCKMODE = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
 /// So many places of rows are put in order at once: whoever stops early has not looked for all.
 const AT_ONCE: u16 = 4096;

@@ -4,6 +4,7 @@
 //! A worker acts as the server, has no identity, and calls functions by their oid and only if `bearer_owner` owns
 //! them: nothing that others have created runs with its rights.
 
+use super::catalog;
 use super::version::{self, STATEMENT_TIMEOUT, die, enable_timeout_after, handle_signal};
 use pgrx::pg_sys;
 use std::collections::BTreeSet;
@@ -120,7 +121,7 @@ unsafe fn function_in(schema: &CStr, name: &CStr, arguments: &[pg_sys::Oid]) -> 
     // SAFETY: catalog look-ups; the row is copied from before it is released.
     unsafe {
         let schema = pg_sys::get_namespace_oid(schema.as_ptr(), true);
-        let owner = pg_sys::get_role_oid(c"bearer_owner".as_ptr(), true);
+        let owner = pg_sys::get_role_oid(catalog::OWNER.as_ptr(), true);
         let tuple = pg_sys::SearchSysCache3(
             pg_sys::SysCacheIdentifier::PROCNAMEARGSNSP as c_int,
             pg_sys::Datum::from(name.as_ptr()),

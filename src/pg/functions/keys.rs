@@ -1,22 +1,24 @@
 //! What the administrators' functions in `sql/functions/issuers/keys.sql` ask of the verifier.
 
-use crate::pg::ffi::catalog::outer_user_is_administrator;
-use crate::pg::sqlstate::{bad_argument, bad_key, forbidden};
+use crate::pg::ffi::catalog::{missing_role, outer_user_is_administrator};
+use crate::pg::sqlstate::{bad_argument, bad_key, forbidden, unreadable_tables};
 use crate::verify::algorithm::Algorithm;
 use crate::verify::jwk::{self, PublicKey};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
-/// 42501 unless the outer user is an administrator.
+/// 42501 unless the outer user is an administrator, 55000 where nobody can be one for want of the role.
 pub(super) fn demand_administrator() -> Result<(), ErrorReport> {
     if outer_user_is_administrator() {
         return Ok(());
+    } else if let Some(role) = missing_role() {
+        return Err(unreadable_tables(Some(role)));
     }
     Err(forbidden("this needs an administrator of pg_bearer")
-        .set_hint("Become a member of bearer_admin, or ask one."))
+        .set_hint("Become a member of bearer_admin, or ask one. A member who does not inherit its rights has to SET ROLE."))
 }
 
-/// Raises 42501 unless the outer user is a superuser or a member of bearer_admin.
+/// Raises 42501 unless the outer user has the rights of a superuser or of bearer_admin.
 #[pg_extern(schema = "auth_internal", stable, parallel_unsafe)]
 fn require_administrator() -> Result<(), ErrorReport> {
     demand_administrator()

@@ -3,7 +3,8 @@
 use crate::pg::ffi::carrier::with_published;
 use crate::pg::ffi::{catalog, lock};
 use crate::pg::store::{directory, granted};
-use crate::pg::{identity, sqlstate};
+use crate::pg::{handing_on, identity, sqlstate};
+use crate::verify::api_key::Environment;
 use crate::verify::permission::{covers, intersection};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use base64::Engine;
@@ -19,6 +20,28 @@ use pgrx::prelude::*;
 #[pg_extern(schema = "auth", volatile, parallel_unsafe)]
 fn set_org(org_id: Option<pgrx::Uuid>) -> Result<(), ErrorReport> {
     identity::move_to(org_id.as_ref().map(pgrx::Uuid::as_bytes))
+}
+
+/// Raises 28000 unless the credential of the identity would be accepted now, for the same user, also in this organization;
+/// 42501 where it gives nothing that lasts, or nothing that counts in this environment (NULL, and a name of none: all of them).
+#[pg_extern(schema = "auth_internal", volatile, parallel_unsafe)]
+fn demand_handing_on(org_id: Option<pgrx::Uuid>, environment: Option<&str>) -> Result<(), ErrorReport> {
+    handing_on::demand(
+        org_id.as_ref().map(pgrx::Uuid::as_bytes),
+        environment.and_then(Environment::from_name),
+    )
+}
+
+/// Raises 42501 where whoever is signed in changes nothing that counts in this environment (NULL: all of them).
+#[pg_extern(schema = "auth_internal", stable, parallel_unsafe)]
+fn demand_environment(environment: Option<&str>) -> Result<(), ErrorReport> {
+    handing_on::demand_environment(environment.and_then(Environment::from_name))
+}
+
+/// May users of the identity's issuer act in this organization, or for NULL in any? As the issuer is now.
+#[pg_extern(schema = "auth_internal", stable, parallel_unsafe)]
+fn issuer_reaches(org_id: Option<pgrx::Uuid>) -> Result<bool, ErrorReport> {
+    handing_on::issuer_reaches(org_id.as_ref().map(pgrx::Uuid::as_bytes))
 }
 
 /// Does one of the granted permissions cover the wanted one?
@@ -57,7 +80,7 @@ fn refuse_restricted_operation() -> Result<(), ErrorReport> {
     Ok(())
 }
 
-/// Is the outer user a superuser or a member of bearer_admin, in a transaction that acts for nobody? An
+/// Has the outer user the rights of a superuser or of bearer_admin, in a transaction that acts for nobody? An
 /// identity that has expired is still somebody's.
 #[pg_extern(schema = "auth_internal", stable, parallel_unsafe)]
 fn is_administrator() -> bool {

@@ -36,6 +36,11 @@ pub(in crate::pg) fn find(hash: &[u8; 32]) -> Result<Option<Stored>, ErrorReport
     find_by(KEYS_BY_HASH, &Wanted::Bytes(2, hash))
 }
 
+/// The key with this id.
+pub(in crate::pg) fn find_by_id(id: Uuid) -> Result<Option<Stored>, ErrorReport> {
+    find_by(KEYS_BY_ID, &Wanted::Uuid(1, id))
+}
+
 /// The key with this public id, which proves nothing.
 pub(in crate::pg) fn find_by_public_id(id: &str) -> Result<Option<Stored>, ErrorReport> {
     find_by(KEYS_BY_PUBLIC_ID, &Wanted::Text(20, id))

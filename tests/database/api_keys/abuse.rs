@@ -148,7 +148,7 @@ fn t100_nobody_writes_keys_past_the_functions() {
         "insert_api_key(null)",
         "generate_api_key('sk', 'live')",
         "lock_api_key(null)",
-        "enter_api_keys(null)",
+        "enter_api_keys(null, null)",
         "make_api_key('service', 'x', null, null, null, null, null, null, null, null, null, null, null, null, null, null)",
     ] {
         for who in [Who::User("ada"), Who::Administrator, key.bearer()] {

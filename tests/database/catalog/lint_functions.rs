@@ -1,6 +1,10 @@
 //! Functions of schema auth_internal: the parts of `auth.lint()`, as in `functions.rs`.
 
 pub(super) const LINT_FUNCTIONS: &[(&str, &str)] = &[
+    (
+        "bearer_owner",
+        "auth_internal.lint_administrators() TABLE(code text, severity text, object text, message text, fix text, owner oid): stable unsafe sql",
+    ),
     ("bearer_owner", "auth_internal.lint_clauses(\"char\", text, text, text) text: immutable unsafe sql"),
     (
         "bearer_owner",
@@ -66,5 +70,18 @@ pub(super) const LINT_FUNCTIONS: &[(&str, &str)] = &[
     (
         "bearer_owner",
         "auth_internal.lint_views(oid[], oid[]) TABLE(code text, severity text, object text, message text, fix text, owner oid): stable unsafe sql",
+    ),
+    (
+        "bearer_owner",
+        "auth_internal.lint_issuers() TABLE(code text, severity text, object text, message text, fix text, owner oid): stable unsafe sql",
+    ),
+    (
+        "bearer_owner",
+        "auth_internal.lint_our_roles() TABLE(code text, severity text, object text, message text, fix text, owner oid): stable unsafe sql",
+    ),
+    ("bearer_owner", "auth_internal.our_roles() TABLE(name text, role_oid oid): stable unsafe sql"),
+    (
+        "bearer_owner",
+        "auth_internal.role_members() TABLE(role name, member name, can_admin boolean, revoke_admin text, revoke_all text): stable unsafe sql",
     ),
 ];

@@ -255,6 +255,23 @@ pub(super) const ROLES: &[Case] = &[
         "table_owner for \"lint app\"",
         "create role \"lint app\" login noinherit; grant table_owner to \"lint app\"",
     ),
+    ("administrator", "\"lint app\"", "create role \"lint app\" login in role bearer_admin"),
+    (
+        "administrator",
+        "lint_group",
+        "create role lint_group in role bearer_admin; create role \"lint app\" noinherit in role lint_group",
+    ),
+    ("owner_has_members", "\"lint app\"", "create role \"lint app\" in role bearer_owner"),
+    ("role_altered", "bearer_owner", "alter role bearer_owner login"),
+    ("role_altered", "bearer_service", "alter role bearer_service bypassrls"),
+    (
+        "role_altered",
+        "lint_group for bearer_admin",
+        "create role lint_group; grant lint_group to bearer_admin",
+    ),
+    ("role_missing", "bearer_owner", "alter role bearer_owner rename to lint_owner"),
+    ("role_missing", "bearer_admin", "alter role bearer_admin rename to lint_admin"),
+    ("role_missing", "bearer_service", "alter role bearer_service rename to lint_service"),
     (
         "publishes_credentials",
         "\"every thing\"",
@@ -266,6 +283,11 @@ pub(super) const ROLES: &[Case] = &[
 
 /// Made by administrators, or before there were quotas.
 pub(super) const TENANCY: &[Case] = &[
+    (
+        "names_other_users",
+        "issuer 'https://strict.example'",
+        "update auth.issuers set org_ids = '{0a000000-0000-4000-8000-00000000000a}' where issuer = 'https://strict.example'",
+    ),
     (
         "over_quota",
         "user 'ada'",

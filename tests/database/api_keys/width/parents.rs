@@ -33,7 +33,7 @@ const DIMENSIONS: [Dimension; 9] = [
 ];
 const BEYOND: &str = "42501 the key would go beyond what you may do: it is itself an API key";
 /// For keys of tests, of live keys.
-const LIVE: &str = "42501 the key would go beyond what you may do: environment";
+const LIVE: &str = "42501 a test credential changes nothing that counts in the live environment";
 
 /// Keys may make keys, and north has another workspace of cara's.
 fn prepared() -> World {
@@ -194,7 +194,7 @@ fn t101_no_generation_of_keys_may_more_than_the_one_before() {
 
 #[test]
 fn t102_a_key_that_was_ended_makes_no_more_keys() {
-    const ENDED: &str = "42501 the API key has ended";
+    const ENDED: &str = "28000 the credential was refused";
     let mut world = prepared();
     for (end, expected) in [
         ("auth.revoke_api_key(id) from auth.api_keys where id = '?'", ENDED),

@@ -111,6 +111,7 @@ fn more_memberships_than_an_identity_holds_are_left_out() {
          select 'u', gen_random_uuid(), '{ORG_A}', '00000000-0000-4000-8000-000000000004' from generate_series(1, 3)"
     ));
     assert_eq!(told(&mut session, &plain, &facts(ORG_A)), "50000 50000 t");
-    superuser.run(&format!("select auth.update_issuer('{STRICT_ISSUER}', org_ids => '{{{ORG_A}}}')"));
+    superuser
+        .run(&format!("update auth.issuers set org_ids = '{{{ORG_A}}}' where issuer = '{STRICT_ISSUER}'"));
     assert!(told(&mut session, &plain, PLACE).starts_with("a clerk"));
 }

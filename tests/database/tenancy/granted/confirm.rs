@@ -81,7 +81,10 @@ fn t203_only_users_confirm_and_only_their_own() {
     assert_eq!(session.refused(&confirm), "42501 an API key may not do this");
     session.run("rollback");
     // Nor where the users of their issuer do not come.
-    superuser.run(&format!("select auth.update_issuer('{STRICT_ISSUER}', org_ids => '{{{}}}')", orgs[2]));
+    superuser.run(&format!(
+        "update auth.issuers set org_ids = '{{{}}}' where issuer = '{STRICT_ISSUER}'",
+        orgs[2]
+    ));
     assert_eq!(denied(&mut session, "victim", &confirm), FOREIGN);
     act(&mut session, "victim", &format!("{CONFIRM}('{}')", orgs[2]));
     let state = "select string_agg(accepted::text, ' ' order by created_at) from auth.memberships where user_id = 'victim'";
