@@ -101,7 +101,7 @@ pub(super) fn demand_still_holds(id: Uuid) -> Result<(), Failure> {
     let row = stored.ok_or_else(|| refuse(Refusal::KeyUnknown))?.row;
     let key = row.ok_or_else(|| refuse(Refusal::KeyMalformed))?;
     let allowed = settings::allowed_environments();
-    judge_row(&key, catalog::now(), &allowed).map_err(refuse)?;
+    judge_row(&key, None, catalog::now(), &allowed).map_err(refuse)?;
     settled(&key).map(drop)
 }
 

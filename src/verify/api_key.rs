@@ -252,20 +252,25 @@ pub(crate) fn judge(
     // Without a row the same comparison, so that time does not tell which it was.
     let same = same_hash(row.map_or(&[0; 32], |row| &row.hash), &presented.hash);
     let row = row.filter(|_| same).ok_or(Refusal::KeyUnknown)?;
-    if presented.environment.is_some_and(|environment| environment != row.environment) {
-        return Err(Refusal::KeyEnvironment);
-    }
-    judge_row(row, now, allowed_environments)?;
+    judge_row(row, presented.environment, now, allowed_environments)?;
     row.restrictions.check(surroundings)
 }
 
-/// Whether the key of this row may be used now, wherever its restrictions let it.
-pub(crate) fn judge_row(row: &KeyRow, now: i64, allowed_environments: &[Environment]) -> Result<(), Refusal> {
+/// Whether the key of this row, whose text names this environment if any, may be used now, wherever its restrictions let it.
+pub(crate) fn judge_row(
+    row: &KeyRow,
+    named: Option<Environment>,
+    now: i64,
+    allowed_environments: &[Environment],
+) -> Result<(), Refusal> {
     if row.revoked_at.is_some() {
         return Err(Refusal::KeyRevoked);
     }
     if row.expires_at.is_some_and(|expires_at| expires_at <= now) {
         return Err(Refusal::KeyExpired);
+    }
+    if named.is_some_and(|environment| environment != row.environment) {
+        return Err(Refusal::KeyEnvironment);
     }
     if !allowed_environments.contains(&row.environment) {
         return Err(Refusal::EnvironmentNotAllowed);
