@@ -64,8 +64,7 @@ pub(crate) enum Reading {
     Value,
 }
 
-/// Texts that must not be repeated: all runs of `GIVEN_AWAY` bytes of the literals of statements.
-#[derive(Default)]
+/// Texts that must not be repeated: all their runs of `GIVEN_AWAY` bytes.
 pub(crate) struct Secrets {
     runs: Vec<u128>,
     /// There was no memory to remember them.
@@ -73,21 +72,33 @@ pub(crate) struct Secrets {
 }
 
 impl Secrets {
-    /// Remembers the literals of this text.
+    pub(crate) const fn none() -> Secrets {
+        Secrets { runs: Vec::new(), lost: false }
+    }
+
+    /// Remembers what is hidden of this text when it is read so: other texts may show a part of it that cannot be recognised.
     pub(crate) fn learn(&mut self, text: &[u8], reading: Reading, backslashes: bool) {
         let Parts { head, tail } = Parts::of(text);
-        let mut lexer = Lexer::new(head, reading, backslashes);
+        self.learn_part(head, reading, backslashes);
+        if reading == Reading::Plain {
+            self.learn_part(tail, reading, backslashes);
+        } else {
+            // Where its literals are nobody knows.
+            self.remember(tail);
+        }
+        self.runs.sort_unstable();
+    }
+
+    fn learn_part(&mut self, part: &[u8], reading: Reading, backslashes: bool) {
+        let mut lexer = Lexer::new(part, reading, backslashes);
         let mut at = 0;
-        while at < head.len() {
-            let piece = lexer.piece_at(at);
-            if let Some(hidden) = piece.as_ref().and_then(|piece| head.get(piece.hidden.clone())) {
+        while at < part.len() {
+            let piece = piece_at(part, &mut lexer, at);
+            if let Some(hidden) = piece.as_ref().and_then(|piece| part.get(piece.hidden.clone())) {
                 self.remember(hidden);
             }
             at = piece.map_or(at, |piece| piece.end).max(at.saturating_add(1));
         }
-        // Where its literals are nobody knows.
-        self.remember(tail);
-        self.runs.sort_unstable();
     }
 
     fn remember(&mut self, literal: &[u8]) {
@@ -243,11 +254,8 @@ impl Mask<'_> {
             if at <= place {
                 moved = out.length;
             }
-            let credential = |hidden: Range<usize>| Piece { end: hidden.end, hidden };
-            let found = lexer
-                .piece_at(at)
-                .or_else(|| credentials::credential_at(part, at).map(credential))
-                .or_else(|| self.secrets.end_of(part, at).map(|end| credential(at..end)));
+            let repeated = || self.secrets.end_of(part, at).map(|end| Piece { hidden: at..end, end });
+            let found = piece_at(part, &mut lexer, at).or_else(repeated);
             let Some(Piece { hidden, end }) = found else {
                 out.push(part.get(at..=at).unwrap_or_default());
                 at = at.saturating_add(1);
@@ -260,6 +268,12 @@ impl Mask<'_> {
         }
         if place >= part.len() { out.length } else { moved }
     }
+}
+
+/// A literal or a credential that begins here.
+fn piece_at(text: &[u8], lexer: &mut Lexer, at: usize) -> Option<Piece> {
+    let credential = |hidden: Range<usize>| Piece { end: hidden.end, hidden };
+    lexer.piece_at(at).or_else(|| credentials::credential_at(text, at).map(credential))
 }
 
 /// Not more than what they hide.

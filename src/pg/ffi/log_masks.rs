@@ -33,17 +33,16 @@ pub(super) unsafe extern "C-unwind" fn mask_texts(edata: *mut pg_sys::ErrorData)
         let statement = bytes(statement.unwrap_or(std::ptr::null()));
         let calls = names_function(statement);
         let backslashes = !pg_sys::standard_conforming_strings;
-        let mut secrets = Secrets::default();
-        if !is_ours(edata) {
-            for (text, reading) in [
-                (statement, Reading::Sql),
-                (bytes(edata.internalquery), Reading::Sql),
-                (bytes(edata.context), Reading::Quoting),
-            ] {
-                if names_function(text) {
-                    secrets.learn(text, reading, backslashes);
-                }
-            }
+        let mut secrets = Secrets::none();
+        for (text, reading) in [
+            (statement, Reading::Sql),
+            (bytes(edata.internalquery), Reading::Sql),
+            (bytes(edata.context), Reading::Quoting),
+            (bytes(edata.message), Reading::Plain),
+            (bytes(edata.detail), Reading::Plain),
+        ] {
+            let repeats_literals = names_function(text) && !is_ours(edata);
+            secrets.learn(text, if repeats_literals { reading } else { Reading::Plain }, backslashes);
         }
         let mask = |reading| Mask { reading, backslashes, secrets: &secrets };
         mask_internal_query(edata, mask(Reading::Sql));
@@ -53,15 +52,24 @@ pub(super) unsafe extern "C-unwind" fn mask_texts(edata: *mut pg_sys::ErrorData)
         if edata.hide_stmt || !is_logged_with_statement(edata.elevel) {
             return std::ptr::null();
         }
-        let reading = if calls { Reading::Sql } else { Reading::Plain };
         let copy = STATEMENT.0.get();
-        match mask(reading).apply(statement, 0, &mut *copy) {
+        match in_sql(statement, mask(Reading::Sql)).apply(statement, 0, &mut *copy) {
             Some(masked) => {
                 end(&mut *copy, masked.length);
                 copy.cast()
             }
             None => std::ptr::null(),
         }
+    }
+}
+
+/// In SQL that calls a function of ours the literals are hidden where they are, and nothing that equals them.
+fn in_sql<'a>(text: &[u8], mask: Mask<'a>) -> Mask<'a> {
+    static NONE: Secrets = Secrets::none();
+    if names_function(text) {
+        Mask { secrets: &NONE, ..mask }
+    } else {
+        Mask { reading: Reading::Plain, ..mask }
     }
 }
 
@@ -116,12 +124,11 @@ unsafe fn mask_internal_query(edata: &mut pg_sys::ErrorData, mask: Mask) {
     // SAFETY: as above; what the encoding is a plain variable tells.
     unsafe {
         let text = bytes(edata.internalquery);
-        let reading = if names_function(text) { mask.reading } else { Reading::Plain };
         let is_utf8 = pg_sys::GetDatabaseEncoding() == pg_sys::pg_enc::PG_UTF8 as c_int;
         let characters = if is_utf8 { Characters::Utf8 } else { Characters::Bytes };
         let character = usize::try_from(edata.internalpos.saturating_sub(1)).ok();
         let place = character.map_or(0, |character| byte_of(text, character, characters));
-        let Some(moved) = overwrite(edata.internalquery, Mask { reading, ..mask }, place) else {
+        let Some(moved) = overwrite(edata.internalquery, in_sql(text, mask), place) else {
             return;
         };
         let before = characters_before(bytes(edata.internalquery), moved, characters);

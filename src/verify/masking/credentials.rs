@@ -42,8 +42,8 @@ fn token_at(text: &[u8], at: usize) -> Option<Range<usize>> {
     }
     let end = end_of_run(text, at, TOKEN_SIGNS);
     let begins = begins_word(text, at);
-    let minimum = if begins { JWT_MIN } else { JWT_MIN_WITHIN };
-    let is_long = end.saturating_sub(at) >= minimum;
+    let run = text.get(at..end).unwrap_or_default();
+    let is_long = if begins { run.len() >= JWT_MIN } else { looks_random(run, JWT_MIN_WITHIN) };
     if !is_long && !begins {
         return None;
     }
