@@ -62,6 +62,8 @@ pub(crate) enum Reading {
     CutOff,
     /// A message about a value in double quotes.
     Value,
+    /// Where that value was read, which may quote it without quotes: as `Quoting`, and the first line after its colon.
+    Origin,
 }
 
 /// Texts that must not be repeated: all their runs of `GIVEN_AWAY` bytes.
@@ -177,6 +179,11 @@ pub(crate) fn quotes_call(text: &[u8]) -> bool {
             inside.any(|byte| matches!(byte, b'\'' | b'$'))
         })
     })
+}
+
+/// Does this text quote bound parameters, as `$1 = '…'`?
+pub(crate) fn quotes_parameters(text: &[u8]) -> bool {
+    Parts::of(text).all().into_iter().any(|part| part.windows(6).any(|window| window == b"$1 = '"))
 }
 
 /// Where the first name of a function that takes a secret ends.

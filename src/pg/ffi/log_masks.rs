@@ -7,6 +7,7 @@ use super::log_hook::names_function_of_ours;
 use crate::pg::sqlstate;
 use crate::verify::masking::{
     Characters, Mask, ROOM, Reading, Secrets, byte_of, characters_before, names_function, quotes_call,
+    quotes_parameters,
 };
 use pgrx::{pg_guard, pg_sys};
 use std::cell::UnsafeCell;
@@ -31,18 +32,18 @@ pub(super) unsafe extern "C-unwind" fn mask_texts(edata: *mut pg_sys::ErrorData)
         let statement =
             Some(pg_sys::debug_query_string).filter(|text| !std::ptr::eq(*text, STATEMENT.0.get().cast()));
         let statement = bytes(statement.unwrap_or(std::ptr::null()));
-        let calls = names_function(statement);
+        let calls = calls_function(edata, statement);
         let backslashes = !pg_sys::standard_conforming_strings;
+        let repeats = !is_ours(edata);
         let mut secrets = Secrets::none();
-        for (text, reading) in [
-            (statement, Reading::Sql),
-            (bytes(edata.internalquery), Reading::Sql),
-            (bytes(edata.context), Reading::Quoting),
-            (bytes(edata.message), Reading::Plain),
-            (bytes(edata.detail), Reading::Plain),
+        for (text, reading, has_literals) in [
+            (statement, Reading::Sql, calls),
+            (bytes(edata.internalquery), Reading::Sql, names_function(bytes(edata.internalquery))),
+            (bytes(edata.context), Reading::Quoting, names_function(bytes(edata.context))),
+            (bytes(edata.message), Reading::Plain, false),
+            (bytes(edata.detail), Reading::Plain, false),
         ] {
-            let repeats_literals = names_function(text) && !is_ours(edata);
-            secrets.learn(text, if repeats_literals { reading } else { Reading::Plain }, backslashes);
+            secrets.learn(text, if has_literals && repeats { reading } else { Reading::Plain }, backslashes);
         }
         let mask = |reading| Mask { reading, backslashes, secrets: &secrets };
         mask_internal_query(edata, mask(Reading::Sql));
@@ -53,7 +54,7 @@ pub(super) unsafe extern "C-unwind" fn mask_texts(edata: *mut pg_sys::ErrorData)
             return std::ptr::null();
         }
         let copy = STATEMENT.0.get();
-        match in_sql(statement, mask(Reading::Sql)).apply(statement, 0, &mut *copy) {
+        match in_sql(calls, mask(Reading::Sql)).apply(statement, 0, &mut *copy) {
             Some(masked) => {
                 end(&mut *copy, masked.length);
                 copy.cast()
@@ -63,14 +64,21 @@ pub(super) unsafe extern "C-unwind" fn mask_texts(edata: *mut pg_sys::ErrorData)
     }
 }
 
-/// In SQL that calls a function of ours the literals are hidden where they are, and nothing that equals them.
-fn in_sql<'a>(text: &[u8], mask: Mask<'a>) -> Mask<'a> {
-    static NONE: Secrets = Secrets::none();
-    if names_function(text) {
-        Mask { secrets: &NONE, ..mask }
-    } else {
-        Mask { reading: Reading::Plain, ..mask }
+/// Does this statement call a function that takes a secret: itself, in what it runs, or by executing what was prepared?
+unsafe fn calls_function(edata: &pg_sys::ErrorData, statement: &[u8]) -> bool {
+    // SAFETY: the texts of an error are null or nul-terminated.
+    unsafe {
+        let prepared = if edata.hide_stmt { bytes(edata.detail) } else { &[] };
+        [statement, bytes(edata.internalquery), bytes(edata.context), prepared]
+            .into_iter()
+            .any(names_function)
     }
+}
+
+/// In SQL that calls one the literals are hidden where they are, and nothing that equals them.
+fn in_sql(calls: bool, mask: Mask) -> Mask {
+    static NONE: Secrets = Secrets::none();
+    if calls { Mask { secrets: &NONE, ..mask } } else { Mask { reading: Reading::Plain, ..mask } }
 }
 
 /// The texts of a message, and how each is read.
@@ -79,8 +87,7 @@ unsafe fn readings(edata: &pg_sys::ErrorData, statement: &[u8], calls: bool) -> 
     unsafe {
         let quoting = |text: *mut c_char| {
             let text = bytes(text);
-            // `$1 = '…'`: the bound parameters of a call.
-            let is_call = quotes_call(text) || (calls && text.windows(6).any(|window| window == b"$1 = '"));
+            let is_call = quotes_call(text) || (calls && quotes_parameters(text));
             if is_call { Reading::Quoting } else { Reading::Plain }
         };
         let value = calls && sqlstate::quotes_a_value(edata.sqlerrcode) && !is_ours(edata);
@@ -95,7 +102,7 @@ unsafe fn readings(edata: &pg_sys::ErrorData, statement: &[u8], calls: bool) -> 
             (edata.detail, prose(edata.detail)),
             (edata.detail_log, cut_off),
             (edata.hint, quoting(edata.hint)),
-            (edata.context, quoting(edata.context)),
+            (edata.context, if value { Reading::Origin } else { quoting(edata.context) }),
             (edata.backtrace, Reading::Plain),
             (edata.schema_name, Reading::Plain),
             (edata.table_name, Reading::Plain),
@@ -128,7 +135,7 @@ unsafe fn mask_internal_query(edata: &mut pg_sys::ErrorData, mask: Mask) {
         let characters = if is_utf8 { Characters::Utf8 } else { Characters::Bytes };
         let character = usize::try_from(edata.internalpos.saturating_sub(1)).ok();
         let place = character.map_or(0, |character| byte_of(text, character, characters));
-        let Some(moved) = overwrite(edata.internalquery, in_sql(text, mask), place) else {
+        let Some(moved) = overwrite(edata.internalquery, in_sql(names_function(text), mask), place) else {
             return;
         };
         let before = characters_before(bytes(edata.internalquery), moved, characters);

@@ -54,6 +54,7 @@ impl<'a> Lexer<'a> {
             _ if self.reading == Reading::Value => None,
             [b'-', b'-', ..] => self.ignore(self.end_of_line(at)),
             [b'/', b'*', ..] => self.ignore(self.end_of_comment(at)),
+            [b':', b' ', ..] if self.reading == Reading::Origin => self.first_value(at),
             [b'\'', ..] => self.single_quoted(at),
             [b'$', ..] => self.dollar_quoted(at),
             _ => None,
@@ -121,6 +122,15 @@ impl<'a> Lexer<'a> {
         Some(piece)
     }
 
+    /// What follows the first colon in its line.
+    fn first_value(&mut self, at: usize) -> Option<Piece> {
+        self.reading = Reading::Quoting;
+        let start = at.saturating_add(2);
+        let line = self.rest(start).iter().take_while(|byte| **byte != b'\n').count();
+        let end = start.saturating_add(line);
+        Some(Piece { hidden: start..end, end })
+    }
+
     fn single_quoted(&mut self, at: usize) -> Option<Piece> {
         let before = self.text.get(..at).unwrap_or_default();
         let prefix = match before {
@@ -132,7 +142,7 @@ impl<'a> Lexer<'a> {
         let word = before.len().checked_sub(prefix).and_then(|end| before.get(..end)).unwrap_or_default();
         let is_prefixed = prefix > 0 && !word.last().is_some_and(|byte| is_word(*byte) || !byte.is_ascii());
         let in_word = !is_prefixed && before.last().is_some_and(|byte| is_word(*byte) || !byte.is_ascii());
-        if self.reading == Reading::Quoting && in_word {
+        if self.reading != Reading::Sql && in_word {
             return None;
         }
         let escapes = is_prefixed && matches!(before.last(), Some(b'E' | b'e'));

@@ -167,6 +167,8 @@ fn t282_what_a_message_repeats_of_a_literal_is_hidden() {
         (format!("JSON data, line 1: ...{}...", &KEY[30..60]), "JSON data, line 1: ...***...");
     assert_eq!(masked_with(&shown, Reading::Plain, &secrets, 0).0, secret);
     assert_eq!(masked("invalid uuid: \"my secret\", sorry", Reading::Value), "invalid uuid: \"***\", sorry");
+    let origin = "JSON data, line 1: my secret...\nportal with parameters: $1 = 'my secret'";
+    assert_eq!(masked(origin, Reading::Origin), "JSON data, line 1: ***\nportal with parameters: $1 = '***'");
 }
 
 #[test]
@@ -226,7 +228,9 @@ fn t284_no_text_takes_long() {
     ];
     for unit in units {
         let text = unit.repeat(250_000_000 / unit.len() / 50);
-        for reading in [Reading::Plain, Reading::Sql, Reading::Quoting, Reading::CutOff, Reading::Value] {
+        for reading in
+            [Reading::Plain, Reading::Sql, Reading::Quoting, Reading::CutOff, Reading::Value, Reading::Origin]
+        {
             let begin = Instant::now();
             masked_with(&text, reading, &secrets, 0);
             let took = begin.elapsed();
@@ -240,7 +244,7 @@ proptest! {
     fn t284_no_text_breaks_it_and_none_becomes_longer(text in "(eyJ|inv_|a_live_|[a-zA-Z0-9_.=/ ]{0,30}|['\"$\\\\%*-]|\u{e4}|\n|authenticate){0,40}") {
         let mut secrets = Secrets::none();
         secrets.learn(text.as_bytes(), Reading::Sql, false);
-        for reading in [Reading::Plain, Reading::Sql, Reading::Quoting, Reading::CutOff, Reading::Value] {
+        for reading in [Reading::Plain, Reading::Sql, Reading::Quoting, Reading::CutOff, Reading::Value, Reading::Origin] {
             for secrets in [&secrets, &Secrets::none()] {
                 masked_with(&text, reading, secrets, text.len() / 2);
             }

@@ -64,7 +64,7 @@ pub(super) const SECRETS: &[&str] = &[
     "select auth.add_jwt_secret('https://issuer.example', e'{c}\\'') as {n} from from",
     "select auth.add_jwt_secret('https://issuer.example', /* don't */ '{c}') as {n} from from",
     "select auth.add_jwt_secret('https://issuer.example', '{c}', 'ES256') as {n}",
-    "select auth.add_jwt_secret('https://issuer.example', secret => '{c}', encoding => 'hex') as {n}",
+    "select auth.add_jwt_secret('https://issuer.example', secret => '{c}', encoding => 'hex') as {n}, 1/0",
     "select auth.add_jwt_secret('https://issuer.example', '{c}'::uuid::text) as {n}",
     "select auth.add_jwt_secret('https://issuer.example', '{c}'::json::text) as {n}",
     "select auth.add_jwt_secret('https://issuer.example', \"{c}\") as {n}",

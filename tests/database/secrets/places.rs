@@ -153,6 +153,22 @@ fn t281_every_function_that_takes_a_secret_is_known() {
 }
 
 #[test]
+fn t281_literals_of_what_was_prepared_or_calls_through_another_function_are_hidden() {
+    let server = start("prepared");
+    let (mut session, _) = connect(&server);
+    session.run("create function add(i text, s text) returns void language plpgsql as 'begin perform auth.add_jwt_secret(i, s); end'");
+    session.run("set log_statement = 'all'; prepare p as select auth.add_jwt_secret($1, $2)");
+    let secrets = [1, 2].map(|_| format!("a secret of this length {:>12}", unique()));
+    session.run(&format!("execute p('{ISSUER}', '{}')", secrets[0]));
+    session.run("reset log_statement");
+    session.refused(&format!("select add('nobody', '{}') as control", secrets[1]));
+    let log = server.log();
+    assert_hides(&log, &secrets, "prepared");
+    assert_contains(&log, "statement: execute p('***', '***')");
+    assert_contains(&log, "STATEMENT:  select add('***', '***') as control");
+}
+
+#[test]
 fn t282_bound_credentials_are_hidden_in_messages_and_among_parameters() {
     let server = start("bound");
     let (mut session, _) = connect(&server);
@@ -168,10 +184,15 @@ fn t282_bound_credentials_are_hidden_in_messages_and_among_parameters() {
             let sql = if is_plain {
                 [
                     "select auth.add_jwt_secret('i', $1), 1/0 as {n}",
+                    "select auth.add_jwt_key('i', $1::json::text) as {n}",
                     "select auth.import_api_key('k', $1::uuid::text, null) as {n}",
                 ]
             } else {
-                ["select $1::text::int as {n}", "select auth.set_org($1::text::uuid::text) as {n}"]
+                [
+                    "select $1::text::int as {n}",
+                    "select $1::text::json as {n}",
+                    "select auth.set_org($1::text::uuid::text) as {n}",
+                ]
             };
             for sql in sql {
                 let error = session.query(&sql.replace("{n}", &name), &[&credential]).unwrap_err();
@@ -230,6 +251,23 @@ fn t283_positions_and_the_statement_itself_stay_as_they_were() {
     assert!(told.contains("eyJ***") && !told.contains(canary(&token)), "{told}");
     assert_eq!(server.log().matches("LOG:  eyJ***").count(), 1);
     assert_contains(server.log(), "STATEMENT:  select misplaced_log('eyJ***'), current_query()");
+}
+
+#[test]
+fn t284_a_long_statement_is_logged_by_its_beginning_and_its_end() {
+    let server = start("long");
+    let (mut session, _) = connect(&server);
+    let (token, name) = (token_a(), format!("control_{}", unique()));
+    let sql = format!("select 1/0, '{token}' as {name}, '{}' as {name}_end", "x ".repeat(50_000_000));
+    let begin = Instant::now();
+    session.refused(&sql);
+    let took = begin.elapsed();
+    let log = server.log();
+    assert_hides(&log, &canaries(&token), "long");
+    assert_contains(&log, &format!("STATEMENT:  select 1/0, 'eyJ***' as {name}, 'x x"));
+    assert_contains(&log, &format!("x ' as {name}_end\n"));
+    assert!(log.len() < 200_000, "{}", log.len());
+    assert!(took < Duration::from_secs(10), "{took:?}");
 }
 
 #[test]
