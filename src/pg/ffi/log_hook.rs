@@ -46,7 +46,7 @@ unsafe extern "C-unwind" fn before_logging(edata: *mut pg_sys::ErrorData) {
         if statement.is_null() {
             call_previous(edata);
         } else {
-            log_masks::log_with_statement(edata, statement, call_previous);
+            log_masks::log_with_statement(edata, statement, Some(call_previous));
         }
     }
 }

@@ -13,8 +13,6 @@ use pgrx::{pg_guard, pg_sys};
 use std::cell::UnsafeCell;
 use std::ffi::{CStr, c_char, c_int};
 
-type Hook = unsafe extern "C-unwind" fn(*mut pg_sys::ErrorData);
-
 /// Room for one masked text and its end. It is there when memory is not, and touched only when it is needed.
 struct Room(UnsafeCell<[u8; ROOM + 1]>);
 // SAFETY: a backend runs on a single thread.
@@ -177,7 +175,7 @@ unsafe fn bytes<'a>(text: *const c_char) -> &'a [u8] {
 pub(super) unsafe extern "C-unwind" fn log_with_statement(
     edata: *mut pg_sys::ErrorData,
     statement: *const c_char,
-    hook: Hook,
+    hook: pg_sys::emit_log_hook_type,
 ) {
     // SAFETY: the message is the one on top of Postgres's stack, which is what EmitErrorReport logs. The statement lies in
     // a variable of ours.
@@ -185,7 +183,7 @@ pub(super) unsafe extern "C-unwind" fn log_with_statement(
         let _restored = Restored { statement: pg_sys::debug_query_string, hook: pg_sys::emit_log_hook };
         pg_sys::debug_query_string = statement;
         // Who came after us has seen it.
-        pg_sys::emit_log_hook = Some(hook);
+        pg_sys::emit_log_hook = hook;
         let to_client = std::mem::replace(&mut (*edata).output_to_client, false);
         pg_sys::EmitErrorReport();
         (*edata).output_to_client = to_client;
@@ -205,6 +203,38 @@ impl Drop for Restored {
         unsafe {
             pg_sys::debug_query_string = self.statement;
             pg_sys::emit_log_hook = self.hook;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Mask, ROOM, Reading, Secrets, names_function};
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn t284_no_text_takes_long() {
+        let literals = format!("authenticate('{}')", "ab1".repeat(43_000));
+        let mut room = vec![0; ROOM];
+        for (unit, length) in [("a ", 250_000_000), ("a ", 130_000), ("eyJ", 130_000), (" eyJ", 130_000)]
+            .into_iter()
+            .chain(["xeyJaB3aB3aB3 ", "a_test_", "inv_.", "inv_-", "a_live_ "].map(|unit| (unit, 130_000)))
+            .chain(["eyJhbGciOi aB3aB3aB3aB3 ", "'", "\"", "$$", "$a$ "].map(|unit| (unit, 130_000)))
+            .chain(["$a", "/*", "--", "%41", "ab1", "authenticate"].map(|unit| (unit, 130_000)))
+        {
+            let text = unit.repeat(length / unit.len());
+            for reading in [Reading::Plain, Reading::Sql, Reading::Quoting, Reading::CutOff, Reading::Value] {
+                let begin = Instant::now();
+                let mut secrets = Secrets::none();
+                secrets.learn(literals.as_bytes(), Reading::Sql, false);
+                secrets.learn(text.as_bytes(), reading, false);
+                names_function(text.as_bytes());
+                let mask = Mask { reading, backslashes: false, secrets: &secrets };
+                mask.apply(text.as_bytes(), 0, &mut room);
+                let took = begin.elapsed();
+                eprintln!("{unit:?} {length} {reading:?} {took:?}");
+                assert!(took < Duration::from_millis(500), "{unit:?} {length} {reading:?}: {took:?}");
+            }
         }
     }
 }

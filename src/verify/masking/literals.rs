@@ -1,6 +1,6 @@
 //! Literals in SQL, as far as PostgreSQL's scanner has to be followed to find them.
 
-use super::{Reading, is_word, names_function};
+use super::{GIVEN_AWAY, Reading, is_word, names_function};
 use std::ops::Range;
 
 /// Something that is hidden, between its quotes.
@@ -108,7 +108,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// A name, or a value by mistake. Names beside a dot or a parenthesis stay.
+    /// A name, or a value by mistake. Names beside a dot or a parenthesis stay, and values too short to be a secret.
     fn double_quoted(&mut self, at: usize) -> Option<Piece> {
         if !matches!(self.reading, Reading::Sql | Reading::Value) {
             return None;
@@ -116,7 +116,8 @@ impl<'a> Lexer<'a> {
         let piece = self.until_quote(at, b'"', false);
         let is_qualified = at.checked_sub(1).and_then(|before| self.text.get(before)) == Some(&b'.')
             || matches!(self.rest(piece.end), [b'.' | b'(', ..]);
-        if self.reading == Reading::Sql && is_qualified {
+        let is_short = piece.hidden.len() < GIVEN_AWAY;
+        if (self.reading == Reading::Sql && is_qualified) || (self.reading == Reading::Value && is_short) {
             return self.ignore(piece.end);
         }
         Some(piece)
