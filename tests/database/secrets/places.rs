@@ -114,6 +114,32 @@ fn t280_no_misplaced_credential_reaches_the_log_or_whoever_is_told_of_a_logged_e
 }
 
 #[test]
+fn t280_the_log_as_csv_is_masked_too() {
+    let settings = [
+        ("shared_preload_libraries", "pg_bearer"),
+        ("logging_collector", "on"),
+        ("log_destination", "csvlog"),
+    ];
+    let server = Server::start(installation(), "csv", &settings).unwrap();
+    let (mut session, _) = connect(&server);
+    let token = token_a();
+    session.refused(&format!("select '{token}' as control from from"));
+    let dir = server.socket_dir().join("data/log");
+    let read = || -> String {
+        let files = std::fs::read_dir(&dir).unwrap().map(|file| file.unwrap().path());
+        let csv = files.filter(|file| file.extension().is_some_and(|extension| extension == "csv"));
+        csv.map(|file| std::fs::read_to_string(file).unwrap()).collect()
+    };
+    let begin = Instant::now();
+    while !read().contains("\"select 'eyJ***' as control from from\"") {
+        assert!(begin.elapsed() < Duration::from_secs(20), "{}", read());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_hides(&read(), &canaries(&token), "csv");
+    assert_eq!(read().matches("syntax error").count(), 1);
+}
+
+#[test]
 fn t281_no_literal_of_a_call_that_takes_a_secret_reaches_the_log() {
     let server = start("calls");
     for settings in SETTINGS {
