@@ -276,6 +276,18 @@ pub(super) fn is_undefined_function(code: i32) -> bool {
     code == PgSqlErrorCode::ERRCODE_UNDEFINED_FUNCTION as i32
 }
 
+/// Is this, as Postgres keeps it, the code of an error whose message quotes a value?
+pub(super) fn quotes_a_value(code: i32) -> bool {
+    [
+        PgSqlErrorCode::ERRCODE_INVALID_TEXT_REPRESENTATION,
+        PgSqlErrorCode::ERRCODE_INVALID_DATETIME_FORMAT,
+        PgSqlErrorCode::ERRCODE_DATETIME_FIELD_OVERFLOW,
+        PgSqlErrorCode::ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
+    ]
+    .into_iter()
+    .any(|quoting| code == quoting as i32)
+}
+
 /// Is this the error of somebody who wants the command or the session to end, rather than of what it does?
 pub(super) fn asks_to_stop(code: PgSqlErrorCode) -> bool {
     matches!(

@@ -157,14 +157,6 @@ pub(crate) fn public_id(text: &[u8]) -> Option<&str> {
     id.bytes().all(|byte| byte.is_ascii_alphanumeric()).then_some(id)
 }
 
-/// Does this text contain a key of ours, or what looks like one?
-pub(crate) fn contains_key(text: &[u8]) -> bool {
-    let is_mark = |window: &[u8]| window == b"_live_" || window == b"_test_";
-    let marks = text.windows(6).enumerate().filter(|(_, window)| is_mark(window));
-    let mut tails = marks.filter_map(|(start, _)| text.get(start.checked_add(6)?..));
-    tails.any(|tail| tail.get(..TAIL).is_some_and(|tail| tail.iter().all(u8::is_ascii_alphanumeric)))
-}
-
 struct OurShape<'a> {
     environment: Environment,
     before: &'a [u8],

@@ -12,6 +12,7 @@ pub(crate) mod identity;
 pub(crate) mod json;
 pub(crate) mod jwk;
 pub(crate) mod jwt;
+pub(crate) mod masking;
 pub(crate) mod membership;
 pub(crate) mod memory;
 pub(crate) mod permission;

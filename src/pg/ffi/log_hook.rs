@@ -1,34 +1,11 @@
-//! Keeps credentials that a client wrote into its SQL out of the server log, and says what to do where the library is
+//! Sees every message on its way to the server log: masks credentials in it, and says what to do where the library is
 //! newer than the schema.
-//!
-//! When a statement fails, Postgres logs its text, and when it is told to, parameters. A client should pass
-//! credentials as bind parameters; for the one that does not, the text is left out of the log.
 
+use super::log_masks;
 use crate::pg::sqlstate;
-use crate::verify::api_key::contains_key;
 use pgrx::{pg_guard, pg_sys};
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int};
-
-/// What takes a credential or a secret, in lower case. A longer word that begins like one of them, such as
-/// `authenticated`, is none.
-const CALLS: [&[u8]; 13] = [
-    b"authenticate",
-    b"verify_jwt",
-    b"check_jwt",
-    b"add_jwt_secret",
-    b"check_jwt_secret",
-    b"decode_jwt_secret",
-    b"accept_invitation",
-    b"check_api_key",
-    b"explain_credential",
-    b"explain_access",
-    b"import_api_key",
-    b"decode_key_hash",
-    b"pg_bearer.identity",
-];
-/// How every JWT begins: `{"` in base64url.
-const JWT_START: &[u8] = b"eyJ";
 
 /// What is added to the hint of an error about a function of ours that is not there.
 const UPDATE: &[u8] = b"If the package was upgraded, run ALTER EXTENSION pg_bearer UPDATE.";
@@ -64,40 +41,21 @@ pub(in crate::pg) fn disable_backtraces() {
 unsafe extern "C-unwind" fn before_logging(edata: *mut pg_sys::ErrorData) {
     // SAFETY: Postgres passes the error it is about to log, and so do we.
     unsafe {
-        hide_credentials(edata);
+        let statement = log_masks::mask_texts(edata);
         hint_at_update(edata);
-        if let Some(previous) = PREVIOUS.0.get() {
-            previous(edata);
+        if statement.is_null() {
+            call_previous(edata);
+        } else {
+            log_masks::log_with_statement(edata, statement, Some(call_previous));
         }
     }
 }
 
-#[pg_guard]
-unsafe extern "C-unwind" fn hide_credentials(edata: *mut pg_sys::ErrorData) {
-    // SAFETY: Postgres passes the error it is about to log; its texts and debug_query_string are null or
-    // nul-terminated.
-    unsafe {
-        let bytes = |text: *const c_char| if text.is_null() { &[] } else { CStr::from_ptr(text).to_bytes() };
-        let edata = &mut *edata;
-        let secret = holds_credential(bytes(pg_sys::debug_query_string));
-        edata.hide_stmt |= secret;
-        // Statements of functions are quoted here, parameters too if log_parameter_max_length_on_error says so.
-        edata.hide_ctx |= secret || holds_credential(bytes(edata.context));
-        if holds_credential(bytes(edata.internalquery)) {
-            edata.internalquery = std::ptr::null_mut();
-            // Clients take a position without its text for a broken message.
-            edata.internalpos = 0;
-        }
-        // What log_min_duration_statement adds, as it reads where messages are in English.
-        let parameters = b"parameters:";
-        let start = bytes(edata.detail).get(..parameters.len());
-        if secret && start.is_some_and(|start| start.eq_ignore_ascii_case(parameters)) {
-            edata.detail = std::ptr::null_mut();
-        }
-        // What a deadlock adds: the statements of every session that took part.
-        if holds_credential(bytes(edata.detail_log)) {
-            edata.detail_log = std::ptr::null_mut();
-        }
+/// What stands in for the hook while it logs a message itself.
+unsafe extern "C-unwind" fn call_previous(edata: *mut pg_sys::ErrorData) {
+    if let Some(previous) = PREVIOUS.0.get() {
+        // SAFETY: Postgres passes the error it is about to log, and so do we.
+        unsafe { previous(edata) }
     }
 }
 
@@ -137,7 +95,7 @@ unsafe extern "C-unwind" fn hint_at_update(edata: *mut pg_sys::ErrorData) {
 }
 
 /// Does this message, in whatever language, name a function of one of our schemas before it names arguments?
-fn names_function_of_ours(message: &[u8]) -> bool {
+pub(super) fn names_function_of_ours(message: &[u8]) -> bool {
     let end = message.iter().take(LONGEST).position(|byte| *byte == b'(');
     let before = end.and_then(|end| message.get(..end)).unwrap_or_default();
     let word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
@@ -150,46 +108,10 @@ fn names_function_of_ours(message: &[u8]) -> bool {
     starts_anew && function.is_some_and(|function| !function.is_empty() && function.iter().all(word))
 }
 
-/// Does this text call one of our functions, or contain an API key or something that begins like a JWT?
-fn holds_credential(text: &[u8]) -> bool {
-    let word = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
-    let calls = |call: &[u8]| {
-        let found = |(start, window): (usize, &[u8])| {
-            window.eq_ignore_ascii_case(call) && !word(text.get(start.saturating_add(call.len())))
-        };
-        text.windows(call.len()).enumerate().any(found)
-    };
-    text.windows(JWT_START.len()).any(|window| window == JWT_START)
-        || CALLS.iter().any(|call| calls(call))
-        || contains_key(text)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{holds_credential, names_function_of_ours};
+    use super::names_function_of_ours;
 
-    #[test]
-    fn statements_with_credentials_are_recognised() {
-        for text in [
-            "select auth.authenticate('x')",
-            "SELECT AUTH.\"authenticate\"($1)",
-            "select f('eyJhbGci')",
-            "select auth_internal.check_jwt_secret('x')",
-            "select * from auth.explain_access('t', 'select', 'a key of another system')",
-        ] {
-            assert!(holds_credential(text.as_bytes()), "{text}");
-        }
-        for text in [
-            "",
-            "e",
-            "select * from invoices",
-            "select 'EYJ'",
-            "set role authenticated",
-            "select authenticates(1)",
-        ] {
-            assert!(!holds_credential(text.as_bytes()), "{text}");
-        }
-    }
     #[test]
     fn functions_of_ours_are_recognised_in_every_language() {
         for text in [

@@ -9,6 +9,7 @@ pub(super) mod input;
 pub(super) mod launcher;
 pub(super) mod lock;
 pub(super) mod log_hook;
+mod log_masks;
 mod nodes;
 pub(super) mod output;
 mod planner;

@@ -12,6 +12,7 @@ mod granted;
 mod headers;
 mod interop;
 mod keys;
+mod masking;
 mod memberships;
 mod networks;
 mod properties;

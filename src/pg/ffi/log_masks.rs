@@ -1,0 +1,240 @@
+//! Masks what must not be logged in the texts of a message, and in the statement that Postgres logs with it.
+//!
+//! No masked text is longer than it was, so each is written over: nothing is allocated that the message would have to
+//! free. The statement is somebody else's; a masked copy stands in for it while the message is logged.
+
+use super::log_hook::names_function_of_ours;
+use crate::pg::sqlstate;
+use crate::verify::masking::{
+    Characters, Mask, ROOM, Reading, Secrets, byte_of, characters_before, names_function, quotes_call,
+    quotes_parameters,
+};
+use pgrx::{pg_guard, pg_sys};
+use std::cell::UnsafeCell;
+use std::ffi::{CStr, c_char, c_int};
+
+/// Room for one masked text and its end. It is there when memory is not, and touched only when it is needed.
+struct Room(UnsafeCell<[u8; ROOM + 1]>);
+// SAFETY: a backend runs on a single thread.
+unsafe impl Sync for Room {}
+static TEXT: Room = Room(UnsafeCell::new([0; ROOM + 1]));
+static STATEMENT: Room = Room(UnsafeCell::new([0; ROOM + 1]));
+
+/// Masks the texts of this message. Returns what to log as the statement, or null for the statement itself.
+#[pg_guard]
+pub(super) unsafe extern "C-unwind" fn mask_texts(edata: *mut pg_sys::ErrorData) -> *const c_char {
+    // SAFETY: Postgres passes the error it is about to log.
+    unsafe {
+        let edata = &mut *edata;
+        // The masked copy itself, where an error came up while it was logged.
+        let statement =
+            Some(pg_sys::debug_query_string).filter(|text| !std::ptr::eq(*text, STATEMENT.0.get().cast()));
+        let statement = bytes(statement.unwrap_or(std::ptr::null()));
+        let calls = calls_function(edata, statement);
+        let backslashes = !pg_sys::standard_conforming_strings;
+        let repeats = !is_ours(edata);
+        let mut secrets = Secrets::none();
+        for (text, reading, has_literals) in [
+            (statement, Reading::Sql, calls),
+            (bytes(edata.internalquery), Reading::Sql, names_function(bytes(edata.internalquery))),
+            (bytes(edata.context), Reading::Quoting, names_function(bytes(edata.context))),
+            (bytes(edata.message), Reading::Plain, false),
+            (bytes(edata.detail), Reading::Plain, false),
+        ] {
+            secrets.learn(text, if has_literals && repeats { reading } else { Reading::Plain }, backslashes);
+        }
+        let mask = |reading| Mask { reading, backslashes, secrets: &secrets };
+        mask_internal_query(edata, mask(Reading::Sql));
+        for (text, reading) in readings(edata, statement, calls) {
+            overwrite(text, mask(reading), 0);
+        }
+        if edata.hide_stmt || !is_logged_with_statement(edata.elevel) {
+            return std::ptr::null();
+        }
+        let copy = STATEMENT.0.get();
+        match in_sql(calls, mask(Reading::Sql)).apply(statement, 0, &mut *copy) {
+            Some(masked) => {
+                end(&mut *copy, masked.length);
+                copy.cast()
+            }
+            None => std::ptr::null(),
+        }
+    }
+}
+
+/// Does this statement call a function that takes a secret: itself, in what it runs, or by executing what was prepared?
+unsafe fn calls_function(edata: &pg_sys::ErrorData, statement: &[u8]) -> bool {
+    // SAFETY: the texts of an error are null or nul-terminated.
+    unsafe {
+        let prepared = if edata.hide_stmt { bytes(edata.detail) } else { &[] };
+        [statement, bytes(edata.internalquery), bytes(edata.context), prepared]
+            .into_iter()
+            .any(names_function)
+    }
+}
+
+/// In SQL that calls one the literals are hidden where they are, and nothing that equals them.
+fn in_sql(calls: bool, mask: Mask) -> Mask {
+    static NONE: Secrets = Secrets::none();
+    if calls { Mask { secrets: &NONE, ..mask } } else { Mask { reading: Reading::Plain, ..mask } }
+}
+
+/// The texts of a message, and how each is read.
+unsafe fn readings(edata: &pg_sys::ErrorData, statement: &[u8], calls: bool) -> [(*mut c_char, Reading); 11] {
+    // SAFETY: the texts of an error are null or nul-terminated.
+    unsafe {
+        let quoting = |text: *mut c_char| {
+            let text = bytes(text);
+            let is_call = quotes_call(text) || (calls && quotes_parameters(text));
+            if is_call { Reading::Quoting } else { Reading::Plain }
+        };
+        let value = calls && sqlstate::quotes_a_value(edata.sqlerrcode) && !is_ours(edata);
+        let prose = |text| if value { Reading::Value } else { quoting(text) };
+        let message = bytes(edata.message);
+        // What log_statement and its like print ends with the statement.
+        let is_statement = edata.hide_stmt && calls && message.ends_with(statement);
+        let message = if is_statement { Reading::Sql } else { prose(edata.message) };
+        let cut_off = if names_function(bytes(edata.detail_log)) { Reading::CutOff } else { Reading::Plain };
+        [
+            (edata.message, message),
+            (edata.detail, prose(edata.detail)),
+            (edata.detail_log, cut_off),
+            (edata.hint, quoting(edata.hint)),
+            (edata.context, if value { Reading::Origin } else { quoting(edata.context) }),
+            (edata.backtrace, Reading::Plain),
+            (edata.schema_name, Reading::Plain),
+            (edata.table_name, Reading::Plain),
+            (edata.column_name, Reading::Plain),
+            (edata.datatype_name, Reading::Plain),
+            (edata.constraint_name, Reading::Plain),
+        ]
+    }
+}
+
+/// An error of a function of ours repeats nothing secret, and may well repeat an argument.
+unsafe fn is_ours(edata: &pg_sys::ErrorData) -> bool {
+    // SAFETY: the texts of an error are null or nul-terminated.
+    unsafe { bytes(edata.filename).ends_with(b".rs") || names_function_of_ours(bytes(edata.context)) }
+}
+
+/// Does Postgres log the statement with such a message? Not of what is for debugging, unless it is told to.
+fn is_logged_with_statement(level: c_int) -> bool {
+    // SAFETY: settings are plain variables of the backend.
+    let least = unsafe { pg_sys::log_min_error_statement };
+    level >= least || u32::try_from(level).is_ok_and(|level| level >= pg_sys::LOG)
+}
+
+/// The position in it goes where its character has gone.
+unsafe fn mask_internal_query(edata: &mut pg_sys::ErrorData, mask: Mask) {
+    // SAFETY: as above; what the encoding is a plain variable tells.
+    unsafe {
+        let text = bytes(edata.internalquery);
+        let is_utf8 = pg_sys::GetDatabaseEncoding() == pg_sys::pg_enc::PG_UTF8 as c_int;
+        let characters = if is_utf8 { Characters::Utf8 } else { Characters::Bytes };
+        let character = usize::try_from(edata.internalpos.saturating_sub(1)).ok();
+        let place = character.map_or(0, |character| byte_of(text, character, characters));
+        let Some(moved) = overwrite(edata.internalquery, in_sql(names_function(text), mask), place) else {
+            return;
+        };
+        let before = characters_before(bytes(edata.internalquery), moved, characters);
+        if character.is_some() {
+            edata.internalpos = c_int::try_from(before.saturating_add(1)).unwrap_or_default();
+        }
+    }
+}
+
+/// Masks a text in its place. Returns where the place in it is now, if anything changed.
+unsafe fn overwrite(text: *mut c_char, mask: Mask, place: usize) -> Option<usize> {
+    // SAFETY: a text of an error is null or a nul-terminated copy of its own, which nobody else reads now. The masked one
+    // is no longer, and `TEXT` is used by one call at a time.
+    unsafe {
+        let room = &mut *TEXT.0.get();
+        let masked = mask.apply(bytes(text), place, room)?;
+        end(room, masked.length);
+        std::ptr::copy_nonoverlapping(room.as_ptr(), text.cast(), masked.length.saturating_add(1));
+        Some(masked.place)
+    }
+}
+
+fn end(room: &mut [u8], length: usize) {
+    if let Some(end) = room.get_mut(length) {
+        *end = 0;
+    }
+}
+
+unsafe fn bytes<'a>(text: *const c_char) -> &'a [u8] {
+    // SAFETY: the caller's text is null or nul-terminated, and stays until the message is logged.
+    unsafe { if text.is_null() { &[] } else { CStr::from_ptr(text).to_bytes() } }
+}
+
+/// Logs the message with this statement, and leaves for Postgres to tell the client.
+///
+/// After the hook Postgres would log it with `debug_query_string`, and there is no hook afterwards to put that back. So it
+/// is logged from here, by the same function.
+#[pg_guard]
+pub(super) unsafe extern "C-unwind" fn log_with_statement(
+    edata: *mut pg_sys::ErrorData,
+    statement: *const c_char,
+    hook: pg_sys::emit_log_hook_type,
+) {
+    // SAFETY: the message is the one on top of Postgres's stack, which is what EmitErrorReport logs. The statement lies in
+    // a variable of ours.
+    unsafe {
+        let _restored = Restored { statement: pg_sys::debug_query_string, hook: pg_sys::emit_log_hook };
+        pg_sys::debug_query_string = statement;
+        // Who came after us has seen it.
+        pg_sys::emit_log_hook = hook;
+        let to_client = std::mem::replace(&mut (*edata).output_to_client, false);
+        pg_sys::EmitErrorReport();
+        (*edata).output_to_client = to_client;
+        (*edata).output_to_server = false;
+    }
+}
+
+/// What it was, also when logging fails.
+struct Restored {
+    statement: *const c_char,
+    hook: pg_sys::emit_log_hook_type,
+}
+
+impl Drop for Restored {
+    fn drop(&mut self) {
+        // SAFETY: plain variables of the backend, read and written on its one thread.
+        unsafe {
+            pg_sys::debug_query_string = self.statement;
+            pg_sys::emit_log_hook = self.hook;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Mask, ROOM, Reading, Secrets, names_function};
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn t284_no_text_takes_long() {
+        let literals = format!("authenticate('{}')", "ab1".repeat(43_000));
+        let mut room = vec![0; ROOM];
+        for (unit, length) in [("a ", 250_000_000), ("a ", 130_000), ("eyJ", 130_000), (" eyJ", 130_000)]
+            .into_iter()
+            .chain(["xeyJaB3aB3aB3 ", "a_test_", "inv_.", "inv_-", "a_live_ "].map(|unit| (unit, 130_000)))
+            .chain(["eyJhbGciOi aB3aB3aB3aB3 ", "'", "\"", "$$", "$a$ "].map(|unit| (unit, 130_000)))
+            .chain(["$a", "/*", "--", "%41", "ab1", "authenticate"].map(|unit| (unit, 130_000)))
+        {
+            let text = unit.repeat(length / unit.len());
+            for reading in [Reading::Plain, Reading::Sql, Reading::Quoting, Reading::CutOff, Reading::Value] {
+                let begin = Instant::now();
+                let mut secrets = Secrets::none();
+                secrets.learn(literals.as_bytes(), Reading::Sql, false);
+                secrets.learn(text.as_bytes(), reading, false);
+                names_function(text.as_bytes());
+                let mask = Mask { reading, backslashes: false, secrets: &secrets };
+                mask.apply(text.as_bytes(), 0, &mut room);
+                let took = begin.elapsed();
+                eprintln!("{unit:?} {length} {reading:?} {took:?}");
+                assert!(took < Duration::from_millis(500), "{unit:?} {length} {reading:?}: {took:?}");
+            }
+        }
+    }
+}
