@@ -27,6 +27,7 @@ mod durable;
 mod explain_access;
 mod explain_arguments;
 mod explain_attacks;
+mod explain_channels;
 mod forging;
 mod hostile;
 mod identity;
