@@ -22,6 +22,9 @@ const READERS: [&str; 11] = [
     "select concat(auth.identity(), auth.jwt(), current_setting('pg_bearer.identity', true))",
 ];
 
+const REFUSED: &str =
+    "session-level advisory locks and what tells of this session are refused while access is explained";
+
 /// A policy's attack that tells, by an error, what a query shows.
 fn telling(query: &str) -> String {
     format!(
@@ -75,6 +78,7 @@ fn t290_nothing_tells_a_policy_what_the_administrator_wrote() {
         "do $do$ declare said text; r record; begin for r in select '{token}' loop {}; end loop; perform set_config('villain.said', said, false); end $do$",
         literal.replacen(" from", " into said from", 1)
     );
+    let mut leaks = Vec::new();
     for reader in READERS {
         session.execute("select set_config('villain.sql', $1, false)", &[&telling(reader)]).unwrap();
         let mut said = Vec::new();
@@ -86,11 +90,12 @@ fn t290_nothing_tells_a_policy_what_the_administrator_wrote() {
             session.run(block);
             said.push(session.value("select current_setting('villain.said')").unwrap());
         }
-        for said in said {
-            assert_contains(&said, "error: ");
-            assert!(!said.contains(secret), "{reader}: {said}");
+        assert!(said.iter().all(|said| said.contains("error: ")), "{reader}: {said:?}");
+        if said.iter().any(|said| said.contains(secret)) {
+            leaks.push(reader);
         }
     }
+    assert_eq!(leaks, [] as [&str; 0]);
     // Each of them shows it to the administrator.
     session.run("set villain.sql = ''");
     for reader in READERS.iter().filter(|reader| !reader.contains("pg_bearer.identity")) {
@@ -210,11 +215,7 @@ fn t292_session_level_advisory_locks_are_neither_taken_nor_released() {
             format!("do $$ begin perform {call}; end $$"),
         ] {
             let verdict = verdict(&mut session, &role, &attack);
-            assert_eq!(
-                verdict,
-                "error: session-level advisory locks and what tells of this session are refused while access is explained",
-                "{attack}"
-            );
+            assert_eq!(verdict, format!("error: {REFUSED}"), "{attack}");
         }
     }
     // Those of the transaction end with it.
@@ -232,6 +233,32 @@ fn t292_session_level_advisory_locks_are_neither_taken_nor_released() {
             ("select pg_try_advisory_lock(7)", Some("t")),
         ],
     );
+    session.run(&format!("drop owned by {role}; drop role {role}"));
+}
+
+/// A function that says wrongly that it may run there.
+#[test]
+fn t292_nor_are_they_in_parallel_workers() {
+    let db = Database::new();
+    let mut session = db.superuser();
+    let role = set_trap(&db, &mut session);
+    session.run(
+        "create function lair.worker(call text, leader int) returns void language plpgsql parallel safe as
+         $$ begin if pg_backend_pid() = leader then raise exception 'no worker'; end if; execute 'select ' || call; end $$;
+         create table lair.long (n int); insert into lair.long select generate_series(1, 1000); grant select on lair.long to public",
+    );
+    let attack = |call: &str| {
+        format!(
+            "do $$ declare leader int := pg_backend_pid(); begin
+             perform set_config(case when current_setting('server_version_num')::int < 160000 then 'force_parallel_mode' else 'debug_parallel_query' end, 'on', true);
+             perform lair.worker({}, leader) from lair.long; end $$",
+            quoted(call)
+        )
+    };
+    assert_eq!(verdict(&mut session, &role, &attack("1")), "true");
+    for call in ["pg_advisory_lock(7)", "pg_logical_emit_message(false, 'stolen', 'x')"] {
+        assert_eq!(verdict(&mut session, &role, &attack(call)), format!("error: {REFUSED}"), "{call}");
+    }
     session.run(&format!("drop owned by {role}; drop role {role}"));
 }
 

@@ -3,6 +3,7 @@
 //! Postgres shows a session its own cursors, prepared statements, statement and error context, whatever role it
 //! runs as. A credential that is asked about can stand in all of them.
 
+use super::catalog;
 use super::nodes::is_a;
 use super::portals;
 use super::version::REFUSED_BEHIND_THE_VEIL;
@@ -160,13 +161,20 @@ unsafe extern "C-unwind" fn at_object_access(
     part: c_int,
     argument: *mut c_void,
 ) {
-    if access == pg_sys::ObjectAccessType::OAT_FUNCTION_EXECUTE && IS_DOWN.get() {
+    if access == pg_sys::ObjectAccessType::OAT_FUNCTION_EXECUTE && (IS_DOWN.get() || works_restricted()) {
         refuse_function(object);
     }
     if let Some(previous) = PREVIOUS.get() {
         // SAFETY: the arguments are passed on as they came.
         unsafe { previous(access, class, object, part, argument) }
     }
+}
+
+/// Is this a parallel worker of something restricted? It does not know of its leader's veil, and nothing that Postgres
+/// itself gives to workers calls these functions.
+fn works_restricted() -> bool {
+    // SAFETY: variables of the backend.
+    unsafe { pg_sys::ParallelWorkerNumber >= 0 && catalog::in_restricted_operation() }
 }
 
 #[pg_guard]
