@@ -7,8 +7,8 @@ use super::catalog;
 use super::nodes::is_a;
 use super::portals;
 use super::version::REFUSED_BEHIND_THE_VEIL;
-use pgrx::pg_sys::panic::ErrorReport;
-use pgrx::prelude::*;
+use crate::pg::sqlstate;
+use pgrx::pg_sys::elog::PgLogLevel;
 use pgrx::{pg_guard, pg_sys};
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -187,6 +187,5 @@ extern "C-unwind" fn refuse_function(function: pg_sys::Oid) {
 }
 
 fn refuse(message: &'static str) {
-    ErrorReport::new(PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE, message, "explain")
-        .report(pgrx::pg_sys::elog::PgLogLevel::ERROR);
+    sqlstate::forbidden(message).report(PgLogLevel::ERROR);
 }
