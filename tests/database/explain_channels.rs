@@ -22,8 +22,7 @@ const READERS: [&str; 11] = [
     "select concat(auth.identity(), auth.jwt(), current_setting('pg_bearer.identity', true))",
 ];
 
-const REFUSED: &str =
-    "session-level advisory locks and what tells of this session are refused while access is explained";
+const REFUSED: &str = "locks that outlast the transaction, and what tells of this session, are refused while access is explained";
 
 /// A policy's attack that tells, by an error, what a query shows.
 fn telling(query: &str) -> String {

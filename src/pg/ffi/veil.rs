@@ -181,7 +181,7 @@ fn works_restricted() -> bool {
 extern "C-unwind" fn refuse_function(function: pg_sys::Oid) {
     if REFUSED_BEHIND_THE_VEIL.contains(&u32::from(function)) {
         refuse(
-            "session-level advisory locks and what tells of this session are refused while access is explained",
+            "locks that outlast the transaction, and what tells of this session, are refused while access is explained",
         );
     }
 }
