@@ -20,6 +20,7 @@ pub(crate) fn init() {
     ffi::executor::install();
     ffi::state::install();
     ffi::log_hook::install();
+    ffi::veil::install();
     if ffi::shared::is_preloading() {
         ffi::shared::install();
         ffi::launcher::register();

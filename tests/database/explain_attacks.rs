@@ -28,7 +28,7 @@ reset role;
 const ASK: &str = "select * from auth.explain_access('lair.trap', 'select', identity => '{\"user_id\": \"u1\"}', row_key => '{\"id\": 1}', as_role => 'asker')";
 
 /// Sets the trap for a role of this test's own, which it may take with it into groups.
-fn set_trap(db: &Database, session: &mut Client) -> String {
+pub(super) fn set_trap(db: &Database, session: &mut Client) -> String {
     let role = format!("asker_{}", db.name);
     session.run(&format!("create role {role}; set villain.mark = ''; set villain.victim = '{role}'"));
     session.run(&TRAP.replace("asker", &role));
@@ -36,7 +36,7 @@ fn set_trap(db: &Database, session: &mut Client) -> String {
 }
 
 /// The verdict on the only policy, which attacks.
-fn verdict(session: &mut Client, role: &str, attack: &str) -> String {
+pub(super) fn verdict(session: &mut Client, role: &str, attack: &str) -> String {
     session.execute("select set_config('villain.sql', $1, false)", &[&attack]).unwrap();
     let ask = ASK.replace("asker", role);
     session.value(&format!("select verdict from ({ask}) e where policy is not null")).unwrap()

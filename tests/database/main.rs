@@ -28,6 +28,8 @@ mod durable;
 mod explain_access;
 mod explain_arguments;
 mod explain_attacks;
+mod explain_channels;
+mod explain_roles;
 mod forging;
 mod hostile;
 mod identity;

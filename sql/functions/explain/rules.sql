@@ -1,12 +1,28 @@
 -- What explaining access is made of. Whatever a table's owner wrote is run by auth_internal.answers_for() alone, as the role
 -- that is asked about; here only catalogs are read.
 
--- The role that is asked about: the one that is named, or the only one that the table was granted to.
+-- May the role do nothing that the owner of the table may not? Attributes are not inherited.
+create or replace function auth_internal.is_within_owner(source regclass, as_role oid) returns boolean
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select pg_has_role(o.oid, r.oid, 'usage')
+           and (o.rolsuper or r.rolcreaterole <= o.rolcreaterole and r.rolcreatedb <= o.rolcreatedb
+                              and r.rolreplication <= o.rolreplication and r.rolbypassrls <= o.rolbypassrls)
+      from pg_class c
+      join pg_roles o on o.oid = c.relowner
+      join pg_roles r on r.oid = is_within_owner.as_role
+     where c.oid = is_within_owner.source
+$$;
+comment on function auth_internal.is_within_owner is 'May the role do nothing that the owner of the table may not?';
+
+-- The role that is asked about: the one that is named, or the only one that the table was granted to. The table's
+-- owner chose whom they granted it to, and their policies run as that role, so that it has to be named by whoever asks
+-- where it may do what the owner may not.
 create or replace function auth_internal.asked_role(source regclass, as_role name) returns oid
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
     chosen oid;
     candidates name[];
+    granted_to text;
 begin
     if source is null or not exists (select from pg_class c where c.oid = asked_role.source) then
         raise invalid_parameter_value using message = 'there is no such table';
@@ -23,7 +39,6 @@ begin
       join pg_class c on c.oid = asked_role.source
      where not r.rolsuper and not r.rolbypassrls and not pg_has_role(r.oid, c.relowner, 'usage')
        and r.rolname not in ('bearer_owner', 'bearer_admin', 'bearer_service')
-       -- The table's owner chose whom he granted it to, and his policies run as that role.
        and not exists (select from pg_roles g
                         where g.oid < 16384 and starts_with(g.rolname, 'pg_') and pg_has_role(r.oid, g.oid, 'member'))
        and exists (select from (select c.relacl union all
@@ -31,16 +46,18 @@ begin
                                aclexplode(g.acl) a
                     where a.grantee = r.oid
                       and a.privilege_type in ('SELECT', 'INSERT', 'UPDATE', 'DELETE'));
-    if cardinality(candidates) = 1 then
+    if cardinality(candidates) = 1 and auth_internal.is_within_owner(source, chosen) then
         return chosen;
     end if;
+    granted_to := 'The table is granted to ' || (select string_agg(quote_ident(n.name), ', ' order by n.name) from unnest(candidates) n (name));
     raise invalid_parameter_value using
         message = 'as_role has to say which role is asked about',
-        hint = coalesce('The table is granted to ' || array_to_string(candidates, ', ') || '.',
-                        'The table is granted to no role by name.');
+        hint = case when granted_to is null then 'The table is granted to no role by name.'
+                    when cardinality(candidates) > 1 then granted_to || '.'
+                    else granted_to || ', which may do what the table''s owner may not: policies run as that role only when you name it.' end;
 end
 $$;
-comment on function auth_internal.asked_role is 'The role that is asked about, or for NULL the only one that the table is granted to; 22023 otherwise.';
+comment on function auth_internal.asked_role is 'The role that is asked about, or for NULL the only one that the table is granted to, unless it may do what the table''s owner may not; 22023 otherwise.';
 
 -- The tables in which the rows of a table are, for a query of it.
 create or replace function auth_internal.parts_of(source regclass) returns oid[]

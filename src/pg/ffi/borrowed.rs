@@ -7,6 +7,8 @@
 //! nothing tells what the administrator wrote.
 
 use super::nodes::members;
+use super::request::setting;
+use super::veil::Veil;
 use super::version::{may_become, run_executor};
 use crate::pg::sqlstate;
 use pgrx::pg_sys::panic::CaughtError;
@@ -15,6 +17,8 @@ use pgrx::{PgTryBuilder, pg_guard, pg_sys};
 use std::ffi::{CStr, CString, c_int};
 use std::panic::AssertUnwindSafe;
 
+/// What PostgREST says of the request in which somebody asks: their own credential, not the one that is asked about.
+const REQUEST: [&CStr; 3] = [c"request.headers", c"request.cookies", c"request.header.authorization"];
 const OWNER_OF_SECRETS: &CStr = c"bearer_owner";
 /// Whoever is a member of these can become a superuser by files and programs of the server, also READ ONLY.
 const AS_GOOD_AS_SUPERUSERS: [u32; 3] = [
@@ -70,7 +74,6 @@ pub(in crate::pg) fn rolled_back<T>(work: impl FnOnce() -> T) -> Result<T, Faile
     unsafe {
         let context = pg_sys::CurrentMemoryContext;
         let owner = pg_sys::CurrentResourceOwner;
-        let statement = pg_sys::debug_query_string;
         pg_sys::BeginInternalSubTransaction(std::ptr::null());
         pg_sys::MemoryContextSwitchTo(context);
         let outcome = PgTryBuilder::new(AssertUnwindSafe(|| Ok(work()))).catch_others(Err).execute();
@@ -78,7 +81,6 @@ pub(in crate::pg) fn rolled_back<T>(work: impl FnOnce() -> T) -> Result<T, Faile
         pg_sys::RollbackAndReleaseCurrentSubTransaction();
         pg_sys::MemoryContextSwitchTo(context);
         pg_sys::CurrentResourceOwner = owner;
-        pg_sys::debug_query_string = statement;
         outcome.map_err(failed)
     }
 }
@@ -115,13 +117,17 @@ pub(in crate::pg) struct Question<'a> {
 impl Question<'_> {
     /// The rows. Only to be called where [`rolled_back`] cleans up.
     pub(in crate::pg) fn answer(&self) -> Vec<Option<String>> {
-        // SAFETY: user, read-only mode, settings and the statement's text are those from before when
-        // `rolled_back` is done. Parsing, rewriting, planning and executing follow each other as in the simple protocol.
+        let _veil = Veil::new();
+        // SAFETY: user, read-only mode and settings are those from before when `rolled_back` is done. Parsing, rewriting, planning and executing follow each other as in the simple protocol.
         unsafe {
             pg_sys::XactReadOnly = true;
-            // current_query() and what a policy logs would show the credential that is asked about.
-            pg_sys::debug_query_string = std::ptr::null();
             set_locally(c"row_security", c"on");
+            for name in REQUEST {
+                // Where there is no such setting, none is made.
+                if setting(name, usize::MAX).is_some() {
+                    set_locally(name, c"");
+                }
+            }
             become_restricted(self.written_by);
             pg_sys::CommandCounterIncrement();
             pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());

@@ -25,6 +25,7 @@ pub(super) mod source;
 pub(super) mod state;
 pub(super) mod transaction;
 mod usage_worker;
+pub(super) mod veil;
 mod version;
 mod views;
 mod wanted;

@@ -112,14 +112,41 @@ unsafe fn child_named(parent: pg_sys::MemoryContext, name: &CStr) -> pg_sys::Mem
     }
 }
 
+/// The portals that pg_cursors shows, those that run among them.
+pub(super) fn visible() -> Vec<pg_sys::Portal> {
+    // SAFETY: a look-up by a terminated name; null for what is not there.
+    let look_up = |name: CString| unsafe { pg_sys::GetPortalByName(name.as_ptr()) };
+    names().into_iter().map(look_up).filter(|portal| !portal.is_null()).collect()
+}
+
+/// The plans of all statements that the session has prepared, by SQL or by the protocol.
+pub(super) fn prepared_statements() -> Vec<*mut pg_sys::CachedPlanSource> {
+    // SAFETY: the view's function, and a look-up by a terminated name; null for what is not there.
+    let look_up = |name: CString| unsafe {
+        pg_sys::FetchPreparedStatement(name.as_ptr(), false).as_ref().map(|found| found.plansource)
+    };
+    // SAFETY: as above.
+    let names = unsafe { first_column_of(pg_sys::F_PG_PREPARED_STATEMENT, pg_sys::pg_prepared_statement) };
+    names.into_iter().filter_map(look_up).collect()
+}
+
 /// The names behind the view pg_cursors. The portal table itself is private to Postgres; calling the
 /// view's function directly spares the executor.
 fn names() -> Vec<CString> {
+    // SAFETY: the view's function.
+    unsafe { first_column_of(pg_sys::F_PG_CURSOR, pg_sys::pg_cursor) }
+}
+
+/// The first column, a text, of what a function without arguments gives.
+unsafe fn first_column_of(
+    number: u32,
+    run: unsafe fn(pg_sys::FunctionCallInfo) -> pg_sys::Datum,
+) -> Vec<CString> {
     // SAFETY: the call is set up as execSRF.c does for a function that returns its rows in a tuplestore.
     unsafe {
         let context = pg_sys::CreateStandaloneExprContext();
         let mut function = pg_sys::FmgrInfo::default();
-        pg_sys::fmgr_info(pg_sys::Oid::from(pg_sys::F_PG_CURSOR), &mut function);
+        pg_sys::fmgr_info(pg_sys::Oid::from(number), &mut function);
         let mut result = pg_sys::ReturnSetInfo {
             type_: pg_sys::NodeTag::T_ReturnSetInfo,
             econtext: context,
@@ -131,17 +158,17 @@ fn names() -> Vec<CString> {
             resultinfo: (&raw mut result).cast(),
             ..Default::default()
         };
-        pg_sys::pg_cursor(&mut call);
-        let names = first_column(&result);
+        run(&mut call);
+        let texts = first_column(&result);
         pg_sys::FreeExprContext(context, true);
-        names
+        texts
     }
 }
 
 /// Reads the first column, a text, of every row, and frees the rows.
 unsafe fn first_column(result: &pg_sys::ReturnSetInfo) -> Vec<CString> {
     let mut texts = Vec::new();
-    // SAFETY: pg_cursor() filled setResult and setDesc.
+    // SAFETY: the function filled setResult and setDesc.
     unsafe {
         let slot = pg_sys::MakeSingleTupleTableSlot(result.setDesc, &raw const pg_sys::TTSOpsMinimalTuple);
         while pg_sys::tuplestore_gettupleslot(result.setResult, true, false, slot) {

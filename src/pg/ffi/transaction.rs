@@ -6,6 +6,7 @@
 //! left to it, and closed when the command ends that called it.
 
 use super::portals::{self, OpenPortal, PortalIdentity};
+use super::veil;
 use super::version::standard_ProcessUtility;
 use pgrx::pg_sys::elog::PgLogLevel;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -117,6 +118,9 @@ unsafe extern "C-unwind" fn process_utility(
         let holds = declares_held_cursor(statement);
         if holds {
             refuse_if_identity();
+        }
+        if veil::is_down() && veil::executes_prepared((*statement).utilityStmt) {
+            veil::refuse_execute();
         }
         let next = PREVIOUS.get().unwrap_or(standard_ProcessUtility);
         next(statement, query, read_only_tree, context, params, environment, destination, completion);

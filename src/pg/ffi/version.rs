@@ -56,6 +56,32 @@ mod numbers {
 }
 pub(super) use numbers::*;
 
+/// Functions that no policy may call while access is explained: what they do outlives a rollback, or they show what this
+/// session keeps and only it can see. Their numbers are those of pg_proc.dat; a new version may have more of them.
+#[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17", feature = "pg18"))]
+pub(super) const REFUSED_BEHIND_THE_VEIL: [u32; 19] = [
+    pg_sys::F_PG_ADVISORY_LOCK_INT8,
+    pg_sys::F_PG_ADVISORY_LOCK_INT4_INT4,
+    pg_sys::F_PG_ADVISORY_LOCK_SHARED_INT8,
+    pg_sys::F_PG_ADVISORY_LOCK_SHARED_INT4_INT4,
+    pg_sys::F_PG_TRY_ADVISORY_LOCK_INT8,
+    pg_sys::F_PG_TRY_ADVISORY_LOCK_INT4_INT4,
+    pg_sys::F_PG_TRY_ADVISORY_LOCK_SHARED_INT8,
+    pg_sys::F_PG_TRY_ADVISORY_LOCK_SHARED_INT4_INT4,
+    pg_sys::F_PG_ADVISORY_UNLOCK_INT8,
+    pg_sys::F_PG_ADVISORY_UNLOCK_INT4_INT4,
+    pg_sys::F_PG_ADVISORY_UNLOCK_SHARED_INT8,
+    pg_sys::F_PG_ADVISORY_UNLOCK_SHARED_INT4_INT4,
+    pg_sys::F_PG_ADVISORY_UNLOCK_ALL,
+    // pg_logical_emit_message() has one argument more from 17 on, and so another name in the bindings.
+    3577,
+    3578,
+    pg_sys::F_SETSEED,
+    pg_sys::F_PG_STAT_GET_ACTIVITY,
+    pg_sys::F_PG_STAT_GET_BACKEND_ACTIVITY,
+    pg_sys::F_PG_GET_BACKEND_MEMORY_CONTEXTS,
+];
+
 // Not in the bindings: timeout.h.
 #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17", feature = "pg18"))]
 unsafe extern "C-unwind" {

@@ -165,6 +165,7 @@ pub(super) const INTERNAL_FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_owner", "auth_internal.is_lock_free(text, uuid) boolean: volatile unsafe strict c"),
     ("bearer_owner", "auth_internal.is_role_used(uuid) boolean: stable unsafe sql"),
     ("bearer_owner", "auth_internal.is_unrestricted() boolean: stable unsafe plpgsql"),
+    ("bearer_owner", "auth_internal.is_within_owner(regclass, oid) boolean: stable unsafe sql"),
     ("bearer_owner", "auth_internal.is_workspace_user(uuid, text) boolean: stable unsafe sql"),
     ("bearer_owner", "auth_internal.issue_key(auth.api_keys) text: volatile unsafe plpgsql"),
     ("bearer_owner", "auth_internal.issuer_reaches(uuid) boolean: stable unsafe c"),
