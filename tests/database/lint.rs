@@ -1,6 +1,8 @@
 //! auth.lint(): what is planted is found, and gone after the fix; nothing is said about what is right.
 
 mod cases;
+mod generated;
+pub(crate) mod hostile;
 mod odd;
 mod owners;
 mod policies;
