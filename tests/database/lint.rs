@@ -212,11 +212,6 @@ fn t212_roles_that_lost_their_name_to_one_of_every_organization_are_found() {
 }
 
 #[test]
-fn t276_operators_of_others_in_policies_are_found() {
-    assert_codes(&["foreign_operator"]);
-}
-
-#[test]
 fn a_subscriber_that_would_refuse_changes_is_found() {
     let db = Database::new();
     let mut session = prepared(&db);

@@ -3,7 +3,7 @@
 use super::cases::{Case, SETUP};
 use super::hostile::{CATALOG, NO_SETTINGS, PLANTED, SETTINGS};
 use super::odd;
-use super::{FINDINGS, Finding, all_cases, findings};
+use super::{FINDINGS, Finding, all_cases, assert_codes, findings};
 use pg_bearer_tests::Database;
 use pg_bearer_tests::database::{Session, assert_contains};
 use postgres::Client;
@@ -213,4 +213,9 @@ fn t273_where_settings_decide_what_a_constant_is_a_human_does() {
         assert_contains(&only.message, "no SQL can say its constants so that all settings read them alike");
         session.run("rollback");
     }
+}
+
+#[test]
+fn t276_operators_of_others_in_policies_are_found() {
+    assert_codes(&["foreign_operator"]);
 }
