@@ -129,8 +129,12 @@ to public;
 -- These tell what the catalogs say of tables; everybody may read those.
 grant execute on function
     auth_internal.base_type, auth_internal.column_has_index, auth_internal.column_readers,
-    auth_internal.foreign_keys_without_org, auth_internal.is_application_schema, auth_internal.table_tree,
-    auth_internal.unique_keys_without_org
+    auth_internal.foreign_keys_without_org, auth_internal.is_application_schema, auth_internal.printed_index,
+    auth_internal.qualified, auth_internal.table_tree, auth_internal.unique_keys_without_org
+to public;
+-- These make text of text, for auth.protect().
+grant execute on function
+    auth_internal.pinned, auth_internal.portable, auth_internal.portable_literals, auth_internal.spelt_out
 to public;
 
 -- auth.help() runs as its caller; these read the declarations, grants and comments of our functions.

@@ -1,5 +1,6 @@
 //! Owners of tables who wait for an administrator to ask about their policies.
 
+use crate::lint::hostile::{PLANTED, SETTINGS};
 use pg_bearer_tests::Database;
 use pg_bearer_tests::database::{Session, assert_contains};
 use pg_bearer_tests::token::*;
@@ -328,4 +329,54 @@ fn t043_a_table_s_owner_does_not_choose_a_mighty_role_for_his_policies() {
         session.run(&format!("revoke all on lair.trap from {role}"));
     }
     session.run(&format!("drop owned by {heir}; drop role {heir}"));
+}
+
+/// What these put together is read as it was printed, whatever the session of whoever asks makes of names and literals.
+#[test]
+fn t275_answers_are_the_same_where_others_have_planted_operators_functions_and_types() {
+    let db = Database::new();
+    let mut session = db.superuser();
+    session.run(
+        r#"begin;
+         create schema app; grant usage on schema app to tenant, table_owner;
+         create table app.things (t text, id int, org_id uuid default auth.current_org(), slug varchar, made date default '2024-02-03',
+                                  environment text default auth.environment());
+         insert into app.things (t, id, org_id, slug, environment)
+         select E'\\''', n, ('0' || substr('ab', n, 1) || '000000-0000-4000-8000-00000000000' || substr('ab', n, 1))::uuid, 'a', 'test' from generate_series(1, 2) n;
+         alter table app.things enable row level security, force row level security, owner to table_owner;
+         grant select, insert, update, delete on app.things to tenant;
+         create policy p on app.things using (auth.in_org(org_id) and t = E'\\''' and slug in ('a', 'b') and made < date '2024-03-02' and lower(slug) is distinct from t)"#,
+    );
+    session.run(PLANTED);
+    let who = r#"'{"user_id": "u1", "org_id": "0a000000-0000-4000-8000-00000000000a"}'"#;
+    let said = "pg_catalog.string_agg(pg_catalog.concat_ws(' ', policy, applies, kind, verdict, functions, conclusion), ' ')";
+    let about = format!("identity => {who}, as_role => 'tenant'");
+    let questions = [
+        format!(
+            r#"select {said} from auth.explain_access('app.things', 'update', row_key => '{{"id": 2}}', {about})"#
+        ),
+        format!(
+            r#"select {said} from auth.explain_access('app.things', 'insert', row_key => '{{"slug": "b"}}', {about})"#
+        ),
+        format!(
+            "select pg_catalog.jsonb_agg(visible) from auth.rows_visible_to('app.things', {who}, 'tenant')"
+        ),
+        "select auth.assert_isolated('app.things', 'tenant')".to_owned(),
+        "select pg_catalog.concat_ws(' ', source::pg_catalog.oid, deleted) from auth.purge_sandbox('{app.things}')".to_owned(),
+    ];
+    let clean = "set local search_path = pg_catalog, pg_temp; set local datestyle = 'SQL, DMY'";
+    session.run("savepoint before");
+    for question in questions {
+        let [expected, found] = [clean, SETTINGS].map(|settings| {
+            session.run(settings);
+            let answer = session.value(&question).unwrap();
+            session.run("rollback to before");
+            // How names are printed is the session's own.
+            answer.replace(['"', '\\'], "")
+        });
+        assert_eq!(found, expected, "{question}");
+    }
+    // A column can be called as a query of ours calls the table.
+    let seen = format!("select visible ->> 't' from auth.rows_visible_to('app.things', {who}, 'tenant')");
+    assert_eq!(session.value(&seen).as_deref(), Some(r"\'"));
 }

@@ -2,6 +2,8 @@
 
 mod administrators;
 mod cases;
+mod generated;
+pub(crate) mod hostile;
 mod odd;
 mod owners;
 mod policies;

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod changes;
+mod generated;
 mod isolation;
 mod keys;
 mod links;

@@ -180,7 +180,7 @@ begin
     perform auth_internal.described_identity(null, identity);
     for answer in
         select * from auth_internal.answers_for(role_oid, role_oid, null, identity,
-                                       array[format('select pg_catalog.to_jsonb(t)::pg_catalog.text from %s t', source)],
+                                       array[format('select pg_catalog.to_jsonb(t.*)::pg_catalog.text from %s t', auth_internal.qualified(source))],
                                        helper_search_path)
     loop
         if answer.failure is not null then

@@ -30,7 +30,7 @@ create or replace function auth_internal.policy_condition(source regclass, as_ro
                   string_agg('coalesce((' || p.expression || ')::pg_catalog.bool, false)', ' or ') filter (where p.polpermissive),
                   coalesce(string_agg(' and coalesce((' || p.expression || ')::pg_catalog.bool, false)', '')
                            filter (where not p.polpermissive), ''),
-                  c.oid::regclass, policy_condition.row_values, c.relname)
+                  auth_internal.qualified(c.oid), policy_condition.row_values, c.relname)
       from pg_class c
       join (select p.polrelid, p.polpermissive,
                    pg_get_expr(case when policy_condition.clause = 'check' then coalesce(p.polwithcheck, p.polqual)
@@ -64,7 +64,7 @@ begin
     for answer in
         select a.* from auth_internal.answers_for(
             as_role, auth_internal.policy_author(source, as_role), null, identity,
-            array[format('select t.%I::pg_catalog.text from %s t group by 1', org_column, source),
+            array[format('select t.%I::pg_catalog.text from %s t group by 1', org_column, auth_internal.qualified(source)),
                   auth_internal.policy_condition(source, as_role, 'a', 'check', foreign_row),
                   auth_internal.policy_condition(source, as_role, 'w', 'using', foreign_row),
                   auth_internal.policy_condition(source, as_role, 'd', 'using', foreign_row),

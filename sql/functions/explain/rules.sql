@@ -224,7 +224,7 @@ begin
       from pg_policy p join pg_class c on c.oid = p.polrelid where p.oid = policy_reading.policy;
     if row_values is not null then
         place := format(' from pg_catalog.jsonb_populate_record(null::%s, %L::pg_catalog.jsonb) as %I',
-                        found.source::regclass, row_values, found.relname);
+                        auth_internal.qualified(found.source), row_values, found.relname);
         queries := array[
             case when 'using' = any (clauses) and found.qual is not null then format('select ((%s)::pg_catalog.bool)::pg_catalog.text%s', found.qual, place) end,
             case when 'check' = any (clauses) and found.checked is not null then format('select ((%s)::pg_catalog.bool)::pg_catalog.text%s', found.checked, place) end];

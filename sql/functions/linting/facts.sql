@@ -62,30 +62,27 @@ create or replace function auth_internal.lint_environment_columns() returns tabl
 $$;
 comment on function auth_internal.lint_environment_columns is 'The tables that have a column for the environment, live or test, and its name.';
 
--- What a tenants' policy has to ask of a row at the least, or NULL for a column of another type.
+-- That a row's environment is the caller's, or NULL for a table without such a column. It can be of a type of the application's.
+create or replace function auth_internal.lint_environment_test(source oid, environment name) returns text
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select format('%I%s operator(pg_catalog.=) auth.environment()', a.attname,
+                  case when a.atttypid <> 'text'::regtype then '::pg_catalog.text' else '' end)
+      from pg_attribute a
+     where a.attrelid = lint_environment_test.source and a.attname = lint_environment_test.environment
+$$;
+comment on function auth_internal.lint_environment_test is 'The test of a column for the environment; NULL without one.';
+
+-- What a tenants' policy has to ask of a row at the least, or NULL for a column of another type. As auth.protect() asks it.
 create or replace function auth_internal.lint_predicate(source oid, org smallint, environment name) returns text
     language sql stable set search_path = pg_catalog, pg_temp as $$
-    select case when r.type = 'uuid'::regtype then format('auth.in_org(%I)', a.attname)
-                else format('%I = %s', a.attname, r.reader) end
-           || coalesce(' and ' || quote_ident(lint_predicate.environment) || ' = auth.environment()', '')
+    select case when c.type = 'uuid'::regtype then format('auth.in_org(%s)', auth_internal.spelt_out(c.operand))
+                else auth_internal.spelt_out(format('%s = %s', c.operand, c.own_default)) end
+           || coalesce(' and ' || auth_internal.lint_environment_test(lint_predicate.source, lint_predicate.environment), '')
       from pg_attribute a
-      join auth_internal.column_readers() r on r.kind = 'organization' and r.type = auth_internal.base_type(a.atttypid)
-     where a.attrelid = lint_predicate.source and a.attnum = lint_predicate.org
+     cross join lateral auth_internal.protection_columns(lint_predicate.source, jsonb_build_object('organization', a.attname)) c
+     where a.attrelid = lint_predicate.source and a.attnum = lint_predicate.org and c.own_default is not null
 $$;
 comment on function auth_internal.lint_predicate is 'The least that a tenants'' policy of a table has to ask, with these columns; NULL for a type without a reader.';
-
--- USING of a policy, or WITH CHECK, as SQL; NULL also for one that is so deep that Postgres itself cannot print it. Whoever
--- makes such a policy must not keep others from asking about theirs.
-create or replace function auth_internal.printed_expression(policy oid, checks boolean) returns text
-    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
-begin
-    return (select pg_get_expr(case when checks then p.polwithcheck else p.polqual end, p.polrelid)
-              from pg_policy p where p.oid = printed_expression.policy);
-exception when statement_too_complex then
-    return null;
-end
-$$;
-comment on function auth_internal.printed_expression is 'USING of a policy, or WITH CHECK, as SQL; NULL when it has none and when it is too deep to be printed.';
 
 -- The two expressions of every policy of whoever asks, apart: as SQL, as SQL without literals and quoted names, which could pass for
 -- something else, as a node tree, and the functions in it.

@@ -83,7 +83,7 @@ create or replace function auth_internal.lint_policy_facts(namespaces oid[], tab
                string_agg(array_to_string(calls, ' '), ' ') as calls
           from expressions group by policy, source, name, command, permissive, org, environment, predicate)
     select policy, source, command, permissive, org is not null, format('%I on %s', name, source::regclass),
-           format('alter policy %I on %s ', name, source::regclass), using_text, check_text, using_true, check_true,
+           format('alter policy %I on %s ', name, auth_internal.qualified(source)), using_text, check_text, using_true, check_true,
            reads_setting, reads_metadata, null_matches, goes_by_role, using_asks, check_asks, always_asks, asks_identity,
            asks_environment, reads_itself, environment, predicate,
            array(select distinct x::oid from unnest(string_to_array(policies.calls, ' ')) x where x <> '')
@@ -112,12 +112,18 @@ create or replace function auth_internal.lint_policies(namespaces oid[], tables 
     language sql stable set search_path = pg_catalog, pg_temp as $$
     with facts as materialized (select f.* from auth_internal.lint_policy_facts(namespaces, tables, columns) f),
     guarded as materialized (select distinct source from facts where not permissive and asks_identity),
+    operators as materialized (select o.* from auth_internal.lint_operators(namespaces, tables, columns) o),
     judged as materialized (
         select p.*, v.*
           from facts p
           left join guarded g on g.source = p.source
+          left join operators o on o.policy = p.policy
           cross join lateral (
                select * from (values
+                   -- Whatever else the policy seems to ask, this decides.
+                   (0, 'foreign_operator', 'error', o.stranger is not null, case when o.takes_org then 'replace' else 'none' end,
+                    format('the policy compares with %s, and %s, to whom it belongs, can make it say anything', o.names, quote_ident(o.stranger))
+                    || case when o.takes_org then '' else '; no SQL can say what to ask instead' end),
                    (1, 'reads_setting', 'error', p.reads_setting, 'replace',
                     'the policy believes a setting, and every session can set it'),
                    (2, 'reads_user_metadata', 'error', p.reads_metadata, 'replace',
@@ -144,30 +150,40 @@ create or replace function auth_internal.lint_policies(namespaces oid[], tables 
                    (12, 'org_not_tested', 'warning', p.permissive and p.has_org and not p.always_asks, 'add',
                     'the policy does not ask for the organization'),
                    (13, 'environment_not_tested', 'warning', p.permissive and not p.asks_environment, 'environment',
-                    'the policy does not ask for the environment: tests see live rows, and the reverse')
+                    'the policy does not ask for the environment: tests see live rows, and the reverse'),
+                   (14, 'foreign_operator', 'warning', o.takes_org, 'replace',
+                    format('the organization is compared with %s, which is none of Postgres''s and of no extension: only who knows what it says can tell whether it keeps organizations apart', o.names))
                ) f (place, code, severity, applies, mend, message)
                 where f.applies order by f.place limit 1) v
     )
     select j.code, j.severity, j.object,
            j.message || case when j.predicate is null and j.mend in ('replace', 'add')
-                             then '; no SQL can mend it: no column of the table says whose a row is' else '' end,
-           j.alter_policy || case j.mend
-               when 'replace' then auth_internal.lint_clauses(j.command, null, null, j.predicate)
-               when 'add' then auth_internal.lint_clauses(j.command, j.using_text, j.check_text, j.predicate)
-               when 'check' then format('with check (%s)', j.using_text)
-               when 'environment' then auth_internal.lint_clauses(j.command, j.using_text, j.check_text, e.condition)
-               when 'service' then 'to bearer_service '
-                    || auth_internal.lint_clauses(j.command, null, null, concat_ws(' and ', 'auth.is_service_role()', e.condition)) end,
+                             then '; no SQL can mend it: no column of the table says whose a row is'
+                             when k.is_lost then '; no SQL can say its constants so that all settings read them alike' else '' end,
+           case when j.mend not in ('add', 'check', 'environment') then j.alter_policy || case j.mend
+                    when 'replace' then auth_internal.lint_clauses(j.command, null, null, j.predicate)
+                    when 'service' then 'to bearer_service '
+                         || auth_internal.lint_clauses(j.command, null, null, concat_ws(' and ', 'auth.is_service_role()', e.condition)) end
+                -- What the policy asks already is said as Postgres printed it.
+                when not k.is_lost then auth_internal.pinned(j.alter_policy || case j.mend
+                    when 'add' then auth_internal.lint_clauses(j.command, k.using_text, k.check_text, j.predicate)
+                    when 'check' then format('with check (%s)', k.using_text)
+                    when 'environment' then auth_internal.lint_clauses(j.command, k.using_text, k.check_text, e.condition) end) end,
            (select c.relowner from pg_class c where c.oid = j.source)
       from judged j
-      cross join lateral (select quote_ident(j.environment) || ' = auth.environment()' as condition) e
+      cross join lateral (select auth_internal.lint_environment_test(j.source, j.environment) as condition) e
+      cross join lateral (
+           select auth_internal.portable(j.using_text) as using_text, auth_internal.portable(j.check_text) as check_text,
+                  j.mend in ('add', 'check', 'environment')
+                  and (j.using_text is not null and auth_internal.portable(j.using_text) is null
+                       or j.check_text is not null and auth_internal.portable(j.check_text) is null) as is_lost) k
     union all
     select 'volatile_in_policy', 'warning', j.object,
            format('%s is volatile: it runs for every row, and no index serves the policy',
                   string_agg(f.oid::regprocedure::text, ', ' order by f.oid))
                || case when bool_or(f.pronamespace = 'pg_catalog'::regnamespace) then '; no SQL can say what to ask instead' else '' end,
            case when not bool_or(f.pronamespace = 'pg_catalog'::regnamespace)
-                then string_agg(format('alter function %s stable', f.oid::regprocedure), '; ' order by f.oid) end,
+                then string_agg(format('alter function %s stable', auth_internal.qualified_routine(f.oid)), '; ' order by f.oid) end,
            (select c.relowner from pg_class c where c.oid = j.source)
       from facts j join pg_proc f on f.oid = any (j.calls) and f.provolatile = 'v'
      group by j.policy, j.object, j.source
@@ -196,7 +212,7 @@ create or replace function auth_internal.lint_policies(namespaces oid[], tables 
     select 'no_select_policy', 'info', j.source::regclass::text,
            'policies let rows be changed and none lets them be read: UPDATE and DELETE with a condition find nothing'
                || case when max(j.predicate) is null then '; no SQL can say who may read them' else '' end,
-           format('create policy read_own_rows on %s for select using (', j.source::regclass) || max(j.predicate) || ')',
+           format('create policy read_own_rows on %s for select using (', auth_internal.qualified(j.source)) || max(j.predicate) || ')',
            (select c.relowner from pg_class c where c.oid = j.source)
       from facts j
      where j.permissive

@@ -61,12 +61,12 @@ create or replace function auth_internal.lint_views(namespaces oid[], tables oid
     select 'view_bypasses', case when escapes then 'error' else 'warning' end, oid::regclass::text,
            case when escapes then format('the view reads %s with the rights of its owner, for whom no policy holds', example)
                 else format('the view reads %s with the rights of its owner: policies of other roles do not hold, and none if the owner gets more rights', example) end,
-           format('alter view %s set (security_invoker = true)', oid::regclass), relowner
+           format('alter view %s set (security_invoker = true)', auth_internal.qualified(oid)), relowner
       from bypassed
     union all
     select 'materialized_view', 'error', oid::regclass::text,
            'a materialized view keeps rows of all organizations and has no policies: whoever has the grant sees them',
-           format('revoke all on %s from %s cascade', oid::regclass, grantees), relowner
+           format('revoke all on %s from %s cascade', auth_internal.qualified(oid), grantees), relowner
       from kept
 $$;
 comment on function auth_internal.lint_views is 'Findings of auth.lint() about views.';
@@ -76,7 +76,7 @@ create or replace function auth_internal.lint_functions(namespaces oid[], tables
     returns table (code text, severity text, object text, message text, fix text, owner oid)
     language sql stable set search_path = pg_catalog, pg_temp as $$
     with functions as materialized (
-        select p.oid, p.oid::regprocedure::text as name, p.proowner, p.prosrc, p.prosqlbody is not null as is_bound, l.lanname,
+        select p.oid, p.oid::regprocedure::text as name, auth_internal.qualified_routine(p.oid) as signature, p.proowner, p.prosrc, p.prosqlbody is not null as is_bound, l.lanname,
                p.provolatile, p.prosecdef, p.prorettype, r.rolsuper or r.rolbypassrls as is_powerful, p.pronamespace,
                (select max(substr(s, 13)) from unnest(p.proconfig) s where starts_with(s, 'search_path=')) as path,
                exists (select from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) x
@@ -111,16 +111,16 @@ create or replace function auth_internal.lint_functions(namespaces oid[], tables
     select 'definer_function', 'error', f.name,
            format('the function reads or writes %s for everybody who may call it, with the rights of its owner, for whom no policy holds',
                   min(t.base::regclass::text)),
-           format('alter routine %s security invoker', f.name), f.proowner
+           format('alter routine %s security invoker', f.signature), f.proowner
       from functions f join touched t on t.oid = f.oid
      where f.prosecdef and f.is_open and f.prorettype <> 'trigger'::regtype
        and auth_internal.lint_escapes(f.proowner, t.base)
-     group by f.oid, f.name, f.proowner
+     group by f.oid, f.name, f.signature, f.proowner
     union all
     select 'definer_search_path', case when f.is_powerful then 'error' else 'warning' end, f.name,
            case when f.path is null then 'callers choose what the names in the function mean, and it runs with the rights of its owner'
                 else 'tables of the caller''s own in pg_temp come before others, and the function runs with the rights of its owner' end,
-           format('alter routine %s set search_path = %s', f.name,
+           format('alter routine %s set search_path = %s', f.signature,
                   -- set_config() takes names with anything but spaces in them, and SET FROM CURRENT keeps them as they are.
                   case when f.path ~ '^(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_]*)(?:, *(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_]*))*$'
                        then concat_ws(', ', nullif(regexp_replace(f.path, '^"?pg_temp"?(, *|$)|, *"?pg_temp"?(?=,|$)', '', 'g'), ''), 'pg_temp')
@@ -135,7 +135,7 @@ create or replace function auth_internal.lint_functions(namespaces oid[], tables
     union all
     select 'immutable_identity', 'error', f.name,
            'the function asks who is signed in and says that its answer never changes: a prepared statement keeps the answer for others',
-           format('alter function %s stable', f.name), f.proowner
+           format('alter function %s stable', f.signature), f.proowner
       from functions f
      where f.provolatile = 'i'
        and (f.oid = any (auth_internal.lint_readers(array(select r.name from auth_internal.readers() r))) or f.prosrc ~* '\mcurrent_setting\M')
@@ -145,7 +145,7 @@ create or replace function auth_internal.lint_functions(namespaces oid[], tables
                   case when p.prosecdef then '; it runs with his rights, and no SQL can say who else should own it' else '' end),
            -- What its owner wrote is not to run with the rights of the next one.
            case when not p.prosecdef then format('alter routine %1$s security invoker; alter routine %1$s owner to %2$I',
-                                                 u.function::regprocedure, a.rolname) end, c.relowner
+                                                 auth_internal.qualified_routine(u.function), a.rolname) end, c.relowner
       from (select format('%I on %s', p.polname, p.polrelid::regclass) as object, p.polrelid as source, d.refobjid as function
               from pg_policy p
               join pg_depend d on d.classid = 'pg_policy'::regclass and d.objid = p.oid and d.refclassid = 'pg_proc'::regclass

@@ -25,8 +25,8 @@ create or replace function auth_internal.lint_grants(namespaces oid[], tables oi
     select k.code, k.severity, format('%s for %s', g.oid::regclass, n.name), format(k.message, n.name),
            -- Whoever passed it on was given the right to.
            case when g.grantor = g.relowner
-                then format('revoke %s on %s from %s cascade', lower(k.privilege_type), g.oid::regclass, n.name)
-                else format('revoke grant option for %s on %s from %I cascade', lower(k.privilege_type), g.oid::regclass,
+                then format('revoke %s on %s from %s cascade', lower(k.privilege_type), auth_internal.qualified(g.oid), n.name)
+                else format('revoke grant option for %s on %s from %I cascade', lower(k.privilege_type), auth_internal.qualified(g.oid),
                             pg_get_userbyid(g.grantor)) end, g.relowner
       from grants g join risks k on k.privilege_type = g.privilege_type
       cross join lateral (
@@ -71,9 +71,9 @@ create or replace function auth_internal.lint_roles(namespaces oid[], tables oid
     owners as (
         select r.oid, r.rolname, r.rolsuper, r.rolsuper or r.rolbypassrls as escapes, count(*) as owned,
                string_agg(distinct format('grant usage on schema %s to %I; ', t.relnamespace::regnamespace, k.name), '')
-               || string_agg(format('alter table %s owner to %I; ', t.oid::regclass, k.name)
+               || string_agg(format('alter table %s owner to %I; ', auth_internal.qualified(t.oid), k.name)
                              || case when r.rolsuper then '' else
-                                     format('grant select, insert, update, delete on %s to %I; ', t.oid::regclass, r.rolname) end,
+                                     format('grant select, insert, update, delete on %s to %I; ', auth_internal.qualified(t.oid), r.rolname) end,
                              '' order by t.oid) as moves, k.name as keeper, k.is_there
           from relations t join pg_roles r on r.oid = t.relowner cross join keeper k
          where r.rolcanlogin or r.rolsuper or r.rolbypassrls
@@ -144,7 +144,7 @@ begin
              from pg_namespace n join pg_class c on c.relnamespace = n.oid and c.relkind in ('r', 'p')
             where auth_internal.is_application_schema(n.nspname)) s
       cross join lateral (
-           select string_agg(distinct r.prrelid::regclass::text, ', ') as names
+           select string_agg(distinct auth_internal.qualified(r.prrelid), ', ') as names
              from pg_publication_rel r join pg_class c on c.oid = r.prrelid
             where r.prpubid = p.oid and c.relnamespace = 'auth'::regnamespace) t
       cross join lateral (

@@ -9,7 +9,7 @@ create or replace function auth_internal.lint_tables(namespaces oid[], tables oi
     relations as materialized (
         select c.oid, c.relowner, c.relkind, c.relispartition, c.relrowsecurity, c.relforcerowsecurity, o.org, o.orgs,
                -- NULL where auth.protect() would not know the column's type.
-               (select format('select auth.protect(%L, %L', c.oid::regclass, a.attname)
+               (select format('select auth.protect(%L, %L', auth_internal.qualified(c.oid), a.attname)
                        || coalesce(', environment_column => ' || quote_literal(n.name), '') || ')'
                   from pg_attribute a where a.attrelid = c.oid and a.attnum = o.org
                                         and auth_internal.lint_predicate(c.oid, o.org, null) is not null) as protect,
@@ -24,7 +24,7 @@ create or replace function auth_internal.lint_tables(namespaces oid[], tables oi
                               and d.deptype = 'e'))
     select 'rls_off', 'error', r.oid::regclass::text, 'row-level security is off: whoever has the grant sees every row',
            case when not r.has_policies and not r.relispartition and r.protect is not null then r.protect
-                else format('alter table %s enable row level security, force row level security', r.oid::regclass) end, r.relowner
+                else format('alter table %s enable row level security, force row level security', auth_internal.qualified(r.oid)) end, r.relowner
       from relations r
      where r.relkind <> 'f' and not r.relrowsecurity and not r.has_protected_parent
        and (r.org is not null or r.has_policies)
@@ -37,20 +37,20 @@ create or replace function auth_internal.lint_tables(namespaces oid[], tables oi
     union all
     select 'child_rls_off', 'error', r.oid::regclass::text,
            'row-level security is off, and the policies of its parent hold only for queries of the parent',
-           format('alter table %s enable row level security, force row level security', r.oid::regclass), r.relowner
+           format('alter table %s enable row level security, force row level security', auth_internal.qualified(r.oid)), r.relowner
       from relations r
      where r.relkind <> 'f' and not r.relrowsecurity and r.has_protected_parent
     union all
     select 'rls_not_forced', 'error', r.oid::regclass::text,
            'the policies do not hold for the owner of the table, nor for views and functions of the owner',
-           format('alter table %s force row level security', r.oid::regclass), r.relowner
+           format('alter table %s force row level security', auth_internal.qualified(r.oid)), r.relowner
       from relations r
      where r.relrowsecurity and not r.relforcerowsecurity
        and (r.org is not null or r.has_policies or r.has_protected_parent)
     union all
     select 'foreign_table', 'error', r.oid::regclass::text,
            'a foreign table has no policies: whoever has the grant sees every row',
-           format('revoke all on %s from %s cascade', r.oid::regclass, string_agg(distinct g.name, ', ')), r.relowner
+           format('revoke all on %s from %s cascade', auth_internal.qualified(r.oid), string_agg(distinct g.name, ', ')), r.relowner
       from relations r join pg_class c on c.oid = r.oid
       cross join lateral (
            select case x.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(x.grantee)) end as name
@@ -60,7 +60,7 @@ create or replace function auth_internal.lint_tables(namespaces oid[], tables oi
     union all
     select 'org_not_indexed', 'warning', r.oid::regclass::text,
            format('no index begins with column %I: a query of one organization reads the rows of all, and EXPLAIN counts them', a.attname),
-           format('create index on %s (%I)', r.oid::regclass, a.attname), r.relowner
+           format('create index on %s (%I)', auth_internal.qualified(r.oid), a.attname), r.relowner
       from relations r join pg_attribute a on a.attrelid = r.oid and a.attnum = r.org
      where r.relkind <> 'f' and not r.relispartition
        and not exists (select from unnest(r.orgs) n (org) where auth_internal.column_has_index(r.oid, n.org))

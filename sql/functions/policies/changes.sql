@@ -132,7 +132,7 @@ create or replace function auth_internal.protection_changes(source oid, settings
     returns table (part text, statement text)
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
-    the_table constant regclass := protection_changes.source;
+    the_table constant text := auth_internal.qualified(protection_changes.source);
     before constant jsonb := auth_internal.protection_of(protection_changes.source);
     known constant jsonb := coalesce(before, inherited);
     flags record;
@@ -184,7 +184,7 @@ comment on function auth_internal.protection_changes is 'The statements that one
 create or replace function auth_internal.protection_policy_changes(source oid, settings jsonb) returns table (statement text)
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
-    the_table constant regclass := protection_policy_changes.source;
+    the_table constant text := auth_internal.qualified(protection_policy_changes.source);
     target record;
     tests text;
     grantees text;
@@ -204,7 +204,7 @@ begin
                 hint = 'Drop or rename it. A policy that auth.protect() made has its comment.';
         end if;
         continue when target.is_of_kind and target.is_same;
-        tests := concat(' using ' || target.using_test, ' with check ' || target.check_test);
+        tests := concat(' using ' || auth_internal.spelt_out(target.using_test), ' with check ' || auth_internal.spelt_out(target.check_test));
         select string_agg(case r when 0 then 'public' else quote_ident(pg_get_userbyid(r)) end, ', ' order by r)
           into grantees from unnest(target.roles) r;
         if target.is_of_kind then

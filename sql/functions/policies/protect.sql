@@ -26,7 +26,7 @@ begin
     statements := array(select p.statement from auth_internal.protection_plan(source, settings) p);
     -- Whoever finds nothing to do locks nothing. Others wait here for each other, and look again.
     if not dry_run and statements <> '{}' then
-        execute format('lock table %s in access exclusive mode', source);
+        execute format('lock table %s in access exclusive mode', auth_internal.qualified(source));
         -- As auth_internal.commit_durably(), which the caller cannot run.
         if current_setting('synchronous_commit') = 'off' then
             perform set_config('synchronous_commit', 'local', true);
@@ -116,7 +116,7 @@ begin
     perform auth_internal.protection_demand_table(source);
     statements := array(select r.statement from auth_internal.protection_removal(source) r where r.action = 'run');
     if not dry_run and statements <> '{}' then
-        execute format('lock table %s in access exclusive mode', source);
+        execute format('lock table %s in access exclusive mode', auth_internal.qualified(source));
         -- As auth_internal.commit_durably(), which the caller cannot run.
         if current_setting('synchronous_commit') = 'off' then
             perform set_config('synchronous_commit', 'local', true);
@@ -149,7 +149,7 @@ comment on function auth.unprotect is
 create or replace function auth_internal.protection_removal(source oid) returns table (action text, statement text)
     language sql stable set search_path = pg_catalog, pg_temp as $$
     with ours as materialized (
-        select t.oid, t.oid::regclass as name, t.n, s.settings, c.relacl, c.relowner, c.relrowsecurity, c.relforcerowsecurity,
+        select t.oid, auth_internal.qualified(t.oid) as name, t.n, s.settings, c.relacl, c.relowner, c.relrowsecurity, c.relforcerowsecurity,
                exists (select from pg_policy p
                         where p.polrelid = t.oid and auth_internal.protection_memory(obj_description(p.oid, 'pg_policy')) is null) as has_others
           from auth_internal.table_tree(protection_removal.source) with ordinality as t (oid, is_being_detached, n)
@@ -166,7 +166,7 @@ create or replace function auth_internal.protection_removal(source oid) returns 
               from ours o cross join lateral auth_internal.protection_columns(o.oid, o.settings) c
              where o.settings -> 'defaults' ? c.kind and c.present_default = c.own_default
             union all
-            select 3, o.n, i.indexrelid::regclass::text, 'run', format('drop index %s', i.indexrelid::regclass)
+            select 3, o.n, i.indexrelid::regclass::text, 'run', format('drop index %s', auth_internal.qualified(i.indexrelid))
               from ours o join pg_index i on i.indrelid = o.oid
              where obj_description(i.indexrelid, 'pg_class') = '{"by": "auth.protect"}' and not i.indisunique
             union all

@@ -12,7 +12,7 @@ comment on function auth_internal.protection_is_small is 'Is a scan of the table
 create or replace function auth_internal.protection_index(source oid, settings jsonb) returns table (action text, statement text)
     language sql stable set search_path = pg_catalog, pg_temp as $$
     with missing as (
-        select t.relkind, t.oid::regclass as name, n.nspname,
+        select t.relkind, auth_internal.qualified(t.oid) as name, n.nspname,
                -- An owner may lack the right to create it.
                auth_internal.protection_is_small(t.oid) and has_schema_privilege(n.oid, 'create') as is_run, f.free,
                k.name as key
@@ -48,7 +48,7 @@ comment on function auth_internal.protection_index is 'The statements for the in
 -- What the owner should look at in one table of a tree.
 create or replace function auth_internal.protection_suggestions(source oid, settings jsonb) returns table (statement text)
     language sql stable set search_path = pg_catalog, pg_temp as $$
-    select format('drop policy %I on %s', p.polname, p.polrelid::regclass)
+    select format('drop policy %I on %s', p.polname, auth_internal.qualified(p.polrelid))
       from pg_policy p
      where p.polrelid = protection_suggestions.source and p.polpermissive
        and p.polname not in ('bearer_select', 'bearer_insert', 'bearer_update', 'bearer_delete', 'bearer_service')
@@ -86,7 +86,7 @@ create or replace function auth_internal.protection_key_suggestions(source oid, 
     ), suggested as (
         -- Nobody looks for NULLs: to plan a query of the table runs functions in its indexes, as whoever asks.
         select 1 as place, 1::bigint as key, 1::bigint as step,
-               format('alter table %s alter column %I set not null', protection_key_suggestions.source::regclass, o.name) as statement
+               format('alter table %s alter column %I set not null', auth_internal.qualified(protection_key_suggestions.source), o.name) as statement
           from org o where not o.attnotnull
         union all
         select 2, k.n, s.n, s.statement

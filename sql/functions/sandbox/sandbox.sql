@@ -42,7 +42,7 @@ comment on function auth.purge_sandbox is
 
 -- The column whose default is auth.environment(), or NULL.
 create or replace function auth.environment_column(source oid) returns name
-    language sql stable set search_path = pg_catalog, pg_temp as $$
+    language sql stable set search_path = pg_catalog, pg_temp set quote_all_identifiers = off as $$
     select a.attname
       from pg_attrdef d
       join pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum

@@ -15,9 +15,9 @@ create or replace function auth_internal.unique_keys_without_org(tables oid[], c
         select i.indexrelid, i.indrelid, i.indisexclusion, k.oid as constraint_id, coalesce(k.conname, x.relname) as name,
                a.attname as org,
                array(select f.oid from pg_constraint f where f.contype = 'f' and f.conindid = i.indexrelid) as referenced_by,
-               pg_get_constraintdef(k.oid) as constraint_definition, pg_get_indexdef(i.indexrelid) as definition,
+               pg_get_constraintdef(k.oid) as constraint_definition, auth_internal.printed_index(i.indexrelid) as definition,
                format('CREATE UNIQUE INDEX %I ON %s%s USING %I (', x.relname,
-                      case c.relkind when 'p' then 'ONLY ' else '' end, c.oid::regclass, m.amname) as head
+                      case c.relkind when 'p' then 'ONLY ' else '' end, auth_internal.qualified(c.oid), m.amname) as head
           from organizations o
           join pg_class c on c.oid = o.source and c.relkind in ('r', 'p') and not c.relispartition
           join pg_index i on i.indrelid = c.oid and (i.indisunique or i.indisexclusion)
@@ -38,17 +38,19 @@ create or replace function auth_internal.unique_keys_without_org(tables oid[], c
                                        where d.adrelid = c.oid and d.adnum = n)))),
     judged as (
         select k.*, case when k.indisexclusion then 'no SQL can say whether its type has an operator class there (btree_gist)'
+                         when k.constraint_id is null and auth_internal.portable(k.definition) is null
+                              then 'no SQL can say its constants so that all settings read them alike'
                          when k.referenced_by <> '{}' then 'no SQL can say where the foreign keys that refer to it belong then' end as obstacle
           from keys k)
     select j.indrelid, j.name, j.org,
            case when j.indisexclusion then null
                 when j.constraint_id is not null then array[
-                    format('alter table %1$s drop constraint %2$I, add constraint %2$I %3$s', j.indrelid::regclass, j.name,
+                    format('alter table %1$s drop constraint %2$I, add constraint %2$I %3$s', auth_internal.qualified(j.indrelid), j.name,
                            overlay(j.constraint_definition placing '(' || quote_ident(j.org) || ', '
                                    from position('(' in j.constraint_definition) for 1))]
-                when starts_with(j.definition, j.head) then array[
-                    format('drop index %s', j.indexrelid::regclass),
-                    format('%s%I, %s', j.head, j.org, substr(j.definition, length(j.head) + 1))] end,
+                when starts_with(j.definition, j.head) and auth_internal.portable(j.definition) is not null then array[
+                    format('drop index %s', auth_internal.qualified(j.indexrelid)),
+                    auth_internal.pinned(format('%s%I, %s', j.head, j.org, auth_internal.portable(substr(j.definition, length(j.head) + 1))))] end,
            j.obstacle, j.referenced_by
       from judged j
      order by j.indrelid::regclass::text, j.name
@@ -102,9 +104,9 @@ create or replace function auth_internal.foreign_keys_without_org(tables oid[], 
     select oid, conrelid, confrelid, conname,
            case when obstacle is null then
                case when has_key then '{}'
-                    else array[format('alter table %s add unique (%I, %s)', confrelid::regclass, parent_org, parent_columns)] end
+                    else array[format('alter table %s add unique (%I, %s)', auth_internal.qualified(confrelid), parent_org, parent_columns)] end
                || format('alter table %1$s drop constraint %2$I, add constraint %2$I foreign key (%3$I, %4$s) references %5$s (%6$I, %7$s)%8$s',
-                         conrelid::regclass, conname, child_org, child_columns, confrelid::regclass, parent_org, parent_columns,
+                         auth_internal.qualified(conrelid), conname, child_org, child_columns, auth_internal.qualified(confrelid), parent_org, parent_columns,
                          case confupdtype when 'r' then ' on update restrict' when 'c' then ' on update cascade' else '' end
                          -- The organization stays what it is when the row that is referred to goes.
                          || case confdeltype when 'r' then ' on delete restrict' when 'c' then ' on delete cascade'

@@ -10,6 +10,7 @@ pub(super) const LINT_FUNCTIONS: &[(&str, &str)] = &[
         "bearer_owner",
         "auth_internal.lint_environment_columns() TABLE(source oid, name name): stable unsafe sql",
     ),
+    ("bearer_owner", "auth_internal.lint_environment_test(oid, name) text: stable unsafe sql"),
     ("bearer_owner", "auth_internal.lint_escapes(oid, oid) boolean: stable unsafe sql"),
     (
         "bearer_owner",
@@ -30,6 +31,10 @@ pub(super) const LINT_FUNCTIONS: &[(&str, &str)] = &[
     (
         "bearer_owner",
         "auth_internal.lint_grants(oid[], oid[]) TABLE(code text, severity text, object text, message text, fix text, owner oid): stable unsafe sql",
+    ),
+    (
+        "bearer_owner",
+        "auth_internal.lint_operators(oid[], oid[], smallint[]) TABLE(policy oid, names text, stranger name, takes_org boolean): stable unsafe sql",
     ),
     (
         "bearer_owner",
@@ -62,6 +67,10 @@ pub(super) const LINT_FUNCTIONS: &[(&str, &str)] = &[
     (
         "bearer_owner",
         "auth_internal.lint_tables(oid[], oid[], smallint[]) TABLE(code text, severity text, object text, message text, fix text, owner oid): stable unsafe sql",
+    ),
+    (
+        "bearer_owner",
+        "auth_internal.lint_takes_column(text, oid[], smallint) boolean: immutable unsafe plpgsql",
     ),
     (
         "bearer_owner",

@@ -197,4 +197,28 @@ pub(super) const POLICIES: &[Case] = &[
          alter function app.mine(uuid) owner to tenant;
          create policy p on app.children using (app.mine(org_id))",
     ),
+    (
+        "foreign_operator",
+        "p on app.children",
+        "create function app.same(uuid, uuid) returns boolean immutable language sql as 'select true';
+         create operator app.= (leftarg = uuid, rightarg = uuid, function = app.same);
+         alter operator app.= (uuid, uuid) owner to table_owner; alter function app.same(uuid, uuid) owner to tenant;
+         create policy p on app.children for select using (coalesce(org_id, org_id) operator(app.=) auth.current_org())",
+    ),
+    (
+        "foreign_operator",
+        "p on app.children",
+        "create function app.same(text, text) returns boolean immutable language sql as 'select true';
+         create operator app.~~~ (leftarg = text, rightarg = text, function = app.same);
+         alter operator app.~~~ (text, text) owner to tenant;
+         create policy p on app.children using (auth.in_org(org_id) and body operator(app.~~~) 'x')",
+    ),
+    (
+        "foreign_operator",
+        "p on app.children",
+        "create function app.same(uuid, uuid) returns boolean immutable language sql as 'select $1 operator(pg_catalog.=) $2';
+         create operator app.=== (leftarg = uuid, rightarg = uuid, function = app.same);
+         alter operator app.=== (uuid, uuid) owner to table_owner; alter function app.same(uuid, uuid) owner to table_owner;
+         create policy p on app.children using (org_id operator(app.===) auth.current_org())",
+    ),
 ];

@@ -32,4 +32,9 @@ pub(super) const RIGHT: &[&str] = &[
          alter table app.plain enable row level security, force row level security, owner to table_owner;
          create policy p on app.plain for select using (true)",
     "create policy p on app.children for select using (auth.in_org(org_id) and (auth.role() = 'a' or auth.role() = 'b'))",
+    // An operator of the owner's own, for another column than the organization's.
+    "create function app.same(text, text) returns boolean immutable language sql as 'select $1 operator(pg_catalog.=) $2';
+         create operator app.=== (leftarg = text, rightarg = text, function = app.same);
+         alter operator app.=== (text, text) owner to table_owner; alter function app.same(text, text) owner to table_owner;
+         create policy p on app.children using (auth.in_org(org_id) and body operator(app.===) '{org_id}')",
 ];

@@ -144,7 +144,9 @@ fn unique_keys_of_every_form_are_suggested_with_the_organization() {
     let call = "protect('shop.invoices')";
     let said = only("suggested", &statements(&mut superuser, call));
     let mut expected = vec![
-        "CREATE UNIQUE INDEX \"By lower\" ON shop.invoices USING btree (org_id, lower(code), number) WHERE (number > 0)",
+        "do $fix$declare path pg_catalog.text := pg_catalog.current_setting('search_path'); begin set local search_path = pg_catalog, pg_temp; \
+         CREATE UNIQUE INDEX \"By lower\" ON shop.invoices USING btree (org_id, lower(code), number) WHERE (number > 0); \
+         perform pg_catalog.set_config('search_path', path, true); end$fix$",
         "drop index shop.\"By lower\"",
         "alter table shop.invoices drop constraint \"Nr\", add constraint \"Nr\" UNIQUE NULLS NOT DISTINCT (org_id, number)",
         "alter table shop.invoices drop constraint invoices_pkey, add constraint invoices_pkey PRIMARY KEY (org_id, id)",

@@ -1,0 +1,82 @@
+-- Statements that mean the same in every session: whatever its search_path, however it reads a literal and prints a value. What
+-- lint, protect and explain make goes through these. Operators are written operator(pg_catalog.=), types pg_catalog.text.
+
+-- regclass leaves the schema out where search_path allows it.
+create or replace function auth_internal.qualified(relation oid) returns text
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select format('%I.%I', n.nspname, c.relname)
+      from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = qualified.relation
+$$;
+comment on function auth_internal.qualified is 'A table, view or index with its schema, whatever the search_path; NULL when there is none.';
+
+-- regprocedure leaves the schemas of types out too, and a type of the same name elsewhere means another function.
+create or replace function auth_internal.qualified_routine(routine oid) returns text
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select i.identity from pg_identify_object('pg_proc'::regclass, qualified_routine.routine, 0) i
+$$;
+comment on function auth_internal.qualified_routine is 'A function with its schema and those of its arguments'' types; NULL when there is none.';
+
+-- USING of a policy, or WITH CHECK, as SQL; NULL also for one that is so deep that Postgres itself cannot print it. Whoever
+-- makes such a policy must not keep others from asking about theirs. Constants are printed in the forms that every session
+-- reads alike.
+create or replace function auth_internal.printed_expression(policy oid, checks boolean) returns text
+    language plpgsql stable set search_path = pg_catalog, pg_temp set standard_conforming_strings = on
+    set quote_all_identifiers = off set datestyle = 'ISO, YMD' set intervalstyle = 'iso_8601' set timezone = 'UTC'
+    set extra_float_digits = 1 set bytea_output = 'hex' as $$
+begin
+    return (select pg_get_expr(case when checks then p.polwithcheck else p.polqual end, p.polrelid)
+              from pg_policy p where p.oid = printed_expression.policy);
+exception when statement_too_complex then
+    return null;
+end
+$$;
+comment on function auth_internal.printed_expression is 'USING of a policy, or WITH CHECK, as SQL; NULL when it has none and when it is too deep to be printed.';
+
+create or replace function auth_internal.printed_index(index oid) returns text
+    language sql stable set search_path = pg_catalog, pg_temp set standard_conforming_strings = on
+    set quote_all_identifiers = off set datestyle = 'ISO, YMD' set intervalstyle = 'iso_8601' set timezone = 'UTC'
+    set extra_float_digits = 1 set bytea_output = 'hex' as $$
+    select pg_get_indexdef(printed_index.index)
+$$;
+comment on function auth_internal.printed_index is 'The statement that makes an index, as SQL.';
+
+-- Postgres prints a backslash as it is, which is a literal of its own only where standard_conforming_strings is on.
+create or replace function auth_internal.portable_literals(printed text) returns text
+    language sql immutable set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
+    select string_agg(case when starts_with(t.part[1], '''') and strpos(t.part[1], '\') > 0
+                           then 'E' || replace(t.part[1], '\', '\\') else t.part[1] end, '' order by t.n)
+      from regexp_matches(portable_literals.printed, '"(?:[^"]|"")*"|''(?:[^'']|'''')*''|[^"'']+', 'g') with ordinality as t (part, n)
+$$;
+comment on function auth_internal.portable_literals is 'What Postgres printed with standard_conforming_strings, with literals that are read alike without.';
+
+-- Money and NULL in an array are read by settings (lc_monetary, array_nulls), and there is no form that is not.
+create or replace function auth_internal.portable(printed text) returns text
+    language sql immutable set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
+    select auth_internal.portable_literals(portable.printed)
+     where portable.printed !~* '''::money\M|\mNULL\M(?:[^'']|'''')*''::[[:alnum:]_ ".]+\[\]'
+$$;
+comment on function auth_internal.portable is 'What Postgres printed, with constants that are read alike under all settings; NULL where there is no such form.';
+
+-- For the tests of auth.protect(), whose operators and types are these. Parentheses keep the order, whatever an operator's rank.
+create or replace function auth_internal.spelt_out(printed text) returns text
+    language sql immutable set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
+    select string_agg(case when t.part[1] ~ '^["'']' then t.part[1]
+                           else regexp_replace(regexp_replace(t.part[1], ' (=|>=) ', ' operator(pg_catalog.\1) ', 'g'),
+                                               '::(text|uuid|regclass|oid)\M', '::pg_catalog.\1', 'g') end, '' order by t.n)
+      from regexp_matches(auth_internal.portable_literals(spelt_out.printed), '"(?:[^"]|"")*"|''(?:[^'']|'''')*''|[^"'']+', 'g') with ordinality as t (part, n)
+$$;
+comment on function auth_internal.spelt_out is 'A test of auth.protect() as Postgres prints it, with the schemas of operators and types.';
+
+-- What Postgres prints has no schemas where search_path says them, and forms such as IN that take none: it is run as it was
+-- printed. One statement, which nothing in it can end: its quotes are a word that it does not have.
+create or replace function auth_internal.pinned(statement text) returns text
+    language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select concat('do ', q.quotes, 'declare path pg_catalog.text := pg_catalog.current_setting(''search_path''); ',
+                  'begin set local search_path = pg_catalog, pg_temp; ', pinned.statement, '; ',
+                  'perform pg_catalog.set_config(''search_path'', path, true); end', q.quotes)
+      from (select case g when 0 then '$fix$' else format('$fix%s$', g) end as quotes
+              from generate_series(0, length(pinned.statement) - length(replace(pinned.statement, '$fix', '$fi'))) g) q
+     where strpos(pinned.statement, q.quotes) = 0
+     limit 1
+$$;
+comment on function auth_internal.pinned is 'The statement, in one that has the search_path under which Postgres printed a part of it; NULL for NULL.';
