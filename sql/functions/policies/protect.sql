@@ -16,7 +16,9 @@ begin
     perform set_config('quote_all_identifiers', 'off', true);
     if dry_run is null then
         perform auth_internal.refuse_protection('dry_run cannot be null', 'Say true or false.');
-    elsif not exists (select from pg_roles r where r.rolname = 'bearer_service') then
+    end if;
+    perform from pg_roles r where r.rolname = 'bearer_service';
+    if not found then
         raise object_not_in_prerequisite_state using
             message = 'the role bearer_service of pg_bearer is missing',
             hint = 'Somebody renamed it: ALTER ROLE … RENAME TO bearer_service.';

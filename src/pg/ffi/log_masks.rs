@@ -26,6 +26,11 @@ pub(super) unsafe extern "C-unwind" fn mask_texts(edata: *mut pg_sys::ErrorData)
     // SAFETY: Postgres passes the error it is about to log.
     unsafe {
         let edata = &mut *edata;
+        if is_ours(edata) && u32::try_from(edata.elevel) == Ok(pg_sys::LOG_SERVER_ONLY) {
+            // Says what there is to say. Whoever guesses keys would fill the log with statements.
+            edata.hide_stmt = true;
+            edata.hide_ctx = true;
+        }
         // The masked copy itself, where an error came up while it was logged.
         let statement =
             Some(pg_sys::debug_query_string).filter(|text| !std::ptr::eq(*text, STATEMENT.0.get().cast()));
