@@ -111,11 +111,8 @@ fn fixes(found: Vec<Finding>) -> Vec<(String, String, Option<String>)> {
 /// What the hostile session is told.
 fn hostile_fixes(session: &mut Client) -> Vec<(String, String, Option<String>)> {
     let sql = FINDINGS
-        .replace("not in", "operator(pg_catalog.<>) all")
-        .replace(
-            "('inherits_service', 'owner_reachable')",
-            "('{inherits_service,owner_reachable}'::pg_catalog.text[])",
-        )
+        .replace("<> all", "operator(pg_catalog.<>) all")
+        .replace("::text[]", "::pg_catalog.text[]")
         .replace("object ~", "object operator(pg_catalog.~)");
     let text = |row: &postgres::Row, name: &str| row.get::<_, Option<String>>(name);
     let rows = session.query(&sql, &[]).unwrap();

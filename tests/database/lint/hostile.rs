@@ -87,11 +87,11 @@ facts as (
     union all
     select concat_ws(' ', 'schema', n.oid::regnamespace, n.nspacl) from pg_namespace n where n.nspname !~ '^pg_'
     union all
-    select concat_ws(' ', 'role', r.rolname, r.rolsuper, r.rolbypassrls, r.rolcanlogin, r.rolinherit) from pg_roles r
-     where r.rolname ~ 'lint|villain|application_owner|^tenant$|^table_owner$'
+    select concat_ws(' ', 'role', r.rolname, r.rolsuper, r.rolbypassrls, r.rolcanlogin, r.rolinherit, r.rolcreaterole) from pg_roles r
+     where r.rolname ~ '^bearer_' or r.rolname ~ 'lint|villain|application_owner|^tenant$|^table_owner$'
     union all
-    select concat_ws(' ', 'member', m.roleid::regrole, m.member::regrole, to_jsonb(m) ->> 'inherit_option') from pg_auth_members m
-     where m.member::regrole::text ~ 'lint'
+    select concat_ws(' ', 'member', m.roleid::regrole, m.member::regrole, to_jsonb(m) ->> 'inherit_option', m.admin_option) from pg_auth_members m
+     where m.member::regrole::text ~ 'lint|bearer_'
     union all
     select concat_ws(' ', 'database', d.datacl) from pg_database d where d.datname = current_database()
     union all
