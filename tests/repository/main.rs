@@ -3,6 +3,7 @@
 
 mod documents;
 mod postgresql_source;
+mod promises;
 mod releases;
 mod sources;
 mod versions;
