@@ -9,7 +9,7 @@ use super::usage;
 use crate::verify::acting::{self, Unactable};
 use crate::verify::api_key::{KeyKind, looks_like_jwt};
 use crate::verify::error::Refusal;
-use crate::verify::identity::{Identity, user_id};
+use crate::verify::identity::{Identity, Said};
 use crate::verify::jwt::{self, VerifiedClaims};
 use crate::verify::membership::settle;
 use crate::verify::memory::SignatureMemory;
@@ -94,10 +94,10 @@ fn proven(credential: Option<&CredentialText>, used: bool) -> Result<Identity, F
         Credential::Jwt(text) => {
             let (claims, issuer) = verify_token(Token::parse(text)?, None, None)?;
             let profile = &issuer.profile;
-            let user = user_id(&claims, profile);
-            let (held, tables) = directory::memberships(user.as_deref())?;
+            let said = Said::of(claims.claims(), profile);
+            let (held, tables) = directory::memberships(said.user_id.as_deref())?;
             let place = settle(&claims, profile, held, &tables)?;
-            Ok(Identity::from_claims(&claims, profile, user, place))
+            Ok(Identity::from_claims(&claims, said, place))
         }
         Credential::ApiKey(text) => {
             let accepted = api_key::accept(text)?;

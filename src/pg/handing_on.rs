@@ -8,26 +8,34 @@ use super::settings;
 use super::sqlstate::{self, Configured, Refused};
 use super::store;
 use crate::verify::api_key::Environment;
-use crate::verify::handing_on::{self, Bearer, Issuer, Obstacle, Origin};
-use crate::verify::identity::Uuid;
+use crate::verify::handing_on::{self, Bearer, Issuer, Obstacle, Origin, Token};
+use crate::verify::identity::{Said, Uuid};
 use pgrx::pg_sys::panic::ErrorReport;
 
 fn bearer(view: View<'_>) -> Bearer {
     let text = |which| view.text(which).map(str::to_owned);
     let origin = match (view.key(), text(Text::Issuer), view.signing_key()) {
         (Some(key), _, _) => Origin::ApiKey(*key),
-        (None, Some(issuer), Some(key)) => {
-            let payload = view.text(Text::Payload).unwrap_or_default().as_bytes().to_vec();
-            Origin::Token { issuer, key: *key, payload }
-        }
+        (None, Some(issuer), Some(key)) => Origin::Token(Token {
+            issuer,
+            key: *key,
+            token_type: text(Text::TokenType),
+            payload: view.text(Text::Payload).unwrap_or_default().as_bytes().to_vec(),
+        }),
         (None, _, _) => Origin::Stated,
     };
-    Bearer {
+    let said = Said {
+        kind: view.kind(),
         user_id: text(Text::UserId),
-        actor: text(Text::Actor),
+        role: text(Text::Role),
+        email: text(Text::Email),
+        email_verified: view.email_verified(),
         environment: text(Text::Environment).unwrap_or_default(),
-        origin,
-    }
+        scopes: view.scopes().map(str::to_owned).collect(),
+        session_id: text(Text::SessionId),
+        actor: text(Text::Actor),
+    };
+    Bearer { said, origin }
 }
 
 /// 28000 unless the credential of the transaction's identity would be accepted now, for the same user, also in this
@@ -62,17 +70,18 @@ fn still_holds(bearer: &Bearer, org: Option<&Uuid>) -> Result<(), Failure> {
     match &bearer.origin {
         Origin::Stated => Ok(()),
         Origin::ApiKey(key) => api_key::demand_still_holds(*key),
-        Origin::Token { issuer: name, key, payload } => {
-            let found = store::issuer_and_algorithm(name, *key)?;
+        Origin::Token(token) => {
+            let found = store::issuer_and_algorithm(&token.issuer, token.key)?;
             let issuer = found.as_ref().map(|(issuer, key)| Issuer {
                 rules: &issuer.rules,
                 profile: &issuer.profile,
                 key: *key,
             });
             let is_known = issuer.is_some();
-            handing_on::token_still_holds(bearer, payload, issuer, org, catalog::clock()).map_err(|refusal| {
-                let configured = is_known.then(|| Configured::Issuer { issuer: name.clone(), kid: None });
-                Failure::Refused(Refused { refusal, configured })
+            let held = handing_on::token_still_holds(token, &bearer.said, issuer, org, catalog::clock());
+            held.map_err(|refusal| {
+                let known = || Configured::Issuer { issuer: token.issuer.clone(), kid: None };
+                Failure::Refused(Refused { refusal, configured: is_known.then(known) })
             })
         }
     }

@@ -239,6 +239,7 @@ impl Stated {
             actor: self.actor,
             key_id: None,
             signing_key: None,
+            token_type: None,
             tables: None,
             expires_at: None,
             valid_until: i64::MAX,

@@ -5,29 +5,31 @@
 use super::algorithm::Algorithm;
 use super::api_key::Environment;
 use super::error::Refusal;
-use super::identity::{Profile, Uuid, is_same_user};
+use super::identity::{Profile, Said, Uuid};
 use super::json;
 use super::jwt::{self, Rules};
-use serde_json::Value;
 
-/// What the identity of the transaction says about its bearer.
+/// The bearer of the identity of the transaction.
 pub(crate) struct Bearer {
-    pub(crate) user_id: Option<String>,
-    /// Whoever acts for the user (RFC 8693 section 4.1).
-    pub(crate) actor: Option<String>,
-    /// `live` or `test`.
-    pub(crate) environment: String,
+    pub(crate) said: Said,
     pub(crate) origin: Origin,
 }
 
 /// Where the identity came from.
 pub(crate) enum Origin {
-    /// A token: its issuer, the key that signed it, and its claims as they were signed.
-    Token { issuer: String, key: Uuid, payload: Vec<u8> },
+    Token(Token),
     /// An API key.
     ApiKey(Uuid),
     /// An administrator's word, which does not end.
     Stated,
+}
+
+/// What is kept of a token: its issuer, the key that signed it, the `typ` of its header, and its claims as they were signed.
+pub(crate) struct Token {
+    pub(crate) issuer: String,
+    pub(crate) key: Uuid,
+    pub(crate) token_type: Option<String>,
+    pub(crate) payload: Vec<u8>,
 }
 
 /// What our tables say now about a token's issuer, and about the key that signed it unless that is of no use any more.
@@ -37,21 +39,21 @@ pub(crate) struct Issuer<'a> {
     pub(crate) key: Option<Algorithm>,
 }
 
-/// Would the claims of this bearer's token be accepted at the Unix second `now`, for the same user, and in this organization?
+/// Would this token be accepted at the Unix second `now`, say the same of its bearer, and be good in this organization?
 /// `None` where there is no such issuer any more.
 pub(crate) fn token_still_holds(
-    bearer: &Bearer,
-    payload: &[u8],
+    token: &Token,
+    said: &Said,
     issuer: Option<Issuer<'_>>,
     org: Option<&Uuid>,
     now: u64,
 ) -> Result<(), Refusal> {
     let issuer = issuer.ok_or(Refusal::UnknownIssuer)?;
     let algorithm = issuer.key.ok_or(Refusal::UnknownKey)?;
-    let claims = json::parse_object(payload).map_err(Refusal::in_payload)?;
-    jwt::verify_again(&claims, issuer.rules, algorithm, now)?;
-    let subject = claims.get("sub").and_then(Value::as_str);
-    if is_same_user(subject, issuer.profile, bearer.user_id.as_deref(), &bearer.environment, org) {
+    let claims = json::parse_object(&token.payload).map_err(Refusal::in_payload)?;
+    jwt::verify_again(&claims, token.token_type.as_deref(), issuer.rules, algorithm, now)?;
+    let is_same = Said::of(&claims, issuer.profile) == *said;
+    if is_same && org.is_none_or(|org| issuer.profile.reaches(Some(org))) {
         Ok(())
     } else {
         Err(Refusal::IssuerChanged)
@@ -73,10 +75,10 @@ pub(crate) fn may_hand_on(
     environment: Option<Environment>,
     allowed: &[Environment],
 ) -> Result<(), Obstacle> {
-    if bearer.actor.is_some() {
+    if bearer.said.actor.is_some() {
         return Err(Obstacle::Actor);
     }
-    if reaches(&bearer.environment, environment, allowed) { Ok(()) } else { Err(Obstacle::Environment) }
+    if reaches(&bearer.said.environment, environment, allowed) { Ok(()) } else { Err(Obstacle::Environment) }
 }
 
 /// Does what somebody of the environment `own` does stay there? Organizations, members and roles are those of every

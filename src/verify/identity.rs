@@ -1,9 +1,9 @@
 //! What a good credential says about its bearer.
 
 use super::api_key::{KeyKind, KeyRow};
-use super::jwt::{SERVICE_ROLE, VerifiedClaims};
+use super::jwt::{SERVICE_ROLE, VerifiedClaims, claim_at};
 use super::membership::Settled;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// 128 bits, in network order, as in the `uuid` type.
 pub(crate) type Uuid = [u8; 16];
@@ -87,6 +87,8 @@ pub(crate) struct Identity {
     pub(crate) key_id: Option<Uuid>,
     /// The key that signed the token.
     pub(crate) signing_key: Option<Uuid>,
+    /// The `typ` of the token's header.
+    pub(crate) token_type: Option<String>,
     /// The numbers of the only tables that it is for.
     pub(crate) tables: Option<Vec<u32>>,
     /// In microseconds since 2000; `None`: it does not expire.
@@ -98,59 +100,65 @@ pub(crate) struct Identity {
     pub(crate) payload: Option<Vec<u8>>,
 }
 
-/// The user's id: the subject of the claims after the issuer's prefix.
-pub(crate) fn user_id(claims: &VerifiedClaims<'_>, profile: &Profile) -> Option<String> {
-    claims.subject().map(|subject| prefixed(subject, profile))
+/// What the claims of a token say of its bearer under an issuer's profile, besides where they act.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Said {
+    pub(crate) kind: Kind,
+    /// The subject after the issuer's prefix.
+    pub(crate) user_id: Option<String>,
+    pub(crate) role: Option<String>,
+    pub(crate) email: Option<String>,
+    pub(crate) email_verified: bool,
+    pub(crate) environment: String,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) session_id: Option<String>,
+    pub(crate) actor: Option<String>,
 }
 
-fn prefixed(subject: &str, profile: &Profile) -> String {
-    format!("{}{subject}", profile.user_id_prefix)
-}
-
-/// Would claims with this subject still be those of this user, in this environment and organization?
-pub(crate) fn is_same_user(
-    subject: Option<&str>,
-    profile: &Profile,
-    user_id: Option<&str>,
-    environment: &str,
-    org: Option<&Uuid>,
-) -> bool {
-    subject.map(|subject| prefixed(subject, profile)).as_deref() == user_id
-        && profile.environment == environment
-        && org.is_none_or(|org| profile.reaches(Some(org)))
+impl Said {
+    /// A claim of the wrong type counts as absent, where that can only take away. Scopes and actors limit: there anything
+    /// counts.
+    pub(crate) fn of(claims: &Map<String, Value>, profile: &Profile) -> Said {
+        let paths = &profile.paths;
+        let at = |path: &[String]| claim_at(claims, path);
+        let role = text(at(&paths.role));
+        let email = text(at(&paths.email));
+        Said {
+            kind: if role.as_deref() == Some(SERVICE_ROLE) { Kind::Service } else { Kind::Jwt },
+            user_id: text(claims.get("sub")).map(|subject| format!("{}{subject}", profile.user_id_prefix)),
+            role,
+            email_verified: email.is_some() && is_verified(claims, &paths.email_verified),
+            email,
+            environment: profile.environment.clone(),
+            scopes: scopes(at(&paths.scopes)),
+            session_id: text(claims.get("session_id")).or_else(|| text(claims.get("sid"))),
+            actor: actor(claims.get("act")),
+        }
+    }
 }
 
 impl Identity {
-    /// The identity of the bearer of a verified token, who is this user, in this place. A claim of the wrong type counts as
-    /// absent: it can only take away.
-    pub(crate) fn from_claims(
-        claims: &VerifiedClaims<'_>,
-        profile: &Profile,
-        user_id: Option<String>,
-        place: Settled,
-    ) -> Identity {
-        let paths = &profile.paths;
-        let role = text(claims.at(&paths.role));
-        let kind = if role.as_deref() == Some(SERVICE_ROLE) { Kind::Service } else { Kind::Jwt };
-        let email = text(claims.at(&paths.email));
+    /// The identity of the bearer of a verified token, of which this is said, in this place.
+    pub(crate) fn from_claims(claims: &VerifiedClaims<'_>, said: Said, place: Settled) -> Identity {
         Identity {
-            kind,
-            user_id,
+            kind: said.kind,
+            user_id: said.user_id,
             issuer: Some(claims.issuer().to_owned()),
-            email_verified: email.is_some() && is_verified(claims, &paths.email_verified),
-            email,
-            scopes: words(claims.at(&paths.scopes)),
-            session_id: text(claims.claims().get("session_id")).or_else(|| text(claims.claims().get("sid"))),
-            actor: text(claims.claims().get("act").and_then(|act| act.get("sub"))),
-            environment: profile.environment.clone(),
+            role: said.role,
+            email: said.email,
+            email_verified: said.email_verified,
+            place,
+            environment: said.environment,
+            scopes: said.scopes,
+            session_id: said.session_id,
+            actor: said.actor,
             key_id: None,
             signing_key: Some(claims.key()),
+            token_type: claims.token_type().map(str::to_owned),
             tables: None,
             expires_at: Some(timestamp(claims.expires_at())),
             valid_until: timestamp(claims.valid_until()),
             payload: Some(claims.payload().to_vec()),
-            role,
-            place,
         }
     }
 }
@@ -177,6 +185,7 @@ impl Identity {
             actor: None,
             key_id: Some(key.id),
             signing_key: None,
+            token_type: None,
             tables,
             expires_at: key.expires_at,
             valid_until: key.expires_at.unwrap_or(i64::MAX),
@@ -186,8 +195,8 @@ impl Identity {
 }
 
 /// `email_verified` of OpenID Connect Core 1.0 section 5.1; some issuers write it as a string.
-fn is_verified(claims: &VerifiedClaims<'_>, path: &[String]) -> bool {
-    match claims.at(path) {
+fn is_verified(claims: &Map<String, Value>, path: &[String]) -> bool {
+    match claim_at(claims, path) {
         _ if path.is_empty() => true,
         Some(Value::Bool(verified)) => *verified,
         Some(Value::String(verified)) => verified == "true",
@@ -208,6 +217,26 @@ pub(super) fn words(value: Option<&Value>) -> Vec<String> {
     };
     names.retain(|name| !name.is_empty());
     names
+}
+
+/// The scopes of a claim. What is no name is one that nothing is called by: it shows, and covers nothing.
+fn scopes(value: Option<&Value>) -> Vec<String> {
+    let mut names = words(value);
+    let is_text = |item: &&Value| item.is_string();
+    match value {
+        None | Some(Value::Null | Value::String(_)) => {}
+        Some(Value::Array(items)) => {
+            names.extend(items.iter().filter(|item| !is_text(item)).map(Value::to_string));
+        }
+        Some(other @ (Value::Bool(_) | Value::Number(_) | Value::Object(_))) => names.push(other.to_string()),
+    }
+    names
+}
+
+/// Whoever acts for the user (RFC 8693 section 4.1): the subject of the claim or, where it has none that can be read, the claim.
+fn actor(value: Option<&Value>) -> Option<String> {
+    let act = value.filter(|act| !act.is_null())?;
+    Some(text(act.get("sub")).unwrap_or_else(|| act.to_string()))
 }
 
 /// Seconds since 1970 as microseconds since 2000, which is what timestamps of Postgres count; a time
@@ -279,5 +308,32 @@ mod tests {
         assert_eq!(words(Some(&json!(["a b", "", 1, "c"]))), ["a b", "c"]);
         assert!(words(Some(&json!({"a": true}))).is_empty());
         assert!(words(None).is_empty());
+        for (claim, expected) in [
+            (json!("a  b"), vec!["a", "b"]),
+            (json!(["a", 5, null, ["b"]]), vec!["a", "5", "null", "[\"b\"]"]),
+            (json!({"a": 1}), vec!["{\"a\":1}"]),
+            (json!(true), vec!["true"]),
+            (json!(""), vec![]),
+            (json!([]), vec![]),
+            (json!(null), vec![]),
+        ] {
+            assert_eq!(scopes(Some(&claim)), expected, "{claim}");
+        }
+    }
+
+    #[test]
+    fn an_actor_is_noticed_however_it_is_written() {
+        for (act, expected) in [
+            (json!({"sub": "x"}), Some("x")),
+            (json!({"client_id": "x"}), Some("{\"client_id\":\"x\"}")),
+            (json!({"sub": 5}), Some("{\"sub\":5}")),
+            (json!("x"), Some("\"x\"")),
+            (json!([]), Some("[]")),
+            (json!(false), Some("false")),
+            (json!(null), None),
+        ] {
+            assert_eq!(actor(Some(&act)).as_deref(), expected, "{act}");
+        }
+        assert_eq!(actor(None), None);
     }
 }

@@ -64,6 +64,11 @@ impl VerifiedClaims<'_> {
         self.token.unverified_claims()
     }
 
+    /// The `typ` of the header (RFC 7515 section 4.1.9).
+    pub(crate) fn token_type(&self) -> Option<&str> {
+        self.token.token_type()
+    }
+
     /// The claims as the bytes that were signed: strict JSON, UTF-8.
     pub(crate) fn payload(&self) -> &[u8] {
         self.token.jws().unverified_payload()
@@ -80,8 +85,9 @@ impl VerifiedClaims<'_> {
     }
 
     /// Whom it is about (RFC 7519 section 4.1.2).
+    #[cfg(test)]
     pub(crate) fn subject(&self) -> Option<&str> {
-        self.text("sub")
+        self.claims().get("sub").and_then(Value::as_str)
     }
 
     /// Its `exp`, in Unix seconds.
@@ -97,10 +103,6 @@ impl VerifiedClaims<'_> {
     /// The claim at the end of `path`, going through objects only. None for an empty path.
     pub(crate) fn at(&self, path: &[String]) -> Option<&Value> {
         claim_at(self.claims(), path)
-    }
-
-    fn text(&self, name: &str) -> Option<&str> {
-        self.claims().get(name).and_then(Value::as_str)
     }
 }
 
@@ -131,13 +133,15 @@ pub(crate) fn verify<'a>(
 }
 
 /// Checks claims that were verified earlier against their issuer's rules of today and against `now`. `algorithm` is that of
-/// the key that signed them, which the caller has found to be usable still.
+/// the key that signed them, which the caller has found to be usable still; `token_type` is that of the token's header.
 pub(crate) fn verify_again(
     claims: &Map<String, Value>,
+    token_type: Option<&str>,
     rules: &Rules,
     algorithm: Algorithm,
     now: u64,
 ) -> Result<(), Refusal> {
+    check_type(token_type, rules.token_types.as_deref())?;
     check_algorithm(algorithm, rules)?;
     check_claims(claims, rules, None, now).map(drop)
 }
@@ -290,7 +294,8 @@ fn whole(seconds: f64) -> Option<u64> {
     (0.0..=MAX_SECONDS as f64).contains(&seconds).then_some(seconds as u64)
 }
 
-fn claim_at<'c>(claims: &'c Map<String, Value>, path: &[String]) -> Option<&'c Value> {
+/// The claim at the end of `path`, going through objects only. None for an empty path.
+pub(super) fn claim_at<'c>(claims: &'c Map<String, Value>, path: &[String]) -> Option<&'c Value> {
     let (first, rest) = path.split_first()?;
     rest.iter().try_fold(claims.get(first)?, |value, name| value.as_object()?.get(name))
 }

@@ -377,6 +377,10 @@ fn t256_an_issuer_with_org_ids_has_users_of_its_own() {
     let refused = "22023 user_id_prefix has a value that is not allowed";
     let one = "org_ids => '{0a000000-0000-4000-8000-00000000000a}'";
     assert_eq!(session.refused(&format!("select auth.add_issuer('x', {one})")), refused);
+    assert_eq!(
+        session.refused(&format!("select auth.add_issuer('x', {one}, user_id_prefix => 'x')")),
+        refused
+    );
     session.run(&format!("select auth.add_issuer('x', {one}, user_id_prefix => 'x:')"));
     for (arguments, is_right) in [
         ("user_id_prefix => ''".to_owned(), false),

@@ -78,6 +78,18 @@ fn t257_a_role_of_ours_that_was_renamed_gives_a_clear_error() {
     connect("plain").authenticate(&token).unwrap();
     run("alter role moved rename to bearer_service");
 
+    // Another role of the same name is another role.
+    run(
+        "alter role bearer_admin rename to moved; create role bearer_admin; create role own login in role bearer_admin",
+    );
+    for call in ["auth.create_api_key('k', kind => 'service')", "auth.create_organization('o')"] {
+        let told = connect("own").refused(&format!("select * from {call}"));
+        assert_eq!(told, "28000 this transaction has no identity", "{call}");
+    }
+    let missing = "select count(*) from auth.lint() where code = 'role_missing' and object = 'bearer_admin'";
+    assert_eq!(connect("postgres").value(missing).as_deref(), Some("1"));
+    run("drop role own; drop role bearer_admin; alter role moved rename to bearer_admin");
+
     connect("administrator").run("select * from auth.list_issuers()");
     let told = connect("plain").refused("select * from auth.list_issuers()");
     assert_eq!(told, "42501 permission denied for function list_issuers");

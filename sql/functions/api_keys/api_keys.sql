@@ -64,6 +64,8 @@ begin
     insert into auth.api_keys select (new_key).*;
     insert into auth.api_key_uses (key_id) values (new_key.id);
     perform auth_internal.commit_durably();
+    -- When there is nothing more to wait for.
+    perform auth_internal.demand_handing_on((new_key).org_id, (new_key).environment);
 exception
     when unique_violation then
         raise unique_violation using message = 'this key is known already';
@@ -277,10 +279,11 @@ begin
              then least(now + (old.expires_at - old.created_at), '9999-12-31 23:59:59Z') end), now);
     perform auth_internal.demand_valid_key(new);
     perform auth_internal.demand_own_width(new, auth_internal.enter_api_keys(old.org_id, old.environment));
+    return query select new.id, new.name, auth_internal.issue_key(new);
+    -- Afterwards: a key that rotates itself ends with this.
     update auth.api_keys k
        set expires_at = least(k.expires_at, now + grace), replaced_by = new.id
      where k.id = old.id;
-    return query select new.id, new.name, auth_internal.issue_key(new);
     perform auth_internal.demand_quota(old.org_id, case when grace = '0' then 'replaced' else 'rotated' end);
 end
 $$;

@@ -124,6 +124,7 @@ begin
     on conflict on constraint api_key_settings_pkey do update
        set key_prefix = excluded.key_prefix, max_keys = excluded.max_keys,
            rate_limit = excluded.rate_limit, rate_period = excluded.rate_period;
+    perform auth_internal.demand_handing_on(org_id, null);
 exception
     when check_violation then
         get stacked diagnostics violated = constraint_name;

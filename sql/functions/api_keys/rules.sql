@@ -11,7 +11,7 @@ comment on function auth_internal.all_covered is 'Does the first list of permiss
 create or replace function auth_internal.token_scopes() returns text[]
     language sql stable set search_path = pg_catalog, pg_temp as $$
     select array_agg(s) from jsonb_array_elements_text(auth.identity() -> 'scopes') s
-     where auth.identity() ->> 'kind' = 'jwt'
+     where auth.identity() ->> 'kind' in ('jwt', 'service') and auth.identity() ->> 'key_id' is null
        and s not in ('openid', 'profile', 'email', 'address', 'phone', 'offline_access')
 $$;
 comment on function auth_internal.token_scopes is 'The scopes that limit the token of the identity; NULL: none do, or it is no token.';
@@ -138,6 +138,7 @@ begin
         perform auth_internal.demand_unrestricted();
     end if;
     if auth_internal.is_unrestricted() and (wanted.kind <> 'service' or auth.api_key_id() is null) then
+        perform auth_internal.demand_scopes('{*}');
         return;
     elsif auth.api_key_id() is not null then
         perform from auth.api_keys k where k.id = auth.api_key_id() and auth_internal.key_is_within(wanted, k);

@@ -67,6 +67,7 @@ begin
             auth_internal.token_hash(create_invitation.token), auth_internal.acting_user(),
             own_membership, create_invitation.expires_at)
     returning invitations.id into invitation_id;
+    perform auth_internal.demand_handing_on(org_id, null);
     return next;
 exception
     when check_violation then
@@ -187,6 +188,8 @@ begin
         perform auth_internal.insert_workspace_member(invitation.workspace_id, invited, invitation.role_id,
                                              invitation.created_by);
     end if;
+    -- When there is nothing more to wait for.
+    perform auth_internal.demand_handing_on(invitation.org_id, null);
     return invitation.org_id;
 end
 $$;

@@ -53,10 +53,11 @@ comment on function auth_internal.lock_issuer is 'The row of an issuer, locked; 
 create or replace function auth_internal.demand_own_users(org_ids uuid[], user_id_prefix text) returns void
     language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 begin
-    if cardinality(org_ids) > 0 and user_id_prefix = '' then
+    -- With a separator the ids of others do not begin so by chance.
+    if cardinality(org_ids) > 0 and user_id_prefix !~ '[^[:alnum:]]$' then
         raise invalid_parameter_value using
             message = 'user_id_prefix has a value that is not allowed',
-            hint = 'An issuer with org_ids needs one: without it, its tokens name users of other issuers, whose rows they would see in tables that go by the user alone.';
+            hint = 'An issuer with org_ids needs one that ends with a mark, such as acme:. Without it, its tokens name users of other issuers, whose rows they would see in tables that go by the user alone.';
     end if;
 end
 $$;

@@ -3,11 +3,17 @@
 
 create or replace function auth_internal.our_roles() returns table (name text, role_oid oid)
     language sql stable set search_path = pg_catalog, pg_temp as $$
+    -- What the extension gave to the role or has from it: another one of the same name is none of ours.
     select o.name, r.oid
       from unnest(array['bearer_owner', 'bearer_admin', 'bearer_service']) o (name)
-      left join pg_roles r on r.rolname = o.name
+      left join pg_roles r
+             on r.rolname = o.name
+            and case o.name when 'bearer_owner' then exists (select from pg_class c where c.oid = 'auth.issuers'::regclass and c.relowner = r.oid)
+                            when 'bearer_admin' then exists (select from pg_proc p cross join lateral aclexplode(p.proacl) x
+                                                              where p.oid = 'auth_internal.require_administrator()'::regprocedure and x.grantee = r.oid)
+                            else true end
 $$;
-comment on function auth_internal.our_roles is 'The roles of the extension, and their numbers; NULL for one that is missing.';
+comment on function auth_internal.our_roles is 'The roles of the extension, and their numbers; NULL for one that is missing, also where another role has its name.';
 
 -- A superuser needs no grant.
 create or replace function auth_internal.role_members()
@@ -17,7 +23,7 @@ create or replace function auth_internal.role_members()
            format('revoke admin option for %I from %I%s', o.rolname, d.rolname, g.granted),
            format('revoke %I from %I%s', o.rolname, d.rolname, g.granted)
       from pg_auth_members m
-      join pg_roles o on o.oid = m.roleid and not o.rolsuper
+      join pg_roles o on o.oid = m.roleid
       join pg_roles d on d.oid = m.member and not d.rolsuper
      cross join lateral (
           -- From 16 on a grant belongs to whoever made it.
@@ -46,7 +52,10 @@ create or replace function auth_internal.lint_administrators()
            'the role may grant itself the rights of bearer_admin (ADMIN OPTION)', m.revoke_admin, null::oid
       from auth_internal.role_members() m
       join auth_internal.our_roles() a on a.name = 'bearer_admin'
-     where m.can_admin and pg_has_role(m.role, a.role_oid, 'member')
+     where m.can_admin and (pg_has_role(m.role, a.role_oid, 'member') or m.role = 'bearer_owner')
+    union all
+    select 'administrator', 'info', quote_ident(m.member), format('the role can become the superuser %I', m.role), m.revoke_all, null::oid
+      from auth_internal.role_members() m join pg_roles s on s.rolname = m.role and s.rolsuper
     union all
     select 'administrator_reachable', 'warning', quote_ident(r.rolname),
            'the role may grant itself bearer_admin and bearer_owner: before PostgreSQL 16, CREATEROLE lets it grant every role but superusers',
@@ -73,12 +82,11 @@ create or replace function auth_internal.lint_our_roles()
       from auth_internal.our_roles() o join pg_roles r on r.oid = o.role_oid
      where r.rolcanlogin or r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb or r.rolreplication
     union all
-    select 'role_altered', 'error', format('%s for %s', quote_ident(g.rolname), o.name),
-           'the role is a member of another one, and whoever has its rights has those too',
-           format('revoke %I from %I cascade', g.rolname, o.name), null::oid
+    select 'role_altered', 'error', format('%s for %s', quote_ident(m.role), o.name),
+           'the role is a member of another one, and whoever has its rights has those too', m.revoke_all, null::oid
       from auth_internal.our_roles() o
-      join pg_auth_members m on m.member = o.role_oid
-      join pg_roles g on g.oid = m.roleid
+      join pg_roles r on r.oid = o.role_oid
+      join auth_internal.role_members() m on m.member = r.rolname
 $$;
 comment on function auth_internal.lint_our_roles is 'Findings of auth.lint() about roles of the extension that somebody renamed or gave rights.';
 
@@ -86,11 +94,14 @@ create or replace function auth_internal.lint_issuers()
     returns table (code text, severity text, object text, message text, fix text, owner oid)
     language sql stable set search_path = pg_catalog, pg_temp as $$
     select 'names_other_users', 'error', format('issuer %L', i.issuer),
-           'the issuer is limited to organizations, and its tokens name users of other issuers: in tables that go by the user alone they see the rows of those. '
+           'the issuer is limited to organizations, and its tokens name users of other issuers, whose prefix is the same or begins so: in tables that go by the user alone they see the rows of those. '
                'A user_id_prefix of its own keeps them apart (auth.update_issuer); it renames its users, so no SQL can tell what of theirs is to be renamed with them',
            null::text, null::oid
       from auth.issuers i
-     where cardinality(i.org_ids) > 0 and i.user_id_prefix = ''
-       and exists (select from auth.issuers o where o.id <> i.id)
+     where cardinality(i.org_ids) > 0
+       and exists (select from auth.issuers o
+                    where o.id <> i.id
+                      and (i.user_id_prefix = '' or o.user_id_prefix <> '' and starts_with(o.user_id_prefix, i.user_id_prefix)
+                           or cardinality(o.org_ids) > 0 and starts_with(i.user_id_prefix, o.user_id_prefix)))
 $$;
 comment on function auth_internal.lint_issuers is 'Findings of auth.lint() about issuers whose tokens can name users of others.';

@@ -30,6 +30,8 @@ begin
     select insert_member.user_id, insert_member.org_id, insert_member.role_id, o.disabled_at is not null,
            insert_member.created_by, coalesce(auth_internal.acting_user() = insert_member.user_id, true)
       from auth.organizations o where o.id = insert_member.org_id;
+    -- When there is nothing more to wait for.
+    perform auth_internal.demand_handing_on(org_id, null);
 exception
     when unique_violation then
         raise unique_violation using
@@ -119,7 +121,6 @@ begin
     if old.id is null then
         perform auth_internal.refuse_member();
     end if;
-    perform auth_internal.demand_handing_on(org_id, null);
     -- Nobody has a higher rank than their own: of those who change themselves only owners come further.
     perform auth_internal.demand_seniority(actor, old);
     perform auth_internal.demand_grant(actor, granted);
@@ -128,6 +129,7 @@ begin
     end if;
     perform auth_internal.change_role(org_id, user_id, granted.id, actor.rank, is_held);
     perform auth_internal.lower_workspace_roles(org_id, user_id, granted);
+    perform auth_internal.demand_handing_on(org_id, null);
 end
 $$;
 comment on function auth.set_member_role is

@@ -71,6 +71,8 @@ begin
         insert into auth.memberships (user_id, org_id, role_id, created_by, accepted)
         values (owner, new_id, auth_internal.owner_role(), auth_internal.acting_user(), true);
     end if;
+    -- When there is nothing more to wait for.
+    perform auth_internal.demand_handing_on(null, null);
     return new_id;
 exception
     when unique_violation then
@@ -105,6 +107,7 @@ begin
            external_id = coalesce(update_organization.external_id, o.external_id),
            metadata = coalesce(update_organization.metadata, o.metadata)
      where o.id = update_organization.org_id;
+    perform auth_internal.demand_handing_on(org_id, null);
 exception
     when unique_violation then
         get stacked diagnostics violated = constraint_name;
@@ -155,6 +158,7 @@ begin
       from auth.workspaces w
      where m.org_id = enable_organization.org_id and m.suspended and w.id = m.workspace_id and w.disabled_at is null
        and not exists (select from auth.endings e where e.target_id = w.id);
+    perform auth_internal.demand_handing_on(org_id, null);
 end
 $$;
 comment on function auth.enable_organization is
@@ -258,7 +262,6 @@ begin
     perform auth_internal.wait_for_member(org_id, user_id);
     perform auth_internal.lock_owners(org_id);
     -- Again: others may have ended this owner while this waited.
-    perform auth_internal.demand_handing_on(org_id, null);
     perform auth_internal.demand_ownership(auth_internal.acting_role(org_id, null));
     if (auth_internal.role_of(org_id, user_id)).id is null then
         perform auth_internal.refuse_member();
@@ -268,6 +271,7 @@ begin
         perform auth_internal.change_role(org_id, former, lower.id, 1000, auth_internal.try_member(org_id, former) is not true);
         perform auth_internal.lower_workspace_roles(org_id, former, lower);
     end if;
+    perform auth_internal.demand_handing_on(org_id, null);
 end
 $$;
 comment on function auth.transfer_ownership is

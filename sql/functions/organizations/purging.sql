@@ -181,6 +181,7 @@ declare
     settled bigint := 0;
 begin
     perform auth_internal.demand_unrestricted();
+    perform auth_internal.demand_environment(null);
     perform auth_internal.commit_durably();
     -- Each takes a lock, of which the server has only so many, and tenants make endings.
     for its_org in

@@ -41,9 +41,10 @@ begin
             message = 'this needs a service credential or an administrator',
             hint = 'The identity of a user may not do it, whatever his role.';
     end if;
+    perform auth_internal.demand_scopes('{*}');
 end
 $$;
-comment on function auth_internal.demand_unrestricted is '42501 for the identity of a user, 28000 for nobody.';
+comment on function auth_internal.demand_unrestricted is '42501 for the identity of a user and for a service whose token has scopes but *, 28000 for nobody.';
 
 create or replace function auth_internal.acting_user() returns text
     language sql stable set search_path = pg_catalog, pg_temp as $$

@@ -128,6 +128,10 @@ begin
             message = 'you cannot define this role', hint = 'Its rank must be lower than that of your own role.';
     end if;
     perform auth_internal.demand_scopes(permissions);
+    -- Who gets a higher rank gets those below them, too.
+    if rank > coalesce(old.rank, 300) then
+        perform auth_internal.demand_scopes('{*}');
+    end if;
     foreach permission in array permissions loop
         if auth_internal.permission_covers(actor.permissions, permission) is not true then
             raise insufficient_privilege using
@@ -181,6 +185,7 @@ begin
     -- Afterwards, so that what these look at is well-formed.
     perform auth_internal.demand_definable(actor, old, new_rank, permissions);
     perform auth_internal.demand_lower_roles(actor, org_id, new_rank, grantable);
+    perform auth_internal.demand_handing_on(org_id, null);
     return defined_id;
 exception
     when check_violation then

@@ -14,8 +14,10 @@ begin
     insert into auth.workspaces (org_id, name, slug, metadata) values (org_id, name, slug, metadata)
     returning workspaces.id into new_id;
     if auth_internal.acting_user() is not null then
+        perform auth_internal.demand_scopes(actor.permissions);
         perform auth_internal.insert_workspace_member(new_id, auth_internal.acting_user(), actor.id, auth_internal.acting_user());
     end if;
+    perform auth_internal.demand_handing_on(org_id, null);
     return new_id;
 exception
     when unique_violation then
@@ -44,6 +46,7 @@ begin
            slug = case when update_workspace.slug = '' then null else coalesce(update_workspace.slug, w.slug) end,
            metadata = coalesce(update_workspace.metadata, w.metadata)
      where w.id = update_workspace.workspace_id;
+    perform auth_internal.demand_handing_on(auth_internal.workspace_org(workspace_id), null);
 exception
     when unique_violation then
         raise unique_violation using message = 'this slug is taken';
@@ -106,6 +109,7 @@ begin
       from auth.organizations o
      where m.workspace_id = enable_workspace.workspace_id and m.suspended and o.id = m.org_id and o.disabled_at is null
        and not exists (select from auth.endings e where e.target_id = o.id);
+    perform auth_internal.demand_handing_on(its_org, null);
 end
 $$;
 comment on function auth.enable_workspace is
@@ -176,6 +180,8 @@ begin
     if not found then
         perform auth_internal.refuse_member();
     end if;
+    -- When there is nothing more to wait for.
+    perform auth_internal.demand_handing_on((select w.org_id from auth.workspaces w where w.id = insert_workspace_member.workspace_id), null);
 exception
     when unique_violation then
         raise unique_violation using
@@ -226,7 +232,6 @@ declare
     old auth.roles := auth_internal.workspace_role_of(workspace_id, user_id);
     granted auth.roles := auth_internal.granted_role(its_org, role);
 begin
-    perform auth_internal.demand_handing_on(its_org, null);
     perform auth_internal.demand_seniority(actor, old);
     perform auth_internal.demand_senior_to(actor, its_org, user_id);
     -- Unlike in an organization their role here may have a lower rank than the one they act in.
@@ -238,6 +243,7 @@ begin
     perform auth_internal.change_workspace_role(m, granted.id)
        from auth.workspace_memberships m
       where m.workspace_id = set_workspace_member_role.workspace_id and m.user_id = set_workspace_member_role.user_id;
+    perform auth_internal.demand_handing_on(its_org, null);
 end
 $$;
 comment on function auth.set_workspace_member_role is

@@ -72,6 +72,7 @@ pub(super) enum Text {
     Scopes,
     /// The numbers of tables, written as scopes are.
     Tables,
+    TokenType,
     Payload,
     /// What another system calls the current organization. From here on texts are exchanged with it.
     ExternalOrg,
@@ -83,7 +84,7 @@ pub(super) enum Text {
     WorkspacePermissions,
 }
 
-const TEXTS: [Text; 15] = [
+const TEXTS: [Text; 16] = [
     Text::Issuer,
     Text::Environment,
     Text::UserId,
@@ -93,6 +94,7 @@ const TEXTS: [Text; 15] = [
     Text::Actor,
     Text::Scopes,
     Text::Tables,
+    Text::TokenType,
     Text::Payload,
     Text::ExternalOrg,
     Text::OrgRole,
@@ -261,6 +263,7 @@ fn text_of(identity: &Identity, which: Text) -> Option<Vec<u8>> {
             let numbers = identity.tables.as_ref()?.iter().map(u32::to_string);
             Some(joined(&numbers.collect::<Vec<String>>()))
         }
+        Text::TokenType => identity.token_type.as_ref().map(bytes),
         Text::Payload => identity.payload.clone(),
         Text::ExternalOrg => identity.place.external_id.as_ref().map(bytes),
         Text::OrgRole => role_name(identity.place.org_role.as_ref()),

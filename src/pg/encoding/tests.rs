@@ -36,6 +36,7 @@ fn sample() -> Identity {
         actor: Some("admin".into()),
         key_id: None,
         signing_key: Some([6; 16]),
+        token_type: Some("at+jwt".into()),
         tables: None,
         expires_at: Some(timestamp(1_900_000_000)),
         valid_until: timestamp(1_900_000_030),
@@ -54,6 +55,7 @@ fn what_is_written_is_read_back() {
     assert_eq!(view.kind(), Kind::Jwt);
     assert_eq!(view.org(), Some(&[7; 16]));
     assert_eq!(view.signing_key(), Some(&[6; 16]));
+    assert_eq!(view.text(Text::TokenType), Some("at+jwt"));
     assert_eq!(view.workspace(), None);
     assert_eq!(view.uid().unwrap()[15], 1);
     assert_eq!(view.orgs(), [[7; 16], [9; 16]]);
@@ -81,6 +83,7 @@ fn an_api_key_is_written_and_read_back() {
         issuer: None,
         key_id: Some([5; 16]),
         signing_key: None,
+        token_type: None,
         tables: Some(vec![16384, 4_000_000_000]),
         expires_at: None,
         valid_until: i64::MAX,

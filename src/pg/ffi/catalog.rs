@@ -1,5 +1,6 @@
 //! Small questions to Postgres.
 
+use super::version;
 use pgrx::pg_sys;
 use std::ffi::CStr;
 
@@ -23,14 +24,53 @@ pub(in crate::pg) fn outer_user_is_administrator() -> bool {
         if pg_sys::superuser_arg(user) {
             return true;
         }
+        administrators().is_some_and(|role| pg_sys::has_privs_of_role(user, role))
+    }
+}
+
+/// The role of administrators, which has a right that the extension gave it: a role of the same name that somebody made after
+/// that one was renamed is another one.
+fn administrators() -> Option<pg_sys::Oid> {
+    // SAFETY: catalog look-ups in a transaction; a missing role or schema gives an invalid oid.
+    unsafe {
         let role = pg_sys::get_role_oid(ADMINISTRATORS.as_ptr(), true);
-        role != pg_sys::InvalidOid && pg_sys::has_privs_of_role(user, role)
+        let schema = pg_sys::get_namespace_oid(c"auth_internal".as_ptr(), true);
+        if role == pg_sys::InvalidOid {
+            return None;
+        }
+        // Before an update there is no such function, nor schema.
+        let is_ours = function_without_arguments(schema, c"require_administrator")
+            .is_none_or(|function| version::user_may_execute(role, function));
+        is_ours.then_some(role)
+    }
+}
+
+/// # Safety
+/// In a transaction.
+unsafe fn function_without_arguments(schema: pg_sys::Oid, name: &CStr) -> Option<pg_sys::Oid> {
+    // SAFETY: a look-up by name and by no types; the row is read before it is released.
+    unsafe {
+        let tuple = pg_sys::SearchSysCache3(
+            pg_sys::SysCacheIdentifier::PROCNAMEARGSNSP as std::ffi::c_int,
+            pg_sys::Datum::from(name.as_ptr()),
+            pg_sys::Datum::from(pg_sys::buildoidvector(std::ptr::null(), 0)),
+            pg_sys::Datum::from(schema),
+        );
+        if tuple.is_null() {
+            return None;
+        }
+        let found = (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_proc>()).oid;
+        pg_sys::ReleaseSysCache(tuple);
+        Some(found)
     }
 }
 
 /// Which of our roles is not there? Somebody renamed it: while the extension depends on them, none can be dropped.
 pub(in crate::pg) fn missing_role() -> Option<&'static str> {
-    [OWNER, ADMINISTRATORS, SERVICES].into_iter().find_map(|name| {
+    if administrators().is_none() {
+        return ADMINISTRATORS.to_str().ok();
+    }
+    [OWNER, SERVICES].into_iter().find_map(|name| {
         // SAFETY: a catalog look-up in a transaction; a missing role gives an invalid oid.
         let role = unsafe { pg_sys::get_role_oid(name.as_ptr(), true) };
         if role == pg_sys::InvalidOid { name.to_str().ok() } else { None }

@@ -5,7 +5,7 @@
 
 use super::nodes::members;
 use super::version::{run_query, standard_ExecutorFinish};
-use super::views::asks_through_view;
+use super::views::{self, asks_through_view};
 use pgrx::{pg_guard, pg_sys};
 use std::cell::{Cell, RefCell};
 use std::ffi::{c_int, c_void};
@@ -32,6 +32,7 @@ pub(in crate::pg) fn install() {
         pg_sys::ExecutorRun_hook = Some(run_query);
         pg_sys::ExecutorFinish_hook = Some(finish);
     }
+    views::install();
 }
 
 /// Whose hook comes after ours.

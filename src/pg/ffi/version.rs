@@ -170,10 +170,15 @@ pub(super) fn handle_signal(signal: u32, handler: pg_sys::pqsigfunc) {
 
 /// May the current user execute this function?
 pub(super) fn may_execute(function: pg_sys::Oid) -> bool {
+    // SAFETY: reads a variable of the backend.
+    user_may_execute(unsafe { pg_sys::GetUserId() }, function)
+}
+
+/// May this one?
+pub(super) fn user_may_execute(user: pg_sys::Oid, function: pg_sys::Oid) -> bool {
     let right = pg_sys::ACL_EXECUTE as pg_sys::AclMode;
     // SAFETY: catalog look-ups in a transaction.
     let result = unsafe {
-        let user = pg_sys::GetUserId();
         #[cfg(feature = "pg15")]
         let result = pg_sys::pg_proc_aclcheck(function, user, right);
         #[cfg(any(feature = "pg16", feature = "pg17", feature = "pg18"))]

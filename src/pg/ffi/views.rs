@@ -1,14 +1,18 @@
 //! Plans that ask who is signed in through a view: nobody who selects from it sees that it does.
 
 use super::nodes::{is_a, members};
-use pgrx::pg_sys;
+use pgrx::{pg_guard, pg_sys};
+use std::cell::RefCell;
 use std::ffi::{CStr, c_int};
 
 const SCHEMA: &CStr = c"auth";
 const VIEW: std::ffi::c_char = b'v' as std::ffi::c_char;
+const FUNCTIONS: c_int = pg_sys::SysCacheIdentifier::PROCOID as c_int;
 
-/// What views and policies ask: `auth_internal.readers()`, which a test compares with this.
-const READERS: [&CStr; 36] = [
+/// What views and policies ask: `auth_internal.readers()`, which a test compares with this, and what the planner puts in place
+/// of some.
+const READERS: [&CStr; 37] = [
+    c"id_lists",
     c"in_org",
     c"is_member",
     c"current_org",
@@ -47,45 +51,74 @@ const READERS: [&CStr; 36] = [
     c"allows_table",
 ];
 
-/// Does it read a view, and call a reader of the identity?
+thread_local! {
+    /// The hashes of our readers in the cache of functions, by which a plan knows them; `None` when a function has changed.
+    static HASHES: RefCell<Option<Vec<u32>>> = const { RefCell::new(None) };
+}
+
+/// Watches for functions that change. Called once, from `_PG_init`.
+pub(super) fn install() {
+    // SAFETY: a callback with the signature of inval.h.
+    unsafe { pg_sys::CacheRegisterSyscacheCallback(FUNCTIONS, Some(forget), pg_sys::Datum::from(0_usize)) }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn forget(_argument: pg_sys::Datum, _cache: c_int, _hash: u32) {
+    HASHES.with_borrow_mut(|hashes| *hashes = None);
+}
+
+/// Does it read a view of somebody's, and call a reader of the identity?
 ///
 /// # Safety
 /// A plan.
 pub(super) unsafe fn asks_through_view(plan: *mut pg_sys::PlannedStmt) -> bool {
     // SAFETY: the plan's own lists: of entries of a range table, and of what makes the plan anew when it changes.
     unsafe {
-        let is_view = |entry: *mut pg_sys::Node| (*entry.cast::<pg_sys::RangeTblEntry>()).relkind == VIEW;
-        if !members((*plan).rtable).any(is_view) {
-            return false;
-        }
-        let functions = c_int::try_from(pg_sys::SysCacheIdentifier::PROCOID).unwrap_or(-1);
-        let called: Vec<u32> = members((*plan).invalItems)
-            .filter(|item| is_a(*item, pg_sys::NodeTag::T_PlanInvalItem))
-            .map(|item| &*item.cast::<pg_sys::PlanInvalItem>())
-            .filter(|item| item.cacheId == functions)
-            .map(|item| item.hashValue)
-            .collect();
-        !called.is_empty() && READERS.iter().any(|name| is_called(name, functions, &called))
+        let is_view = |entry: *mut pg_sys::Node| {
+            let entry = &*entry.cast::<pg_sys::RangeTblEntry>();
+            // Those that Postgres comes with ask nothing of ours.
+            entry.relkind == VIEW && entry.relid.to_u32() >= pg_sys::FirstNormalObjectId
+        };
+        members((*plan).rtable).any(is_view)
+            && members((*plan).invalItems)
+                .filter(|item| is_a(*item, pg_sys::NodeTag::T_PlanInvalItem))
+                .map(|item| &*item.cast::<pg_sys::PlanInvalItem>())
+                .any(|item| item.cacheId == FUNCTIONS && is_reader(item.hashValue))
     }
 }
 
-/// Is a function of this name of ours among those of these hashes?
-unsafe fn is_called(name: &CStr, functions: c_int, hashes: &[u32]) -> bool {
-    // SAFETY: a look-up by name in a transaction; rows are read before the list is released.
+/// In a transaction.
+unsafe fn is_reader(hash: u32) -> bool {
+    let known = HASHES.with_borrow(|hashes| hashes.as_ref().map(|hashes| hashes.contains(&hash)));
+    known.unwrap_or_else(|| {
+        // SAFETY: as the caller promises. A look-up may take in what has changed, and forget the hashes meanwhile.
+        let hashes = unsafe { hashes() };
+        let is_reader = hashes.contains(&hash);
+        HASHES.with_borrow_mut(|kept| *kept = Some(hashes));
+        is_reader
+    })
+}
+
+unsafe fn hashes() -> Vec<u32> {
+    // SAFETY: look-ups by name in a transaction; rows are read before their list is released.
     unsafe {
         let schema = pg_sys::get_namespace_oid(SCHEMA.as_ptr(), true);
         let none = pg_sys::Datum::from(0_usize);
-        let cache = pg_sys::SysCacheIdentifier::PROCNAMEARGSNSP as c_int;
-        let found = pg_sys::SearchSysCacheList(cache, 1, pg_sys::Datum::from(name.as_ptr()), none, none);
-        let count = usize::try_from((*found).n_members).unwrap_or(0);
-        let is_called = (0..count).any(|place| {
-            let member = *(*found).members.as_ptr().add(place);
-            let row = pg_sys::GETSTRUCT(&raw mut (*member).tuple).cast::<pg_sys::FormData_pg_proc>();
-            let key = pg_sys::Datum::from((*row).oid);
-            (*row).pronamespace == schema
-                && hashes.contains(&pg_sys::GetSysCacheHashValue(functions, key, none, none, none))
-        });
-        pg_sys::ReleaseCatCacheList(found);
-        is_called
+        let by_name = pg_sys::SysCacheIdentifier::PROCNAMEARGSNSP as c_int;
+        let mut hashes = Vec::new();
+        for name in READERS {
+            let found =
+                pg_sys::SearchSysCacheList(by_name, 1, pg_sys::Datum::from(name.as_ptr()), none, none);
+            for place in 0..usize::try_from((*found).n_members).unwrap_or(0) {
+                let member = *(*found).members.as_ptr().add(place);
+                let row = pg_sys::GETSTRUCT(&raw mut (*member).tuple).cast::<pg_sys::FormData_pg_proc>();
+                if (*row).pronamespace == schema {
+                    let key = pg_sys::Datum::from((*row).oid);
+                    hashes.push(pg_sys::GetSysCacheHashValue(FUNCTIONS, key, none, none, none));
+                }
+            }
+            pg_sys::ReleaseCatCacheList(found);
+        }
+        hashes
     }
 }

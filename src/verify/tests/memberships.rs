@@ -1,6 +1,6 @@
 //! Which organization a token acts in, from its claims and from what the tables say.
 
-use super::super::identity::{ClaimPaths, Identity, Profile, Uuid, user_id, uuid};
+use super::super::identity::{ClaimPaths, Identity, Profile, Said, Uuid, uuid};
 use super::super::membership::{
     Directory, HeldRole, KnownOrg, KnownWorkspace, Memberships, OrgGrant, OrgName, Role, Settled, StoredRole,
     WorkspaceGrant, settle, settle_key,
@@ -114,8 +114,7 @@ fn settled(claims: &str, profile: &Profile, held: Memberships) -> (Settled, Iden
     let keys = [secret_key(Algorithm::HS256, SECRET)];
     let claims = jwt::verify(parsed, &rules(), &keys, None, NOW, &mut SignatureMemory::new()).unwrap();
     let Ok(place) = settle(&claims, profile, held, &Rows);
-    let user = user_id(&claims, profile);
-    (place.clone(), Identity::from_claims(&claims, profile, user, place))
+    (place.clone(), Identity::from_claims(&claims, Said::of(claims.claims(), profile), place))
 }
 
 fn org(claims: &str, believed: bool, orgs: &[&str]) -> Option<Uuid> {

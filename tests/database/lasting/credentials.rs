@@ -45,14 +45,14 @@ pub(super) const WEAK: &[Weak] = &[
     Weak {
         name: "its issuer was removed",
         weaken: "select auth.remove_issuer('https://strict.example')",
-        undo: "select auth.add_issuer('https://strict.example', allow_service_role => true),
+        undo: "select auth.add_issuer('https://strict.example', allow_service_role => true, email_verified_claim => '{}'),
                       auth.add_jwt_secret('https://strict.example', 'a secret of the tests, 32 bytes or more')",
         ..ENDS
     },
     Weak {
         name: "its issuer was removed and added again",
         weaken: "select auth.remove_issuer('https://strict.example');
-                 select auth.add_issuer('https://strict.example', allow_service_role => true),
+                 select auth.add_issuer('https://strict.example', allow_service_role => true, email_verified_claim => '{}'),
                         auth.add_jwt_secret('https://strict.example', 'a secret of the tests, 32 bytes or more')",
         ..ENDS
     },
@@ -91,6 +91,37 @@ pub(super) const WEAK: &[Weak] = &[
         name: "its issuer is for tests",
         weaken: "select auth.update_issuer('https://strict.example', environment => 'test')",
         undo: "select auth.update_issuer('https://strict.example', environment => 'live')",
+        ..ENDS
+    },
+    Weak {
+        name: "its issuer says otherwise what a service is",
+        weaken: "select auth.update_issuer('https://strict.example', role_claim => '{app,role}')",
+        undo: "select auth.update_issuer('https://strict.example', role_claim => '{role}')",
+        of_services: true,
+        ..ENDS
+    },
+    Weak {
+        name: "its issuer vouches for addresses otherwise",
+        weaken: "select auth.update_issuer('https://strict.example', email_verified_claim => '{email_verified}')",
+        undo: "select auth.update_issuer('https://strict.example', email_verified_claim => '{}')",
+        ..ENDS
+    },
+    Weak {
+        name: "its issuer names addresses otherwise",
+        weaken: "select auth.update_issuer('https://strict.example', email_claim => '{mail}')",
+        undo: "select auth.update_issuer('https://strict.example', email_claim => '{email}')",
+        ..ENDS
+    },
+    Weak {
+        name: "its issuer gives scopes otherwise",
+        weaken: "select auth.update_issuer('https://strict.example', scopes_claim => '{scp}')",
+        undo: "select auth.update_issuer('https://strict.example', scopes_claim => '{scope}')",
+        ..ENDS
+    },
+    Weak {
+        name: "it is of a type that its issuer does not use",
+        weaken: "select auth.update_issuer('https://strict.example', token_types => '{at+jwt}')",
+        undo: "select auth.update_issuer('https://strict.example', token_types => '{}')",
         ..ENDS
     },
     Weak {

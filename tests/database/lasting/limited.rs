@@ -4,6 +4,21 @@ use super::credentials::weakened;
 use super::world::{Call, World};
 
 #[test]
+fn t254_a_scope_that_is_none_covers_nothing() {
+    let mut world = World::new();
+    let call = Call { who: "ada", sql: "add_member(:north, 'eve', 'admin')" };
+    for scope in ["5", "true", r#"{"a": 1}"#, "[5]", r#"[["members.write", "*"]]"#, r#"{"*": 1}"#] {
+        let told = world.answer_with(&call, |claims| weakened(claims, &format!(r#"{{"scope": {scope}}}"#)));
+        assert_eq!(told, "42501 the scopes of the token do not cover what would be given", "{scope}");
+    }
+    // There are none.
+    for scope in [r#""""#, r#"" ""#, "[]", "null", r#"["openid"]"#] {
+        let told = world.answer_with(&call, |claims| weakened(claims, &format!(r#"{{"scope": {scope}}}"#)));
+        assert_eq!(told, "ok", "{scope}");
+    }
+}
+
+#[test]
 fn t254_a_token_gives_what_its_scopes_cover() {
     let mut world = World::new();
     let beyond = "42501 the scopes of the token do not cover what would be given";
@@ -29,13 +44,17 @@ fn t254_a_token_gives_what_its_scopes_cover() {
             "define_role('fresh', '{a}', :north, 400)",
             "42501 a role cannot grant what yours cannot",
         ),
-        ("roles.write a", "define_role('fresh', '{a}', :north, 400, '{auditor}')", "ok"),
+        ("roles.write a", "define_role('fresh', '{a}', :north, 300, '{spare}')", "ok"),
         ("roles.write a", "define_role('fresh', '{a}', :north, 900, '{member}')", beyond),
         ("*", "transfer_ownership(:north, 'ben')", "ok"),
         ("members.write organization.write", "transfer_ownership(:north, 'ben')", beyond),
         ("*", "create_organization('fresh')", "ok"),
         ("members.write organization.write", "create_organization('fresh')", beyond),
         ("members.write", "delete_organization(:north)", beyond),
+        ("workspaces.write a", "create_workspace(:north, 'fresh')", beyond),
+        ("*", "create_workspace(:north, 'fresh')", "ok"),
+        // Who has a higher rank has those below them.
+        ("roles.write a", "define_role('auditor', '{a}', :north, 400, '{}')", beyond),
         // What they read is not limited.
         ("a", "list_members(:north)", "ok"),
         ("openid profile email", "transfer_ownership(:north, 'ben')", "ok"),

@@ -14,8 +14,7 @@ pub(super) struct Call {
 }
 
 pub(super) struct World {
-    // Dropped with it.
-    _db: Database,
+    db: Database,
     pub(super) admin: Client,
     session: Client,
     named: Vec<(&'static str, String)>,
@@ -31,11 +30,11 @@ impl World {
         ));
         let (mut admin, session) = (db.superuser(), db.tenant());
         admin.run(&format!(
-            "select auth.update_issuer('{STRICT_ISSUER}', allow_service_role => true);
+            "select auth.update_issuer('{STRICT_ISSUER}', allow_service_role => true, email_verified_claim => '{{}}');
              select auth.add_issuer('{TEST_ISSUER}', environment => 'test', allow_service_role => true),
                     auth.add_jwt_secret('{TEST_ISSUER}', '{SECRET}')"
         ));
-        let mut world = World { _db: db, admin, session, named: Vec::new() };
+        let mut world = World { db, admin, session, named: Vec::new() };
         for (name, who, sql) in [
             ("north", "service", "auth.create_organization('north', owner_id => 'ada')"),
             ("closed", "service", "auth.create_organization('closed', owner_id => 'ada')"),
@@ -92,6 +91,26 @@ impl World {
         told
     }
 
+    /// The same, where something happens while the call is waiting.
+    pub(super) fn answer_while(&mut self, call: &Call, happens: impl FnOnce(&mut Client)) -> String {
+        self.begin(&claims_of(call.who), "read committed");
+        let sql = self.fill(&format!("select auth.{}", call.sql));
+        let World { session, admin, .. } = self;
+        let done = std::thread::scope(|scope| {
+            let waits = scope.spawn(|| session.batch_execute(&sql));
+            happens(admin);
+            waits.join().unwrap()
+        });
+        let told = if done.is_ok() { "ok".to_owned() } else { refusal(done) };
+        self.session.run("rollback");
+        told
+    }
+
+    /// Another session.
+    pub(super) fn superuser(&self) -> Client {
+        self.db.superuser()
+    }
+
     /// The same for a token that runs out while the statement that calls is running.
     pub(super) fn answer_after(&mut self, call: &Call, seconds: i64) -> String {
         let leeway =
@@ -135,6 +154,7 @@ impl World {
 }
 
 fn claims_of(who: &str) -> Value {
-    let claims = json!({"iss": STRICT_ISSUER, "sub": who, "iat": now(), "exp": now() + 600});
+    let claims = json!({"iss": STRICT_ISSUER, "sub": who, "email": format!("{who}@users.example"), "scp": "invoices.read",
+                        "iat": now(), "exp": now() + 600});
     if who == "service" { with(claims, json!({"role": "service_role"})) } else { claims }
 }

@@ -261,6 +261,11 @@ pub(super) const ROLES: &[Case] = &[
         "lint_group",
         "create role lint_group in role bearer_admin; create role \"lint app\" noinherit in role lint_group",
     ),
+    (
+        "administrator",
+        "\"lint app\"",
+        "create role lint_root superuser; create role \"lint app\" noinherit in role lint_root",
+    ),
     ("owner_has_members", "\"lint app\"", "create role \"lint app\" in role bearer_owner"),
     ("role_altered", "bearer_owner", "alter role bearer_owner login"),
     ("role_altered", "bearer_service", "alter role bearer_service bypassrls"),
@@ -287,6 +292,12 @@ pub(super) const TENANCY: &[Case] = &[
         "names_other_users",
         "issuer 'https://strict.example'",
         "update auth.issuers set org_ids = '{0a000000-0000-4000-8000-00000000000a}' where issuer = 'https://strict.example'",
+    ),
+    (
+        "names_other_users",
+        "issuer 'https://strict.example'",
+        "update auth.issuers set org_ids = '{0a000000-0000-4000-8000-00000000000a}', user_id_prefix = 'a:' where issuer = 'https://strict.example';
+         update auth.issuers set user_id_prefix = 'a:b:' where issuer = 'https://issuer.example'",
     ),
     (
         "over_quota",
