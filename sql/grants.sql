@@ -143,15 +143,13 @@ grant execute on function
     auth_internal.help_heading, auth_internal.wrapped
 to public;
 
--- Administrators.
+-- Administrators. By its rights on the lists the library knows the role from another one of its name.
 grant execute on function
     auth.check_jwt, auth.explain_credential, auth.list_issuers, auth.list_jwt_keys, auth.add_issuer,
     auth.update_issuer, auth.remove_issuer, auth.load_jwks, auth.add_jwt_key, auth.add_jwt_secret,
     auth.revoke_jwt_key, auth.register_membership_source, auth.unregister_membership_source,
     auth.list_membership_sources, auth.act_as, auth.explain_access, auth.rows_visible_to, auth.assert_isolated
 to bearer_admin;
--- It does nothing for whoever calls it. By this right the library knows the role from another one of its name.
-grant execute on function auth_internal.require_administrator to bearer_admin;
 grant select on auth.api_keys_due to bearer_admin;
 
 -- The bodies of security-definer functions run as bearer_owner.

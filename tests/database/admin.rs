@@ -369,34 +369,3 @@ fn check_jwt_tells_administrators_why() {
     let reason = session.value(&format!("select reason from auth.check_jwt('{}')", token_a()));
     assert_eq!(reason.as_deref(), Some("no issuer of tokens is configured"));
 }
-
-#[test]
-fn t256_an_issuer_with_org_ids_has_users_of_its_own() {
-    let db = Database::new();
-    let mut session = db.connect("administrator");
-    let refused = "22023 user_id_prefix has a value that is not allowed";
-    let one = "org_ids => '{0a000000-0000-4000-8000-00000000000a}'";
-    assert_eq!(session.refused(&format!("select auth.add_issuer('x', {one})")), refused);
-    assert_eq!(
-        session.refused(&format!("select auth.add_issuer('x', {one}, user_id_prefix => 'x')")),
-        refused
-    );
-    session.run(&format!("select auth.add_issuer('x', {one}, user_id_prefix => 'x:')"));
-    for (arguments, is_right) in [
-        ("user_id_prefix => ''".to_owned(), false),
-        ("user_id_prefix => 'y:'".to_owned(), true),
-        ("org_ids => '{}', user_id_prefix => ''".to_owned(), true),
-        (one.to_owned(), false),
-        (format!("{one}, user_id_prefix => 'x:'"), true),
-    ] {
-        let sql = format!("select auth.update_issuer('x', {arguments})");
-        if is_right {
-            session.run(&sql);
-        } else {
-            assert_eq!(session.refused(&sql), refused, "{arguments}");
-        }
-    }
-    // One that came before the rule is changed in other ways.
-    db.superuser().run("update auth.issuers set user_id_prefix = '' where issuer = 'x'");
-    session.run("select auth.update_issuer('x', leeway => '0')");
-}

@@ -10,7 +10,8 @@ create or replace function auth_internal.our_roles() returns table (name text, r
              on r.rolname = o.name
             and case o.name when 'bearer_owner' then exists (select from pg_class c where c.oid = 'auth.issuers'::regclass and c.relowner = r.oid)
                             when 'bearer_admin' then exists (select from pg_proc p cross join lateral aclexplode(p.proacl) x
-                                                              where p.oid = 'auth_internal.require_administrator()'::regprocedure and x.grantee = r.oid)
+                                                              where p.oid in ('auth.list_issuers()'::regprocedure, 'auth.list_membership_sources()'::regprocedure)
+                                                                and x.grantee = r.oid)
                             else true end
 $$;
 comment on function auth_internal.our_roles is 'The roles of the extension, and their numbers; NULL for one that is missing, also where another role has its name.';

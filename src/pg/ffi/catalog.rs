@@ -34,14 +34,13 @@ fn administrators() -> Option<pg_sys::Oid> {
     // SAFETY: catalog look-ups in a transaction; a missing role or schema gives an invalid oid.
     unsafe {
         let role = pg_sys::get_role_oid(ADMINISTRATORS.as_ptr(), true);
-        let schema = pg_sys::get_namespace_oid(c"auth_internal".as_ptr(), true);
         if role == pg_sys::InvalidOid {
             return None;
         }
-        // Before an update there is no such function, nor schema.
-        let is_ours = function_without_arguments(schema, c"require_administrator")
-            .is_none_or(|function| version::user_may_execute(role, function));
-        is_ours.then_some(role)
+        let schema = pg_sys::get_namespace_oid(c"auth".as_ptr(), true);
+        let may = |function| version::user_may_execute(role, function);
+        let lists = [c"list_issuers", c"list_membership_sources"];
+        lists.into_iter().filter_map(|name| function_without_arguments(schema, name)).any(may).then_some(role)
     }
 }
 

@@ -41,11 +41,11 @@ fn t254_a_token_gives_what_its_scopes_cover() {
         // Members with that role would give what the token does not.
         (
             "roles.write a",
-            "define_role('fresh', '{a}', :north, 400)",
+            "define_role('fresh', '{a}', :north, 300)",
             "42501 a role cannot grant what yours cannot",
         ),
         ("roles.write a", "define_role('fresh', '{a}', :north, 300, '{spare}')", "ok"),
-        ("roles.write a", "define_role('fresh', '{a}', :north, 900, '{member}')", beyond),
+        ("roles.write a", "define_role('fresh', '{a}', :north, 300, '{viewer}')", beyond),
         ("*", "transfer_ownership(:north, 'ben')", "ok"),
         ("members.write organization.write", "transfer_ownership(:north, 'ben')", beyond),
         ("*", "create_organization('fresh')", "ok"),
@@ -54,7 +54,7 @@ fn t254_a_token_gives_what_its_scopes_cover() {
         ("workspaces.write a", "create_workspace(:north, 'fresh')", beyond),
         ("*", "create_workspace(:north, 'fresh')", "ok"),
         // Who has a higher rank has those below them.
-        ("roles.write a", "define_role('auditor', '{a}', :north, 400, '{}')", beyond),
+        ("roles.write a", "define_role('auditor', '{a}', :north, 900, '{}')", beyond),
         // What they read is not limited.
         ("a", "list_members(:north)", "ok"),
         ("openid profile email", "transfer_ownership(:north, 'ben')", "ok"),
