@@ -5,11 +5,16 @@ create or replace function auth_internal.demand_scopes(permissions text[]) retur
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
     scopes text[] := auth_internal.token_scopes();
+    lacking text;
 begin
-    if scopes is not null and not auth_internal.all_covered(scopes, permissions) then
+    if scopes is not null then
+        select min(p collate "C") into lacking
+          from unnest(permissions) p where auth_internal.permission_covers(scopes, p) is not true;
+    end if;
+    if lacking is not null then
         raise insufficient_privilege using
             message = 'the scopes of the token do not cover what would be given',
-            hint = 'Use a token without scopes, or with these permissions as scopes.';
+            hint = format('It needs %s among them. Or use a token without scopes.', lacking);
     end if;
 end
 $$;
