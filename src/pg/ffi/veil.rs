@@ -127,7 +127,7 @@ impl Prepared {
 }
 
 /// The setting `seed` is everybody's, and what it did to random() outlives its rollback. Raises no error: the seed is
-/// between 0 and 1.
+/// between 0 and 1, and built-in functions are called without the catalog.
 fn seed_randomly() {
     let mut bits = 0_u32;
     // SAFETY: the buffer is as long as is said; setseed() takes one float8.
@@ -135,7 +135,7 @@ fn seed_randomly() {
         if pg_sys::pg_strong_random((&raw mut bits).cast(), size_of::<u32>()) {
             let seed = f64::from(bits) / f64::from(u32::MAX);
             if let Some(datum) = seed.into_datum() {
-                pg_sys::DirectFunctionCall1Coll(Some(pg_sys::setseed), pg_sys::InvalidOid, datum);
+                pg_sys::OidFunctionCall1Coll(pg_sys::Oid::from(pg_sys::F_SETSEED), pg_sys::InvalidOid, datum);
             }
         }
     }
