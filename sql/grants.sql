@@ -134,7 +134,8 @@ grant execute on function
 to public;
 -- These make text of text, for auth.protect().
 grant execute on function
-    auth_internal.pinned, auth_internal.portable, auth_internal.portable_literals, auth_internal.spelt_out
+    auth_internal.pinned, auth_internal.portable, auth_internal.portable_literals, auth_internal.read_by_settings,
+    auth_internal.spelt_out
 to public;
 
 -- auth.help() runs as its caller; these read the declarations, grants and comments of our functions.

@@ -53,6 +53,24 @@ create or replace function auth_internal.lint_grants(namespaces oid[], tables oi
 $$;
 comment on function auth_internal.lint_grants is 'Findings of auth.lint() about grants.';
 
+-- Who may own tables instead of their owner: whoever has tables already, cannot log in, and cannot be taken on by anybody but
+-- superusers and that owner, who have these tables already. Whoever can grant a role can take it on.
+create or replace function auth_internal.lint_keeper(owner oid, candidates oid[]) returns text
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    with recursive reach (candidate, member) as (
+        select m.roleid, m.member from pg_auth_members m where m.roleid = any (lint_keeper.candidates)
+        union
+        select h.candidate, m.member from reach h join pg_auth_members m on m.roleid = h.member
+         where h.member <> lint_keeper.owner)
+    select min(r.rolname::text) from pg_roles r
+     where r.oid = any (lint_keeper.candidates) and not r.rolcanlogin and not r.rolsuper and not r.rolbypassrls
+       -- The owner of the database is a member of pg_database_owner without being one in the catalog.
+       and r.oid <> lint_keeper.owner and r.rolname !~ '^pg_'
+       and not exists (select from reach h join pg_roles m on m.oid = h.member
+                        where h.candidate = r.oid and h.member <> lint_keeper.owner and not m.rolsuper)
+$$;
+comment on function auth_internal.lint_keeper is 'Who of these may own the tables of this owner; NULL when nobody.';
+
 create or replace function auth_internal.lint_roles(namespaces oid[], tables oid[])
     returns table (code text, severity text, object text, message text, fix text, owner oid)
     language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -62,27 +80,39 @@ create or replace function auth_internal.lint_roles(namespaces oid[], tables oid
            and (c.relrowsecurity or c.oid = any (tables))
            and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid
                               and d.deptype = 'e')),
-    -- Who may own the tables instead: a role that cannot log in, one that does so already if there is any.
-    keeper as materialized (
-        select coalesce(min(r.rolname::text), 'application_owner') as name,
-               count(r.oid) > 0 or exists (select from pg_roles k where k.rolname = 'application_owner') as is_there
-          from (select distinct relowner from relations) o
-          join pg_roles r on r.oid = o.relowner and not r.rolcanlogin and not r.rolsuper and not r.rolbypassrls),
-    owners as (
+    owners as materialized (
         select r.oid, r.rolname, r.rolsuper, r.rolsuper or r.rolbypassrls as escapes, count(*) as owned,
+               auth_internal.lint_keeper(r.oid, array(select distinct relowner from relations)) as keeper
+          from relations t join pg_roles r on r.oid = t.relowner
+         where r.rolcanlogin or r.rolsuper or r.rolbypassrls
+         group by r.oid, r.rolname, r.rolsuper, r.rolbypassrls),
+    -- Each that has none gets a new one of its own, so that these run in any order.
+    fresh as materialized (
+        select o.oid, f.name
+          from (select oid, row_number() over (order by oid) as place from owners where keeper is null) o
+          join (select g.name, row_number() over (order by g.n) as place
+                  from (select n, 'application_owner' || case n when 1 then '' else '_' || n end as name
+                          from generate_series(1, (select count(*) from pg_roles k where starts_with(k.rolname::text, 'application_owner'))
+                                                  + (select count(*) from owners)) n) g
+                 where not exists (select from pg_roles k where k.rolname = g.name)) f on f.place = o.place),
+    moved as (
+        select o.*, f.name as fresh,
                string_agg(distinct format('grant usage on schema %s to %I; ', t.relnamespace::regnamespace, k.name), '')
                || string_agg(format('alter table %s owner to %I; ', auth_internal.qualified(t.oid), k.name)
-                             || case when r.rolsuper then '' else
-                                     format('grant select, insert, update, delete on %s to %I; ', auth_internal.qualified(t.oid), r.rolname) end,
-                             '' order by t.oid) as moves, k.name as keeper, k.is_there
-          from relations t join pg_roles r on r.oid = t.relowner cross join keeper k
-         where r.rolcanlogin or r.rolsuper or r.rolbypassrls
-         group by r.oid, r.rolname, r.rolsuper, r.rolbypassrls, k.name, k.is_there)
+                             || case when o.rolsuper then '' else
+                                     format('grant select, insert, update, delete on %s to %I; ', auth_internal.qualified(t.oid), o.rolname) end,
+                             '' order by t.oid) as moves
+          from owners o left join fresh f on f.oid = o.oid
+          join relations t on t.relowner = o.oid
+          cross join lateral (select coalesce(o.keeper, f.name) as name) k
+         group by o.oid, o.rolname, o.rolsuper, o.escapes, o.owned, o.keeper, f.name)
     select case when escapes then 'owner_bypasses' else 'owner_logs_in' end, 'warning', quote_ident(rolname),
            case when escapes then format('the role owns %s protected tables, and FORCE does not bind it: its views and functions see everything', owned)
                 else format('the role owns %s protected tables and logs in: it can switch their policies off', owned) end,
-           case when is_there then '' else format('create role %I nologin; ', keeper) end || rtrim(moves, '; '), oid
-      from owners
+           -- In one statement: where somebody took the name meanwhile, nothing becomes theirs.
+           case when fresh is null then rtrim(moves, '; ')
+                else auth_internal.pinned(format('create role %I nologin; ', fresh) || rtrim(moves, '; ')) end, oid
+      from moved
     union all
     select 'bypasses_rls', 'error', quote_ident(r.rolname),
            case when r.rolsuper then 'a superuser is granted protected tables as if an application logged in with it: no policy holds for it'

@@ -49,11 +49,37 @@ create or replace function auth_internal.portable_literals(printed text) returns
 $$;
 comment on function auth_internal.portable_literals is 'What Postgres printed with standard_conforming_strings, with literals that are read alike without.';
 
--- Money and NULL in an array are read by settings (lc_monetary, array_nulls), and there is no form that is not.
+-- Money and NULL in an array are read by settings (lc_monetary, array_nulls), also inside of rows and ranges.
+create or replace function auth_internal.read_by_settings(value text, type text) returns boolean
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    with recursive inside (type) as (
+        select to_regtype(read_by_settings.type)::oid
+        union
+        select n.type from inside i join pg_type t on t.oid = i.type
+         cross join lateral (
+               select t.typbasetype where t.typbasetype <> 0
+               union all select t.typelem where t.typelem <> 0
+               union all select g.rngsubtype from pg_range g where t.oid in (g.rngtypid, g.rngmultitypid)
+               union all select a.atttypid from pg_attribute a
+                          where t.typrelid <> 0 and a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped) n (type))
+    select coalesce(bool_or(t.oid = 'money'::regtype
+                            or t.typcategory = 'A' and read_by_settings.value ~* '\mNULL\M'), false)
+      from inside i join pg_type t on t.oid = i.type
+$$;
+comment on function auth_internal.read_by_settings is 'Do settings decide what a constant of this type is, or any of several?';
+
+-- There is no form of those that all settings read alike.
 create or replace function auth_internal.portable(printed text) returns text
-    language sql immutable set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
+    language sql stable set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
     select auth_internal.portable_literals(portable.printed)
      where portable.printed !~* '''::money\M|\mNULL\M(?:[^'']|'''')*''::[[:alnum:]_ ".]+\[\]'
+       and not exists (
+           -- Types that are not of Postgres have one word, and its schema; those that are hold others only as arrays.
+           select from regexp_matches(portable.printed,
+                       '"(?:[^"]|"")*"|''((?:[^'']|'''')*)''(?:::((?:(?:"(?:[^"]|"")*"|[a-z_][a-z0-9_]*)\.)?(?:"(?:[^"]|"")*"|[a-z_][a-z0-9_]*)(?:\[\])?))?|[^"'']+',
+                       'g') as t (part)
+            where t.part[2] is not null
+            group by t.part[2] having auth_internal.read_by_settings(string_agg(t.part[1], ' '), t.part[2]))
 $$;
 comment on function auth_internal.portable is 'What Postgres printed, with constants that are read alike under all settings; NULL where there is no such form.';
 
@@ -68,15 +94,15 @@ $$;
 comment on function auth_internal.spelt_out is 'A test of auth.protect() as Postgres prints it, with the schemas of operators and types.';
 
 -- What Postgres prints has no schemas where search_path says them, and forms such as IN that take none: it is run as it was
--- printed. One statement, which nothing in it can end: its quotes are a word that it does not have.
+-- printed. One statement, which nothing in it can end: its quotes are a word that it does not have:
+-- nobody writes a statement's own digest into it.
 create or replace function auth_internal.pinned(statement text) returns text
     language sql immutable set search_path = pg_catalog, pg_temp as $$
     select concat('do ', q.quotes, 'declare path pg_catalog.text := pg_catalog.current_setting(''search_path''); ',
                   'begin set local search_path = pg_catalog, pg_temp; ', pinned.statement, '; ',
                   'perform pg_catalog.set_config(''search_path'', path, true); end', q.quotes)
-      from (select case g when 0 then '$fix$' else format('$fix%s$', g) end as quotes
-              from generate_series(0, length(pinned.statement) - length(replace(pinned.statement, '$fix', '$fi'))) g) q
+      from (select case when strpos(pinned.statement, '$fix$') = 0 then '$fix$'
+                        else format('$fix%s$', md5(pinned.statement)) end as quotes) q
      where strpos(pinned.statement, q.quotes) = 0
-     limit 1
 $$;
 comment on function auth_internal.pinned is 'The statement, in one that has the search_path under which Postgres printed a part of it; NULL for NULL.';

@@ -9,7 +9,7 @@ use super::portals;
 use super::version::REFUSED_BEHIND_THE_VEIL;
 use crate::pg::sqlstate;
 use pgrx::pg_sys::elog::PgLogLevel;
-use pgrx::{pg_guard, pg_sys};
+use pgrx::{IntoDatum, pg_guard, pg_sys};
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_void};
 
@@ -95,6 +95,9 @@ impl Drop for Veil {
                 (*cursor.portal).visible = true;
             }
         }
+        if !self.was_down {
+            seed_randomly();
+        }
     }
 }
 
@@ -119,6 +122,21 @@ impl Prepared {
             let text = (*plan).query_string;
             (*plan).query_string = NOTHING.as_ptr();
             Prepared { plan, text }
+        }
+    }
+}
+
+/// The setting `seed` is everybody's, and what it did to random() outlives its rollback. Raises no error: the seed is
+/// between 0 and 1, and built-in functions are called without the catalog.
+fn seed_randomly() {
+    let mut bits = 0_u32;
+    // SAFETY: the buffer is as long as is said; setseed() takes one float8.
+    unsafe {
+        if pg_sys::pg_strong_random((&raw mut bits).cast(), size_of::<u32>()) {
+            let seed = f64::from(bits) / f64::from(u32::MAX);
+            if let Some(datum) = seed.into_datum() {
+                pg_sys::OidFunctionCall1Coll(pg_sys::Oid::from(pg_sys::F_SETSEED), pg_sys::InvalidOid, datum);
+            }
         }
     }
 }

@@ -234,7 +234,7 @@ pub(super) const INTERNAL_FUNCTIONS: &[(&str, &str)] = &[
         "auth_internal.policy_steps(text) TABLE(step bigint, policies text, cmd text, clause text, purpose text): immutable unsafe sql",
     ),
     ("public bearer_owner", "auth_internal.pinned(text) text: immutable unsafe sql"),
-    ("public bearer_owner", "auth_internal.portable(text) text: immutable unsafe sql"),
+    ("public bearer_owner", "auth_internal.portable(text) text: stable unsafe sql"),
     ("public bearer_owner", "auth_internal.portable_literals(text) text: immutable unsafe sql"),
     ("bearer_owner", "auth_internal.printed_expression(oid, boolean) text: stable unsafe plpgsql"),
     ("public bearer_owner", "auth_internal.printed_index(oid) text: stable unsafe sql"),
@@ -245,6 +245,7 @@ pub(super) const INTERNAL_FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_owner", "auth_internal.quota_used(text, uuid) bigint: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.random_token() text: volatile unsafe strict c"),
     ("bearer_owner", "auth_internal.rank_beside(uuid, integer) integer: volatile unsafe sql"),
+    ("public bearer_owner", "auth_internal.read_by_settings(text, text) boolean: stable unsafe sql"),
     ("bearer_owner", "auth_internal.read_organization(uuid, text) auth.roles: stable unsafe plpgsql"),
     (
         "bearer_owner",

@@ -86,6 +86,18 @@ const UNDECIDABLE: &[Case] = &[
         "alter table app.children add price money; create policy p on app.children using (price < '1.50'::money)",
     ),
     (
+        "org_not_tested",
+        "p on app.children",
+        "create type app.comp as (a text[], n int); alter table app.children add c app.comp;
+         create policy p on app.children using (c = '(\"{NULL,a}\",1)'::app.comp)",
+    ),
+    (
+        "org_not_tested",
+        "p on app.children",
+        "create type app.price as range (subtype = money); alter table app.children add c app.price;
+         create policy p on app.children using (c = '[1,2]'::app.price)",
+    ),
+    (
         "check_true",
         "p on app.children",
         "create policy p on app.children using (auth.in_org(org_id) and body = any ('{a,NULL}'::text[])) with check (true)",
@@ -215,4 +227,45 @@ fn t273_where_settings_decide_what_a_constant_is_a_human_does() {
 #[test]
 fn t276_operators_of_others_in_policies_are_found() {
     assert_codes(&["foreign_operator"]);
+}
+
+#[test]
+fn t278_a_constant_of_many_quotes_holds_nobody_up() {
+    let (_db, mut session) = prepared();
+    session.run("set statement_timeout = '10s'");
+    let text = "(select '$fix$' || string_agg(format('$fix%s$', n), '') from generate_series(1, 40000) n)";
+    let sql = format!("select auth_internal.pinned({text}) like '%$fix40000$; perform%'");
+    assert_eq!(session.value(&sql).as_deref(), Some("t"));
+    let sql = format!("select length(auth_internal.portable(quote_literal({text}) || '::text')) > 40000");
+    assert_eq!(session.value(&sql).as_deref(), Some("t"));
+}
+
+/// Who can be taken on by others, and who was there before under the name that we would give.
+#[test]
+fn t279_no_fix_gives_tables_to_a_role_that_others_can_become() {
+    let (_db, mut session) = prepared();
+    session.run(
+        "begin; create role aaa_lint nologin; create role lint_group in role aaa_lint; create role lint_bob login in role lint_group;
+         create role application_owner login; create role lint_mallory createrole in role application_owner;
+         create schema bait; create table bait.bait (org_id uuid); alter table bait.bait owner to aaa_lint;
+         create table bait.victim (org_id uuid); create table bait.lent (org_id uuid); alter table bait.lent owner to lint_bob",
+    );
+    let fix = |session: &mut Client, object: &str| {
+        let sql = format!(
+            "select fix from auth.lint('{{bait}}') where code in ('owner_bypasses', 'owner_logs_in') and object = '{object}'"
+        );
+        session.value(&sql).unwrap()
+    };
+    let superuser_s = fix(&mut session, "postgres");
+    assert_contains(&superuser_s, "create role application_owner_2 nologin; ");
+    assert_contains(&superuser_s, "alter table bait.victim owner to application_owner_2;");
+    // Whoever reaches the role by way of the owner has the owner's tables; lint_group has not.
+    let bob_s = fix(&mut session, "lint_bob");
+    assert_contains(&bob_s, "alter table bait.lent owner to application_owner_3;");
+    session.run(&superuser_s);
+    session.run(&bob_s);
+    let safe = "select bool_and(not pg_has_role('lint_mallory', relowner, 'member')) and count(distinct relowner) = 2
+                  from pg_class where oid in ('bait.victim'::regclass, 'bait.lent'::regclass)";
+    assert_eq!(session.value(safe).as_deref(), Some("t"));
+    session.run("rollback");
 }
