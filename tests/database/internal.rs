@@ -9,7 +9,7 @@ use pg_bearer_tests::token::*;
 use postgres::Client;
 
 /// Functions of auth_internal that everybody may execute, and why.
-const FOR_EVERYBODY: [(&str, &str); 21] = [
+const FOR_EVERYBODY: [(&str, &str); 22] = [
     ("protection_", "auth.protect() runs as its caller, and so do its parts"),
     ("refuse_protection", "raises the errors of auth.protect()"),
     ("base_type", "auth.protect() asks for the types of columns, which everybody may read"),
@@ -28,6 +28,7 @@ const FOR_EVERYBODY: [(&str, &str); 21] = [
     ("pinned", "auth.protect() suggests statements, and this makes text of text"),
     ("portable", "auth.protect() suggests statements, and this makes text of text"),
     ("portable_literals", "auth.protect() makes statements, and this makes text of text"),
+    ("read_by_settings", "the same, by what the catalog says of a type"),
     ("printed_index", "auth.protect() suggests indexes, whose definitions everybody may read"),
     ("qualified", "auth.protect() names tables, whose names everybody may read"),
     ("spelt_out", "auth.protect() makes statements, and this makes text of text"),

@@ -53,7 +53,12 @@ comment on function auth_internal.portable_literals is 'What Postgres printed wi
 create or replace function auth_internal.read_by_settings(value text, type text) returns boolean
     language sql stable set search_path = pg_catalog, pg_temp as $$
     with recursive inside (type) as (
-        select to_regtype(read_by_settings.type)::oid
+        -- Not by a cast, which asks for rights on the schema.
+        select case when read_by_settings.type like '%[]' then t.typarray else t.oid end
+          from parse_ident(regexp_replace(read_by_settings.type, '\[\]$', ''), false) as w (words)
+          join pg_type t on t.typname = w.words[cardinality(w.words)]
+          join pg_namespace n on n.oid = t.typnamespace
+                             and n.nspname = case cardinality(w.words) when 1 then 'pg_catalog' else w.words[1] end
         union
         select n.type from inside i join pg_type t on t.oid = i.type
          cross join lateral (

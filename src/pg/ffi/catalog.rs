@@ -64,12 +64,14 @@ unsafe fn function_without_arguments(schema: pg_sys::Oid, name: &CStr) -> Option
     }
 }
 
+/// The name of the role of administrators, if that role is not there or another one has its name.
+pub(in crate::pg) fn missing_administrators() -> Option<&'static str> {
+    if administrators().is_some() { None } else { ADMINISTRATORS.to_str().ok() }
+}
+
 /// Which of our roles is not there? Somebody renamed it: while the extension depends on them, none can be dropped.
 pub(in crate::pg) fn missing_role() -> Option<&'static str> {
-    if administrators().is_none() {
-        return ADMINISTRATORS.to_str().ok();
-    }
-    [OWNER, SERVICES].into_iter().find_map(|name| {
+    [OWNER, ADMINISTRATORS, SERVICES].into_iter().find_map(|name| {
         // SAFETY: a catalog look-up in a transaction; a missing role gives an invalid oid.
         let role = unsafe { pg_sys::get_role_oid(name.as_ptr(), true) };
         if role == pg_sys::InvalidOid { name.to_str().ok() } else { None }

@@ -1,6 +1,6 @@
 //! What the administrators' functions in `sql/functions/issuers/keys.sql` ask of the verifier.
 
-use crate::pg::ffi::catalog::{missing_role, outer_user_is_administrator};
+use crate::pg::ffi::catalog::{missing_administrators, outer_user_is_administrator};
 use crate::pg::sqlstate::{bad_argument, bad_key, forbidden, unreadable_tables};
 use crate::verify::algorithm::Algorithm;
 use crate::verify::jwk::{self, PublicKey};
@@ -11,7 +11,7 @@ use pgrx::prelude::*;
 pub(super) fn demand_administrator() -> Result<(), ErrorReport> {
     if outer_user_is_administrator() {
         return Ok(());
-    } else if let Some(role) = missing_role() {
+    } else if let Some(role) = missing_administrators() {
         return Err(unreadable_tables(Some(role)));
     }
     Err(forbidden("this needs an administrator of pg_bearer")
