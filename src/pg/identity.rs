@@ -125,7 +125,7 @@ fn warn_that_it_ends() {
     ErrorReport::new(
         PgSqlErrorCode::ERRCODE_NO_ACTIVE_SQL_TRANSACTION,
         "auth.authenticate() outside a transaction block: the identity ends with this statement",
-        "authenticate",
+        "pg_bearer_authenticate",
     )
     .set_hint("Begin a transaction first.")
     .report(PgLogLevel::WARNING);

@@ -13,6 +13,10 @@ use pgrx::prelude::*;
 use std::borrow::Cow;
 use std::cell::Cell;
 
+/// How the name begins by which an error says that it was raised by code of ours. Its file is no proof: Postgres keeps the
+/// last part of its path, which files of other extensions may have.
+pub(super) const OURS: &str = "pg_bearer_";
+
 /// How many lines of a kind a session writes to the log, so that guessing does not fill the disk.
 const LOGGED: Limit = Limit { requests: 100, period_seconds: 60 };
 
@@ -49,7 +53,7 @@ impl Quota {
 
 /// A line for the server log alone: LOG could be sent to a client that asks for it.
 pub(super) fn log(line: String) {
-    ErrorReport::new(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, line, "log")
+    ErrorReport::new(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, line, "pg_bearer_log")
         .report(PgLogLevel::LOG_SERVER_ONLY);
 }
 
@@ -204,13 +208,14 @@ impl Refused {
         self.log();
         let code = PgSqlErrorCode::ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION;
         match told(self.refusal) {
-            Told::NothingGiven => ErrorReport::new(code, "no credential was given", "authenticate")
+            Told::NothingGiven => ErrorReport::new(code, "no credential was given", "pg_bearer_authenticate")
                 .set_hint("Pass a JSON Web Token or an API key, with or without \"Bearer \" before it."),
-            Told::Expired => ErrorReport::new(code, "the credential has expired", "authenticate")
+            Told::Expired => ErrorReport::new(code, "the credential has expired", "pg_bearer_authenticate")
                 .set_hint("Get a new one and try again."),
-            Told::Refused => ErrorReport::new(code, "the credential was refused", "authenticate").set_hint(
-                "The reason is in the server log; administrators can ask auth.explain_credential(text).",
-            ),
+            Told::Refused => ErrorReport::new(code, "the credential was refused", "pg_bearer_authenticate")
+                .set_hint(
+                    "The reason is in the server log; administrators can ask auth.explain_credential(text).",
+                ),
         }
     }
 }
@@ -220,14 +225,14 @@ pub(super) fn not_authenticated() -> ErrorReport {
     ErrorReport::new(
         PgSqlErrorCode::ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
         "this transaction has no identity",
-        "require",
+        "pg_bearer_require",
     )
     .set_hint("Call auth.authenticate(credential) first, in the same transaction.")
 }
 
 /// Somebody is signed in who may not (42501).
 pub(super) fn forbidden(message: impl Into<Cow<'static, str>>) -> ErrorReport {
-    ErrorReport::new(PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE, message, "require")
+    ErrorReport::new(PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE, message, "pg_bearer_require")
 }
 
 /// An organization that does not exist, or that the identity does not belong to (42501): one error for both.
@@ -237,7 +242,7 @@ pub(super) fn no_such_organization() -> ErrorReport {
 
 /// More than an identity can hold (54000).
 pub(super) fn too_many(message: impl Into<Cow<'static, str>>) -> ErrorReport {
-    ErrorReport::new(PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED, message, "identity")
+    ErrorReport::new(PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED, message, "pg_bearer_identity")
 }
 
 /// A table that memberships are read from has changed or is gone (F0000).
@@ -245,7 +250,7 @@ pub(super) fn broken_source() -> ErrorReport {
     ErrorReport::new(
         PgSqlErrorCode::ERRCODE_CONFIG_FILE_ERROR,
         "a table that memberships come from cannot be read",
-        "authenticate",
+        "pg_bearer_authenticate",
     )
     .set_hint("Register it again with auth.register_membership_source(), or take it out with auth.unregister_membership_source().")
 }
@@ -254,16 +259,18 @@ pub(super) fn broken_source() -> ErrorReport {
 pub(super) fn unreadable_tables(missing_role: Option<&str>) -> ErrorReport {
     let code = PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
     match missing_role {
-        Some(role) => ErrorReport::new(code, format!("the role {role} of pg_bearer is missing"), "read")
-            .set_hint(format!("Somebody renamed it: ALTER ROLE … RENAME TO {role}.")),
-        None => ErrorReport::new(code, "a table of pg_bearer is missing or was changed", "read")
+        Some(role) => {
+            ErrorReport::new(code, format!("the role {role} of pg_bearer is missing"), "pg_bearer_read")
+                .set_hint(format!("Somebody renamed it: ALTER ROLE … RENAME TO {role}."))
+        }
+        None => ErrorReport::new(code, "a table of pg_bearer is missing or was changed", "pg_bearer_read")
             .set_hint("It has to have its indexes and to belong to bearer_owner."),
     }
 }
 
 /// An argument of an administrator's function is wrong (22023).
 pub(super) fn bad_argument(message: impl Into<Cow<'static, str>>) -> ErrorReport {
-    ErrorReport::new(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, message, "argument")
+    ErrorReport::new(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, message, "pg_bearer_argument")
 }
 
 /// A key that cannot be stored (22023), with the reason.
@@ -276,16 +283,30 @@ pub(super) fn is_undefined_function(code: i32) -> bool {
     code == PgSqlErrorCode::ERRCODE_UNDEFINED_FUNCTION as i32
 }
 
-/// Is this, as Postgres keeps it, the code of an error whose message quotes a value?
+/// Is this, as Postgres keeps it, the code of an error whose message may quote a value: bad data, or a bad name?
 pub(super) fn quotes_a_value(code: i32) -> bool {
+    // The class is in the first two of five characters, of six bits each.
+    let class = code & 0xFFF;
+    class == PgSqlErrorCode::ERRCODE_DATA_EXCEPTION as i32
+        || class == PgSqlErrorCode::ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION as i32
+}
+
+/// Is it of an error whose detail shows lines of an XML document?
+pub(super) fn shows_a_document(code: i32) -> bool {
     [
-        PgSqlErrorCode::ERRCODE_INVALID_TEXT_REPRESENTATION,
-        PgSqlErrorCode::ERRCODE_INVALID_DATETIME_FORMAT,
-        PgSqlErrorCode::ERRCODE_DATETIME_FIELD_OVERFLOW,
-        PgSqlErrorCode::ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
+        PgSqlErrorCode::ERRCODE_INVALID_XML_DOCUMENT,
+        PgSqlErrorCode::ERRCODE_INVALID_XML_CONTENT,
+        PgSqlErrorCode::ERRCODE_INVALID_XML_COMMENT,
+        PgSqlErrorCode::ERRCODE_INVALID_XML_PROCESSING_INSTRUCTION,
     ]
     .into_iter()
-    .any(|quoting| code == quoting as i32)
+    .any(|showing| code == showing as i32)
+}
+
+/// Is it of an error whose detail shows a row?
+pub(super) fn shows_a_row(code: i32) -> bool {
+    code == PgSqlErrorCode::ERRCODE_NOT_NULL_VIOLATION as i32
+        || code == PgSqlErrorCode::ERRCODE_CHECK_VIOLATION as i32
 }
 
 /// Is this the error of somebody who wants the command or the session to end, rather than of what it does?
@@ -298,9 +319,9 @@ pub(super) fn asks_to_stop(code: PgSqlErrorCode) -> bool {
     )
 }
 
-/// An error that was caught where none was expected (XX000).
+/// An error that was caught where none was expected (XX000). Its message is of others.
 pub(super) fn failed(failed: Failed) -> ErrorReport {
-    internal(failed.message)
+    ErrorReport::new(PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, failed.message, "failed")
 }
 
 /// There is no issuer at all (F0000).
@@ -308,7 +329,7 @@ pub(super) fn not_configured() -> ErrorReport {
     ErrorReport::new(
         PgSqlErrorCode::ERRCODE_CONFIG_FILE_ERROR,
         "no issuer of tokens is configured",
-        "authenticate",
+        "pg_bearer_authenticate",
     )
     .set_hint(
         "Add one with auth.add_issuer() and give it keys with auth.load_jwks() or auth.add_jwt_secret().",
@@ -320,7 +341,7 @@ pub(super) fn too_many_requests(seconds: u32) -> ErrorReport {
     ErrorReport::new(
         PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
         "too many requests",
-        "authenticate",
+        "pg_bearer_authenticate",
     )
     .set_hint(format!("Try again in {seconds} seconds."))
 }
@@ -330,7 +351,7 @@ pub(super) fn not_preloaded() -> ErrorReport {
     ErrorReport::new(
         PgSqlErrorCode::ERRCODE_CONFIG_FILE_ERROR,
         "the key has a rate limit, which this server cannot enforce",
-        "authenticate",
+        "pg_bearer_authenticate",
     )
     .set_hint("Add pg_bearer to shared_preload_libraries and restart the server.")
 }
@@ -340,7 +361,7 @@ pub(super) fn log_given_up() {
     ErrorReport::new(
         PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION,
         "pg_bearer gave up the count or the limit of another API key to make room for one",
-        "counting",
+        "pg_bearer_counting",
     )
     .set_hint("Raise pg_bearer.max_tracked_keys.")
     .report(PgLogLevel::LOG_SERVER_ONLY);
@@ -348,7 +369,7 @@ pub(super) fn log_given_up() {
 
 /// Something of this transaction is in the way (55006).
 pub(super) fn in_use(message: impl Into<Cow<'static, str>>) -> ErrorReport {
-    ErrorReport::new(PgSqlErrorCode::ERRCODE_OBJECT_IN_USE, message, "identity")
+    ErrorReport::new(PgSqlErrorCode::ERRCODE_OBJECT_IN_USE, message, "pg_bearer_identity")
 }
 
 /// There are no random numbers to make a secret of (XX000).
@@ -358,5 +379,5 @@ pub(super) fn no_random_numbers() -> ErrorReport {
 
 /// A defect of ours (XX000).
 pub(super) fn internal(message: impl Into<Cow<'static, str>>) -> ErrorReport {
-    ErrorReport::new(PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, message, "internal")
+    ErrorReport::new(PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, message, "pg_bearer_internal")
 }

@@ -4,40 +4,13 @@
 
 mod credentials;
 mod literals;
+mod names;
 
 use literals::{Lexer, Piece};
+pub(crate) use names::{
+    names_function, names_secrets, quotes_call, quotes_parameters, statement_names_function,
+};
 use std::ops::Range;
-
-/// The functions of ours that take a credential or a secret, in lower case. Of a text that calls one, every literal is
-/// hidden.
-const FUNCTIONS: [&[u8]; 22] = [
-    b"accept_invitation",
-    b"add_jwt_key",
-    b"add_jwt_secret",
-    b"answers_for",
-    b"assumed_defaults",
-    b"authenticate",
-    b"check_api_key",
-    b"check_jwt",
-    b"check_jwt_secret",
-    b"decode_jwt_secret",
-    b"decode_key_hash",
-    b"described_identity",
-    b"enter_invitation",
-    b"explain_access",
-    b"explain_credential",
-    b"import_api_key",
-    b"load_jwks",
-    b"parse_jwks",
-    b"parse_jwt_key",
-    b"policy_reading",
-    b"token_hash",
-    b"verify_jwt",
-];
-/// The longest of them.
-const LONGEST: usize = 18;
-/// The setting that carries the identity, in two parts.
-const SETTING: (&[u8], &[u8]) = (b"pg_bearer", b".identity");
 
 /// Of a longer text only so much of the beginning and of the end is kept.
 const KEPT: usize = 64 * 1024;
@@ -60,10 +33,12 @@ pub(crate) enum Reading {
     Quoting,
     /// Statements that may have been cut off: from the first quote on everything is hidden.
     CutOff,
-    /// A message about a value in double quotes.
+    /// A message about a value in double quotes, which may hold such quotes itself.
     Value,
-    /// Where that value was read, which may quote it without quotes: as `Quoting`, and the first line after its colon.
+    /// Where that value was read, which may quote it without quotes: as `Quoting`, and what follows the first colon.
     Origin,
+    /// A value, or a row, and nothing else: all of it is hidden.
+    Whole,
 }
 
 /// Texts that must not be repeated: all their runs of `GIVEN_AWAY` bytes.
@@ -163,52 +138,6 @@ impl Parts<'_> {
     fn all(&self) -> [&[u8]; 2] {
         [self.head, self.tail]
     }
-}
-
-/// Does this text name a function that takes a secret?
-pub(crate) fn names_function(text: &[u8]) -> bool {
-    Parts::of(text).all().into_iter().any(|part| first_name(part).is_some())
-}
-
-/// Does this text call one, with a literal? A message may name a function and mean nothing else.
-pub(crate) fn quotes_call(text: &[u8]) -> bool {
-    Parts::of(text).all().into_iter().any(|part| {
-        let rest = first_name(part).and_then(|end| part.get(end..)).unwrap_or_default();
-        rest.iter().position(|byte| *byte == b'(').is_some_and(|open| {
-            let mut inside = rest.iter().skip(open);
-            inside.any(|byte| matches!(byte, b'\'' | b'$'))
-        })
-    })
-}
-
-/// Does this text quote bound parameters, as `$1 = '…'`?
-pub(crate) fn quotes_parameters(text: &[u8]) -> bool {
-    Parts::of(text).all().into_iter().any(|part| part.windows(6).any(|window| window == b"$1 = '"))
-}
-
-/// Where the first name of a function that takes a secret ends.
-fn first_name(text: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    while at < text.len() {
-        let rest = text.get(at..).unwrap_or_default();
-        let word = rest.iter().take_while(|byte| is_word(**byte)).count();
-        if word > 0 && is_secret_word(rest, word) {
-            return Some(at.saturating_add(word));
-        }
-        at = at.saturating_add(word.max(1));
-    }
-    None
-}
-
-fn is_secret_word(rest: &[u8], word: usize) -> bool {
-    let (word, after) = rest.split_at_checked(word).unwrap_or_default();
-    let is = |name: &&[u8]| word.eq_ignore_ascii_case(name);
-    let sets = || {
-        let (next, end) = after.split_at_checked(SETTING.1.len()).unwrap_or_default();
-        let ends = !end.first().is_some_and(|byte| is_word(*byte));
-        is(&SETTING.0) && next.eq_ignore_ascii_case(SETTING.1) && ends
-    };
-    word.len() <= LONGEST && (FUNCTIONS.iter().any(is) || sets())
 }
 
 fn is_word(byte: u8) -> bool {

@@ -2,6 +2,7 @@
 
 mod cases;
 mod places;
+mod values;
 
 use pg_bearer_tests::Database;
 use pg_bearer_tests::database::{Session, assert_contains, server};
@@ -154,7 +155,7 @@ fn t065_t069_credentials_and_secrets_in_sql_are_neither_logged_nor_repeated() {
 #[test]
 fn t067_bound_credentials_are_neither_logged_nor_repeated_even_if_postgres_logs_parameters() {
     let db = Database::new();
-    let wrapper = "create function public.sign_in(token text) returns void language plpgsql as $$ begin perform auth.authenticate(token); end $$";
+    let wrapper = "create function public.authenticate(token text) returns void language plpgsql as $$ begin perform auth.authenticate(token); end $$";
     db.superuser().run(wrapper);
     // The settings below are a superuser's.
     let mut session = session_of(&db, "postgres");
@@ -178,9 +179,7 @@ fn t067_bound_credentials_are_neither_logged_nor_repeated_even_if_postgres_logs_
                     assert!(parameters_asked_for || !quotation.contains(canary(&credential)), "{quotation}");
                 }
             }
-            if let Err(error) =
-                session.execute("select public.sign_in($1) /* authenticate */", &[&credential])
-            {
+            if let Err(error) = session.execute("select authenticate($1)", &[&credential]) {
                 let (ours, _) = told(&error);
                 assert!(!ours.contains(canary(&credential)), "{ours}");
             }

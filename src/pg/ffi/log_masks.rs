@@ -6,8 +6,8 @@
 use super::log_hook::names_function_of_ours;
 use crate::pg::sqlstate;
 use crate::verify::masking::{
-    Characters, Mask, ROOM, Reading, Secrets, byte_of, characters_before, names_function, quotes_call,
-    quotes_parameters,
+    Characters, Mask, ROOM, Reading, Secrets, byte_of, characters_before, names_function, names_secrets,
+    quotes_call, quotes_parameters, statement_names_function,
 };
 use pgrx::{pg_guard, pg_sys};
 use std::cell::UnsafeCell;
@@ -37,21 +37,14 @@ pub(super) unsafe extern "C-unwind" fn mask_texts(edata: *mut pg_sys::ErrorData)
         let statement = bytes(statement.unwrap_or(std::ptr::null()));
         let calls = calls_function(edata, statement);
         let backslashes = !pg_sys::standard_conforming_strings;
-        let repeats = !is_ours(edata);
-        let mut secrets = Secrets::none();
-        for (text, reading, has_literals) in [
-            (statement, Reading::Sql, calls),
-            (bytes(edata.internalquery), Reading::Sql, names_function(bytes(edata.internalquery))),
-            (bytes(edata.context), Reading::Quoting, names_function(bytes(edata.context))),
-            (bytes(edata.message), Reading::Plain, false),
-            (bytes(edata.detail), Reading::Plain, false),
-        ] {
-            secrets.learn(text, if has_literals && repeats { reading } else { Reading::Plain }, backslashes);
-        }
+        let secrets = learned(edata, statement, calls && !is_ours(edata), backslashes);
         let mask = |reading| Mask { reading, backslashes, secrets: &secrets };
         mask_internal_query(edata, mask(Reading::Sql));
         for (text, reading) in readings(edata, statement, calls) {
             overwrite(text, mask(reading), 0);
+        }
+        for text in names(edata) {
+            overwrite(text, Mask { secrets: &NONE, ..mask(Reading::Plain) }, 0);
         }
         if edata.hide_stmt || !is_logged_with_statement(edata.elevel) {
             return std::ptr::null();
@@ -67,25 +60,45 @@ pub(super) unsafe extern "C-unwind" fn mask_texts(edata: *mut pg_sys::ErrorData)
     }
 }
 
+static NONE: Secrets = Secrets::none();
+
+/// What the texts of a message must not repeat of the statement's literals, its parameters, and credentials anywhere.
+unsafe fn learned(edata: &pg_sys::ErrorData, statement: &[u8], repeats: bool, backslashes: bool) -> Secrets {
+    // SAFETY: the texts of an error are null or nul-terminated.
+    unsafe {
+        let (query, context, detail) =
+            (bytes(edata.internalquery), bytes(edata.context), bytes(edata.detail));
+        let mut secrets = Secrets::none();
+        for (text, reading, has_literals) in [
+            (statement, Reading::Sql, true),
+            (query, Reading::Sql, statement_names_function(query)),
+            (context, Reading::Quoting, names_function(context) || quotes_parameters(context)),
+            (bytes(edata.message), Reading::Plain, false),
+            (detail, Reading::Quoting, quotes_parameters(detail)),
+        ] {
+            secrets.learn(text, if has_literals && repeats { reading } else { Reading::Plain }, backslashes);
+        }
+        secrets
+    }
+}
+
 /// Does this statement call a function that takes a secret: itself, in what it runs, or by executing what was prepared?
 unsafe fn calls_function(edata: &pg_sys::ErrorData, statement: &[u8]) -> bool {
     // SAFETY: the texts of an error are null or nul-terminated.
     unsafe {
         let prepared = if edata.hide_stmt { bytes(edata.detail) } else { &[] };
-        [statement, bytes(edata.internalquery), bytes(edata.context), prepared]
-            .into_iter()
-            .any(names_function)
+        [statement, bytes(edata.internalquery)].into_iter().any(statement_names_function)
+            || [bytes(edata.context), prepared].into_iter().any(names_function)
     }
 }
 
 /// In SQL that calls one the literals are hidden where they are, and nothing that equals them.
 fn in_sql(calls: bool, mask: Mask) -> Mask {
-    static NONE: Secrets = Secrets::none();
     if calls { Mask { secrets: &NONE, ..mask } } else { Mask { reading: Reading::Plain, ..mask } }
 }
 
 /// The texts of a message, and how each is read.
-unsafe fn readings(edata: &pg_sys::ErrorData, statement: &[u8], calls: bool) -> [(*mut c_char, Reading); 11] {
+unsafe fn readings(edata: &pg_sys::ErrorData, statement: &[u8], calls: bool) -> [(*mut c_char, Reading); 6] {
     // SAFETY: the texts of an error are null or nul-terminated.
     unsafe {
         let quoting = |text: *mut c_char| {
@@ -94,6 +107,8 @@ unsafe fn readings(edata: &pg_sys::ErrorData, statement: &[u8], calls: bool) -> 
             if is_call { Reading::Quoting } else { Reading::Plain }
         };
         let value = calls && sqlstate::quotes_a_value(edata.sqlerrcode) && !is_ours(edata);
+        // What a line of COPY holds is quoted whatever the error is.
+        let origin = value || names_secrets(bytes(edata.context));
         let prose = |text| if value { Reading::Value } else { quoting(text) };
         let message = bytes(edata.message);
         // What log_statement and its like print ends with the statement.
@@ -102,24 +117,42 @@ unsafe fn readings(edata: &pg_sys::ErrorData, statement: &[u8], calls: bool) -> 
         let cut_off = if names_function(bytes(edata.detail_log)) { Reading::CutOff } else { Reading::Plain };
         [
             (edata.message, message),
-            (edata.detail, prose(edata.detail)),
+            (edata.detail, if shows_all(edata, value) { Reading::Whole } else { prose(edata.detail) }),
             (edata.detail_log, cut_off),
             (edata.hint, quoting(edata.hint)),
-            (edata.context, if value { Reading::Origin } else { quoting(edata.context) }),
+            (edata.context, if origin { Reading::Origin } else { quoting(edata.context) }),
             (edata.backtrace, Reading::Plain),
-            (edata.schema_name, Reading::Plain),
-            (edata.table_name, Reading::Plain),
-            (edata.column_name, Reading::Plain),
-            (edata.datatype_name, Reading::Plain),
-            (edata.constraint_name, Reading::Plain),
         ]
     }
 }
 
-/// An error of a function of ours repeats nothing secret, and may well repeat an argument.
+/// Does the detail show a document, or a row of secrets?
+unsafe fn shows_all(edata: &pg_sys::ErrorData, value: bool) -> bool {
+    // SAFETY: the texts of an error are null or nul-terminated.
+    let is_secrets = unsafe { names_secrets(bytes(edata.table_name)) };
+    (value && sqlstate::shows_a_document(edata.sqlerrcode))
+        || (is_secrets && sqlstate::shows_a_row(edata.sqlerrcode))
+}
+
+/// The texts that applications compare, and that hold no value but by mistake.
+fn names(edata: &pg_sys::ErrorData) -> [*mut c_char; 5] {
+    [edata.schema_name, edata.table_name, edata.column_name, edata.datatype_name, edata.constraint_name]
+}
+
+/// Was this raised by code of ours, in Rust or by RAISE in PL/pgSQL? Such an error repeats nothing secret, and may well
+/// repeat an argument. What Postgres raises while code of ours runs is none.
 unsafe fn is_ours(edata: &pg_sys::ErrorData) -> bool {
     // SAFETY: the texts of an error are null or nul-terminated.
-    unsafe { bytes(edata.filename).ends_with(b".rs") || names_function_of_ours(bytes(edata.context)) }
+    unsafe {
+        let (file, function) = (bytes(edata.filename), bytes(edata.funcname));
+        if file.ends_with(b".rs") {
+            return function.starts_with(sqlstate::OURS.as_bytes());
+        }
+        let is_raised = file.ends_with(b"pl_exec.c") && function == b"exec_stmt_raise";
+        // The innermost place comes first.
+        let place = bytes(edata.context).split(|byte| *byte == b'\n').next().unwrap_or_default();
+        is_raised && !place.contains(&b'"') && names_function_of_ours(place)
+    }
 }
 
 /// Does Postgres log the statement with such a message? Not of what is for debugging, unless it is told to.
@@ -138,7 +171,8 @@ unsafe fn mask_internal_query(edata: &mut pg_sys::ErrorData, mask: Mask) {
         let characters = if is_utf8 { Characters::Utf8 } else { Characters::Bytes };
         let character = usize::try_from(edata.internalpos.saturating_sub(1)).ok();
         let place = character.map_or(0, |character| byte_of(text, character, characters));
-        let Some(moved) = overwrite(edata.internalquery, in_sql(names_function(text), mask), place) else {
+        let Some(moved) = overwrite(edata.internalquery, in_sql(statement_names_function(text), mask), place)
+        else {
             return;
         };
         let before = characters_before(bytes(edata.internalquery), moved, characters);
@@ -214,7 +248,7 @@ impl Drop for Restored {
 
 #[cfg(test)]
 mod tests {
-    use super::{Mask, ROOM, Reading, Secrets, names_function};
+    use super::{Mask, ROOM, Reading, Secrets, names_function, quotes_parameters, statement_names_function};
     use std::time::{Duration, Instant};
 
     #[test]
@@ -225,7 +259,10 @@ mod tests {
             .into_iter()
             .chain(["xeyJaB3aB3aB3 ", "a_test_", "inv_.", "inv_-", "a_live_ "].map(|unit| (unit, 130_000)))
             .chain(["eyJhbGciOi aB3aB3aB3aB3 ", "'", "\"", "$$", "$a$ "].map(|unit| (unit, 130_000)))
-            .chain(["$a", "/*", "--", "%41", "ab1", "authenticate"].map(|unit| (unit, 130_000)))
+            .chain(
+                ["$a", "/*", "--", "%41", "ab1", "authenticate", "$1", "x.authenticate ", "\"a\" "]
+                    .map(|unit| (unit, 130_000)),
+            )
         {
             let text = unit.repeat(length / unit.len());
             for reading in [Reading::Plain, Reading::Sql, Reading::Quoting, Reading::CutOff, Reading::Value] {
@@ -234,6 +271,8 @@ mod tests {
                 secrets.learn(literals.as_bytes(), Reading::Sql, false);
                 secrets.learn(text.as_bytes(), reading, false);
                 names_function(text.as_bytes());
+                statement_names_function(text.as_bytes());
+                quotes_parameters(text.as_bytes());
                 let mask = Mask { reading, backslashes: false, secrets: &secrets };
                 mask.apply(text.as_bytes(), 0, &mut room);
                 let took = begin.elapsed();

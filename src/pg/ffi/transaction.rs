@@ -95,7 +95,7 @@ fn refuse_held_cursor() {
     ErrorReport::new(
         PgSqlErrorCode::ERRCODE_OBJECT_IN_USE,
         "a cursor WITH HOLD cannot be created in a transaction that has had an identity",
-        "declare",
+        "pg_bearer_declare",
     )
     .set_hint("Read the rows before the transaction ends; an identity, and what it may see, ends with it.")
     .report(PgLogLevel::ERROR);

@@ -1,6 +1,7 @@
 //! Literals in SQL, as far as PostgreSQL's scanner has to be followed to find them.
 
-use super::{GIVEN_AWAY, Reading, is_word, names_function};
+use super::names::{length_of_comment, names_function};
+use super::{GIVEN_AWAY, Reading, is_word};
 use std::ops::Range;
 
 /// Something that is hidden, between its quotes.
@@ -20,6 +21,10 @@ pub(super) struct Lexer<'a> {
     ignored: usize,
     /// The body of a function that is being walked through.
     body: Option<Body>,
+    /// Where the first line ends.
+    first_line: usize,
+    /// Whether every double quote has another one, once that was asked.
+    pairs: Option<bool>,
 }
 
 struct Body {
@@ -29,7 +34,8 @@ struct Body {
 
 impl<'a> Lexer<'a> {
     pub(super) fn new(text: &'a [u8], reading: Reading, backslashes: bool) -> Lexer<'a> {
-        Lexer { text, reading, backslashes, ignored: 0, body: None }
+        let first_line = text.iter().take_while(|byte| **byte != b'\n').count();
+        Lexer { text, reading, backslashes, ignored: 0, body: None, first_line, pairs: None }
     }
 
     /// What is to be hidden of a literal that begins here.
@@ -44,16 +50,21 @@ impl<'a> Lexer<'a> {
             return None;
         }
         let rest = self.rest(at);
+        if self.reading == Reading::Whole {
+            return Some(Piece { hidden: at..self.text.len(), end: self.text.len() });
+        }
         if self.reading == Reading::CutOff {
             let begins = matches!(rest, [b'\'', ..]) || self.tag(at).is_some();
             let end = self.text.len();
             return begins.then(|| Piece { hidden: at.saturating_add(1)..end, end });
         }
         match rest {
+            [b'"', ..] if self.reading == Reading::Value => self.value(at),
+            [b'"', ..] if self.reading == Reading::Origin => self.quoted_origin(at),
             [b'"', ..] => self.double_quoted(at),
             _ if self.reading == Reading::Value => None,
             [b'-', b'-', ..] => self.ignore(self.end_of_line(at)),
-            [b'/', b'*', ..] => self.ignore(self.end_of_comment(at)),
+            [b'/', b'*', ..] => self.ignore(at.saturating_add(length_of_comment(rest))),
             [b':', b' ', ..] if self.reading == Reading::Origin => self.first_value(at),
             [b'\'', ..] => self.single_quoted(at),
             [b'$', ..] => self.dollar_quoted(at),
@@ -86,49 +97,65 @@ impl<'a> Lexer<'a> {
         at.saturating_add(length.unwrap_or(rest.len()))
     }
 
-    fn end_of_comment(&self, at: usize) -> usize {
-        let (mut at, mut depth) = (at, 0_usize);
-        loop {
-            let step: usize = match self.rest(at) {
-                [] => return at,
-                [b'/', b'*', ..] => {
-                    depth = depth.saturating_add(1);
-                    2
-                }
-                [b'*', b'/', ..] => {
-                    depth = depth.saturating_sub(1);
-                    2
-                }
-                _ => 1,
-            };
-            at = at.saturating_add(step);
-            if depth == 0 {
-                return at;
-            }
-        }
-    }
-
-    /// A name, or a value by mistake. Names beside a dot or a parenthesis stay, and values too short to be a secret.
+    /// A name, or a value by mistake. Names beside a dot or a parenthesis stay.
     fn double_quoted(&mut self, at: usize) -> Option<Piece> {
-        if !matches!(self.reading, Reading::Sql | Reading::Value) {
+        if self.reading != Reading::Sql {
             return None;
         }
         let piece = self.until_quote(at, b'"', false);
         let is_qualified = at.checked_sub(1).and_then(|before| self.text.get(before)) == Some(&b'.')
             || matches!(self.rest(piece.end), [b'.' | b'(', ..]);
-        let is_short = piece.hidden.len() < GIVEN_AWAY;
-        if (self.reading == Reading::Sql && is_qualified) || (self.reading == Reading::Value && is_short) {
+        if is_qualified {
             return self.ignore(piece.end);
         }
         Some(piece)
     }
 
-    /// What follows the first colon in its line.
+    /// Up to the last quote: which of them are its own nobody knows. What can only be a short name stays.
+    fn value(&mut self, at: usize) -> Option<Piece> {
+        let piece = self.until_quote(at, b'"', false);
+        let inside = self.text.get(piece.hidden.clone()).unwrap_or_default();
+        let ends = !self.text.get(piece.end).is_some_and(|byte| is_word(*byte) || !byte.is_ascii());
+        let is_name = inside.iter().all(|byte| is_word(*byte) || matches!(byte, b' ' | b'.'));
+        if inside.len() < GIVEN_AWAY && ends && is_name && self.has_pairs() {
+            return self.ignore(piece.end);
+        }
+        let start = piece.hidden.start;
+        let last = self.rest(start).iter().rposition(|byte| *byte == b'"');
+        let end = last.map_or(self.text.len(), |last| start.saturating_add(last));
+        Some(Piece { hidden: start..end, end: end.saturating_add(1).min(self.text.len()) })
+    }
+
+    /// Is every quote closed?
+    fn has_pairs(&mut self) -> bool {
+        let text = self.text;
+        *self.pairs.get_or_insert_with(|| text.iter().filter(|byte| **byte == b'"').count().is_multiple_of(2))
+    }
+
+    /// In the first line, the innermost: a value, unless it is a statement that is read as such.
+    fn quoted_origin(&self, at: usize) -> Option<Piece> {
+        if at > self.first_line {
+            return None;
+        }
+        let start = at.saturating_add(1);
+        let rest = self.rest(start);
+        let closed = rest.len().saturating_sub(usize::from(rest.ends_with(b"\"")));
+        let length = rest.windows(2).position(|window| window == b"\"\n").unwrap_or(closed);
+        let end = start.saturating_add(length);
+        let inside = self.text.get(start..end).unwrap_or_default();
+        let is_value = inside.len() >= GIVEN_AWAY && !names_function(inside);
+        let after = end.saturating_add(1).min(self.limit());
+        is_value.then_some(Piece { hidden: start..end, end: after })
+    }
+
+    /// What follows the first colon: in quotes, or in its line.
     fn first_value(&mut self, at: usize) -> Option<Piece> {
         self.reading = Reading::Quoting;
         let start = at.saturating_add(2);
-        let line = self.rest(start).iter().take_while(|byte| **byte != b'\n').count();
-        let end = start.saturating_add(line);
+        let rest = self.rest(start);
+        let sign: &[u8] = if rest.starts_with(b"\"") { b"\"\n" } else { b"\n" };
+        let length = rest.windows(sign.len()).position(|window| window == sign).unwrap_or(rest.len());
+        let end = start.saturating_add(length);
         Some(Piece { hidden: start..end, end })
     }
 
@@ -141,13 +168,19 @@ impl<'a> Lexer<'a> {
             _ => 0,
         };
         let word = before.len().checked_sub(prefix).and_then(|end| before.get(..end)).unwrap_or_default();
-        let is_prefixed = prefix > 0 && !word.last().is_some_and(|byte| is_word(*byte) || !byte.is_ascii());
-        let in_word = !is_prefixed && before.last().is_some_and(|byte| is_word(*byte) || !byte.is_ascii());
+        let is_prefixed = prefix > 0 && !self.ends_within_word(word);
+        let in_word = !is_prefixed && self.ends_within_word(before);
         if self.reading != Reading::Sql && in_word {
             return None;
         }
         let escapes = is_prefixed && matches!(before.last(), Some(b'E' | b'e'));
         Some(self.until_quote(at, b'\'', escapes || self.backslashes))
+    }
+
+    /// Does this end with a part of a word? Where a statement is quoted as JSON, an escape is none.
+    fn ends_within_word(&self, text: &[u8]) -> bool {
+        let is_escape = matches!(text, [.., b'\\', b'n' | b'r' | b't']) && self.reading != Reading::Sql;
+        !is_escape && text.last().is_some_and(|byte| is_word(*byte) || !byte.is_ascii())
     }
 
     /// What is between this quote and the next one, which neither doubling nor a backslash makes part of it.
@@ -157,6 +190,10 @@ impl<'a> Lexer<'a> {
         loop {
             match self.rest(end) {
                 [] => return Piece { hidden: start..end, end },
+                // As JSON this is one backslash and a quote that goes on, otherwise the end: nobody knows where it ends.
+                [b'\\', b'\\', next, ..] if escapes && *next == quote && self.reading != Reading::Sql => {
+                    return Piece { hidden: start..self.limit(), end: self.limit() };
+                }
                 [b'\\', _, ..] if escapes => end = end.saturating_add(2),
                 [one, other, ..] if *one == quote && *other == quote => end = end.saturating_add(2),
                 [one, ..] if *one == quote => {
@@ -170,7 +207,7 @@ impl<'a> Lexer<'a> {
     /// The sign that begins a literal here, such as `$$` or `$body$`.
     fn tag(&self, at: usize) -> Option<&'a [u8]> {
         let before = self.text.get(..at).unwrap_or_default();
-        if before.last().is_some_and(|byte| is_word(*byte) || !byte.is_ascii()) {
+        if self.ends_within_word(before) {
             return None;
         }
         let rest = self.rest(at);

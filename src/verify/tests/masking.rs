@@ -2,6 +2,7 @@
 
 use crate::verify::masking::{
     Characters, Mask, ROOM, Reading, Secrets, byte_of, characters_before, names_function, quotes_call,
+    quotes_parameters, statement_names_function,
 };
 use proptest::prelude::*;
 
@@ -126,7 +127,17 @@ fn t281_functions_are_found_by_their_names() {
         "select auth.authenticate($1)",
         "SELECT AUTH.\"authenticate\"($1)",
         "select auth_internal.check_jwt_secret('x')",
-        "call x(explain_access)",
+        "select authenticate/* */($1)",
+        "select \"authenticate\" ($1)",
+        "select u&\"\\0061uth\".authenticate($1)",
+        "select auth . \"authenticate\"",
+        "{\"Query Text\": \"select\\nauth.authenticate($1)\"}",
+        "{\"Query Text\": \"select\\nauthenticate\\n($1)\"}",
+        "{\"Query Text\": \"select \\\"auth\\\".\\\"authenticate\\\"($1)\"}",
+        "<Query-Text>select &quot;authenticate&quot;($1)",
+        "copy auth.jwt_secrets from stdin",
+        "COPY jwt_secrets, line 1",
+        "insert into \"auth\".\"jwt_secrets\" values ('x')",
         "set pg_bearer.identity = 'x'",
         "SET PG_BEARER.IDENTITY TO 'x'",
     ] {
@@ -139,11 +150,74 @@ fn t281_functions_are_found_by_their_names() {
         "select authenticates(1), xauthenticate(2)",
         "pg_bearer.identities",
         "pg_bearer",
+        "select authenticate, t.authenticate from t where not authenticate",
+        "select app.authenticate($1), \"app\".\"authenticate\"($1), größe.authenticate($1), myauth.authenticate(1)",
+        "insert into app.jwt_secrets values ('x')",
     ] {
         assert!(!names_function(text.as_bytes()), "{text}");
     }
     assert!(quotes_call(b"while running select auth.authenticate('x')"));
     assert!(!quotes_call(b"it's the function authenticate(text)"));
+}
+
+#[test]
+fn t281_a_comment_of_a_statement_calls_nothing() {
+    for text in [
+        "select 'it''s' /* action = authenticate('x') /* auth.verify_jwt */ */",
+        "select \"a'b\" -- auth.authenticate('x')\n, 1",
+        "/* authenticate(",
+    ] {
+        assert!(!statement_names_function(text.as_bytes()), "{text}");
+    }
+    for text in [
+        "select '/*', auth.authenticate('x') --'",
+        "select '''--', auth.authenticate('x')",
+        "select \"--\", auth.authenticate('x')",
+        "select $$'$$, '--', auth.authenticate('x')",
+        "select E'\\'', '--', auth.authenticate('x')",
+        "select 1 /* a */ , auth.authenticate('x')",
+        "select 1 -- a\n, auth.authenticate('x')",
+        "do $$ begin perform /* x */ auth.authenticate('x'); end $$",
+    ] {
+        assert!(statement_names_function(text.as_bytes()), "{text}");
+    }
+}
+
+#[test]
+fn t281_statements_quoted_as_json_hide_what_follows_an_escaped_quote() {
+    for (text, expected) in [
+        ("\"select f(E'it\\\\'s-secret', 1)\"", "\"select f(E'***"),
+        ("\"select f(\\n'my secret', $1)\"", "\"select f(\\n'***', $1)\""),
+        ("\"select f(\\nE'my secret')\"", "\"select f(\\nE'***')\""),
+        ("\"select f(\\t$$my secret$$)\"", "\"select f(\\t$$***$$)\""),
+        ("\"select f('it''s secret', 1)\"", "\"select f('***', 1)\""),
+    ] {
+        assert_eq!(masked(text, Reading::Quoting), expected, "{text}");
+    }
+}
+
+#[test]
+fn t282_values_are_hidden_with_the_quotes_in_them() {
+    for (text, expected) in [
+        ("invalid uuid: \"{\"k\": \"a secret here\"}\"", "invalid uuid: \"***\""),
+        ("invalid uuid: \"ab\"a secret here\"", "invalid uuid: \"***\""),
+        ("bad value for \"DateStyle\": \"a secret here\"", "bad value for \"DateStyle\": \"***\""),
+        ("bad value: \"a secret here", "bad value: \"***"),
+    ] {
+        assert_eq!(masked(text, Reading::Value), expected, "{text}");
+    }
+    assert_eq!(masked("line 1: <\na secret", Reading::Whole), "***");
+    let copy = "COPY jwt_secrets, line 1: \"a\tb\nc\"\nand so on";
+    assert_eq!(masked(copy, Reading::Origin), "COPY jwt_secrets, line 1: ***\"\nand so on");
+    let name = "invalid type name \"a secret of no type\"\nPL/pgSQL function f() line 1 at PERFORM";
+    let expected = "invalid type name \"***\"\nPL/pgSQL function f() line 1 at PERFORM";
+    assert_eq!(masked(name, Reading::Origin), expected);
+    for text in ["$1 = NULL, $2 = 'x'", "$12 = 'x'", "$$1 = 'x'"] {
+        assert!(quotes_parameters(text.as_bytes()), "{text}");
+    }
+    for text in ["", "$", "$1 = NULL", "$ = 'x'", "$x1 = 'x'"] {
+        assert!(!quotes_parameters(text.as_bytes()), "{text}");
+    }
 }
 
 #[test]
@@ -209,7 +283,7 @@ proptest! {
     fn t284_no_text_breaks_it_and_none_becomes_longer(text in "(eyJ|inv_|a_live_|[a-zA-Z0-9_.=/ ]{0,30}|['\"$\\\\%*-]|\u{e4}|\n|authenticate){0,40}") {
         let mut secrets = Secrets::none();
         secrets.learn(text.as_bytes(), Reading::Sql, false);
-        for reading in [Reading::Plain, Reading::Sql, Reading::Quoting, Reading::CutOff, Reading::Value, Reading::Origin] {
+        for reading in [Reading::Plain, Reading::Sql, Reading::Quoting, Reading::CutOff, Reading::Value, Reading::Origin, Reading::Whole] {
             for secrets in [&secrets, &Secrets::none()] {
                 masked_with(&text, reading, secrets, text.len() / 2);
             }

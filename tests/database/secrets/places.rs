@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use xtask::Server;
 
 /// A server of its own, which has the library from its start.
-fn start(name: &str) -> Server {
+pub(super) fn start(name: &str) -> Server {
     let settings = [
         ("shared_preload_libraries", "pg_bearer,auto_explain"),
         ("log_connections", "on"),
@@ -34,7 +34,7 @@ fn config(server: &Server) -> Config {
 }
 
 /// A session, and what it was told.
-fn connect(server: &Server) -> (Client, Arc<Mutex<String>>) {
+pub(super) fn connect(server: &Server) -> (Client, Arc<Mutex<String>>) {
     let told = Arc::new(Mutex::new(String::new()));
     let hears = Arc::clone(&told);
     let mut config = config(server);
@@ -72,7 +72,7 @@ fn canaries(credential: &str) -> [String; 2] {
     [credential[middle..middle + 16].to_owned(), credential[credential.len() - 16..].to_owned()]
 }
 
-fn assert_hides(text: &str, canaries: &[String], context: &str) {
+pub(super) fn assert_hides(text: &str, canaries: &[String], context: &str) {
     for canary in canaries {
         let line = text.lines().find(|line| line.contains(canary.as_str()));
         assert_eq!(line, None, "{context}: {canary}");
@@ -170,7 +170,7 @@ fn t281_every_function_that_takes_a_secret_is_known() {
         session.refused(&format!("select {function}('{secret}') from nowhere_{}", unique()));
         assert!(
             !server.log().contains(&secret),
-            "{function} is missing from the list in src/verify/masking.rs"
+            "{function} is missing from the list in src/verify/masking/names.rs"
         );
     }
     // And one that takes none shows what it is given.
