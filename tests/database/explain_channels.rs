@@ -367,7 +367,7 @@ fn t296_a_policy_does_not_choose_the_administrator_s_random_numbers() {
     let db = Database::new();
     let mut session = db.superuser();
     let role = set_trap(&db, &mut session);
-    let mut next = || {
+    let next = || {
         let mut fresh = db.superuser();
         assert_eq!(verdict(&mut fresh, &role, "select set_config('seed', '0.5', true)"), "true");
         fresh.value("select random()").unwrap()
