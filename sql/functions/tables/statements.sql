@@ -55,7 +55,9 @@ create or replace function auth_internal.read_by_settings(value text, type text)
     with recursive inside (type) as (
         -- Not by a cast, which asks for rights on the schema.
         select case when read_by_settings.type like '%[]' then t.typarray else t.oid end
-          from parse_ident(regexp_replace(read_by_settings.type, '\[\]$', ''), false) as w (words)
+          from (select case when length(read_by_settings.type) < 300
+                             and read_by_settings.type ~ '^(?:(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_]*)\.)?(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_]*)(?:\[\])?$'
+                            then parse_ident(regexp_replace(read_by_settings.type, '\[\]$', ''), false) end as words) w
           join pg_type t on t.typname = w.words[cardinality(w.words)]
           join pg_namespace n on n.oid = t.typnamespace
                              and n.nspname = case cardinality(w.words) when 1 then 'pg_catalog' else w.words[1] end

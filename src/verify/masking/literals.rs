@@ -111,13 +111,15 @@ impl<'a> Lexer<'a> {
         Some(piece)
     }
 
-    /// Up to the last quote: which of them are its own nobody knows. What can only be a short name stays.
+    /// Up to the last quote: which of them are its own nobody knows. What can only be a short name stays, and so does that of
+    /// the setting which is refused by its name.
     fn value(&mut self, at: usize) -> Option<Piece> {
         let piece = self.until_quote(at, b'"', false);
         let inside = self.text.get(piece.hidden.clone()).unwrap_or_default();
         let ends = !self.text.get(piece.end).is_some_and(|byte| is_word(*byte) || !byte.is_ascii());
         let is_name = inside.iter().all(|byte| is_word(*byte) || matches!(byte, b' ' | b'.'));
-        if inside.len() < GIVEN_AWAY && ends && is_name && self.has_pairs() {
+        let is_setting = inside == b"pg_bearer.identity";
+        if (inside.len() < GIVEN_AWAY || is_setting) && ends && is_name && self.has_pairs() {
             return self.ignore(piece.end);
         }
         let start = piece.hidden.start;
