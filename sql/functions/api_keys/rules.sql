@@ -70,7 +70,7 @@ begin
         perform auth_internal.refuse_target('organization');
     end if;
     locked := auth_internal.lock_organization(org_id);
-    -- When there is nothing more to wait for. What a key makes while it is revoked ends with it all the same.
+    -- Whoever waits for more asks once more. What a key makes while it is revoked ends with it all the same.
     perform auth_internal.demand_handing_on(org_id, environment);
     if not unrestricted then
         permissions := auth_internal.acting_permissions(org_id);

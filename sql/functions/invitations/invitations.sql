@@ -188,8 +188,6 @@ begin
         perform auth_internal.insert_workspace_member(invitation.workspace_id, invited, invitation.role_id,
                                              invitation.created_by);
     end if;
-    -- When there is nothing more to wait for.
-    perform auth_internal.demand_handing_on(invitation.org_id, null);
     return invitation.org_id;
 end
 $$;

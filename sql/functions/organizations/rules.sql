@@ -306,7 +306,7 @@ begin
     if locked.id is null then
         perform auth_internal.refuse_target('organization');
     end if;
-    -- When there is nothing more to wait for.
+    -- Whoever waits for more asks once more.
     perform auth_internal.demand_handing_on(org_id, null);
     -- Again: it may have changed while this waited.
     return auth_internal.acting_role(org_id, permission);

@@ -13,7 +13,7 @@ begin
     end if;
     if lacking is not null then
         raise insufficient_privilege using
-            message = 'the scopes of the token do not cover what would be given',
+            message = 'the scopes of the token do not cover this',
             hint = format('It needs %s among them. Or use a token without scopes.', lacking);
     end if;
 end

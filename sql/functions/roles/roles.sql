@@ -120,17 +120,13 @@ create or replace function auth_internal.demand_definable(actor auth.roles, old 
 declare
     permission text;
 begin
+    perform auth_internal.demand_scopes(permissions);
     if auth_internal.is_unrestricted() then
         return;
     end if;
     if (actor.rank > demand_definable.rank) is not true or old.rank >= actor.rank then
         raise insufficient_privilege using
             message = 'you cannot define this role', hint = 'Its rank must be lower than that of your own role.';
-    end if;
-    perform auth_internal.demand_scopes(permissions);
-    -- Who gets a higher rank gets those below them, too.
-    if rank > coalesce(old.rank, 300) then
-        perform auth_internal.demand_scopes('{*}');
     end if;
     foreach permission in array permissions loop
         if auth_internal.permission_covers(actor.permissions, permission) is not true then
@@ -140,7 +136,7 @@ begin
     end loop;
 end
 $$;
-comment on function auth_internal.demand_definable is '42501 when a user defines a role that is not below his own, or has permissions that his own lacks.';
+comment on function auth_internal.demand_definable is '42501 when a user defines a role that is not below their own, or has permissions that their own lacks, or anybody one that the scopes of their token do not cover.';
 
 create or replace function auth.define_role(
     name text, permissions text[], org_id uuid default null, rank integer default null,
@@ -150,7 +146,8 @@ create or replace function auth.define_role(
 declare
     actor auth.roles := auth_internal.enter_roles(org_id, name);
     old auth.roles := auth_internal.role_in(org_id, name);
-    new_rank integer := coalesce(rank, old.rank, 300);
+    usual_rank constant integer := coalesce(old.rank, 300);
+    new_rank constant integer := coalesce(rank, usual_rank);
     defined_id uuid;
     relation text;
     violated text;
@@ -184,6 +181,10 @@ begin
     end if;
     -- Afterwards, so that what these look at is well-formed.
     perform auth_internal.demand_definable(actor, old, new_rank, permissions);
+    -- Who gets a higher rank gets those below them, too.
+    if new_rank > usual_rank then
+        perform auth_internal.demand_scopes('{*}');
+    end if;
     perform auth_internal.demand_lower_roles(actor, org_id, new_rank, grantable);
     perform auth_internal.demand_handing_on(org_id, null);
     return defined_id;

@@ -181,7 +181,7 @@ begin
         perform auth_internal.refuse_member();
     end if;
     -- When there is nothing more to wait for.
-    perform auth_internal.demand_handing_on((select w.org_id from auth.workspaces w where w.id = insert_workspace_member.workspace_id), null);
+    perform auth_internal.demand_handing_on(auth_internal.workspace_org(workspace_id), null);
 exception
     when unique_violation then
         raise unique_violation using

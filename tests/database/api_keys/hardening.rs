@@ -25,7 +25,7 @@ fn t101_the_scopes_of_a_token_limit_the_keys_made_with_it() {
     for arguments in ["scopes => '{*}'", "scopes => '{docs.*}'"] {
         assert_eq!(world.attempt(&scoped, arguments), wider, "{arguments}");
     }
-    let role = "42501 the scopes of the token do not cover what would be given";
+    let role = "42501 the scopes of the token do not cover this";
     assert_eq!(world.attempt(&scoped, "scopes => '{*}', role => 'viewer'"), role);
     // Nor does it get more by changing or rotating one.
     let whole = world.key(&Who::User("ada"), "");

@@ -9,7 +9,7 @@ fn t254_a_scope_that_is_none_covers_nothing() {
     let call = Call { who: "ada", sql: "add_member(:north, 'eve', 'admin')" };
     for scope in ["5", "true", r#"{"a": 1}"#, "[5]", r#"[["members.write", "*"]]"#, r#"{"*": 1}"#] {
         let told = world.answer_with(&call, |claims| weakened(claims, &format!(r#"{{"scope": {scope}}}"#)));
-        assert_eq!(told, "42501 the scopes of the token do not cover what would be given", "{scope}");
+        assert_eq!(told, "42501 the scopes of the token do not cover this", "{scope}");
     }
     // There are none.
     for scope in [r#""""#, r#"" ""#, "[]", "null", r#"["openid"]"#] {
@@ -21,7 +21,7 @@ fn t254_a_scope_that_is_none_covers_nothing() {
 #[test]
 fn t254_a_token_gives_what_its_scopes_cover() {
     let mut world = World::new();
-    let beyond = "42501 the scopes of the token do not cover what would be given";
+    let beyond = "42501 the scopes of the token do not cover this";
     for (scope, sql, expected) in [
         ("members.write a", "add_member(:north, 'eve', 'auditor')", "ok"),
         ("members.write", "add_member(:north, 'eve', 'auditor')", beyond),
@@ -60,6 +60,29 @@ fn t254_a_token_gives_what_its_scopes_cover() {
         ("openid profile email", "transfer_ownership(:north, 'ben')", "ok"),
     ] {
         let call = Call { who: "ada", sql };
+        let claims = format!(r#"{{"scope": "{scope}"}}"#);
+        let told = world.answer_with(&call, |known| weakened(known, &claims));
+        assert_eq!(told, expected, "{scope}: {sql}");
+    }
+}
+
+#[test]
+fn t254_the_token_of_a_service_gives_what_its_scopes_cover() {
+    let mut world = World::new();
+    let beyond = "42501 the scopes of the token do not cover this";
+    for (scope, sql, expected) in [
+        ("roles.write a", "define_role('fresh', '{a}', :north, 100, '{}')", "ok"),
+        ("roles.write", "define_role('fresh', '{a}', :north, 100, '{}')", beyond),
+        ("roles.write", "define_role('fresh', '{*}', :north, 100, '{}')", beyond),
+        ("roles.write a", "define_role('fresh', '{a}', :north, 900, '{}')", beyond),
+        ("members.write a", "add_member(:north, 'eve', 'auditor')", "ok"),
+        ("members.write", "add_member(:north, 'eve', 'owner')", beyond),
+        ("members.write", "disable_organization(:north)", beyond),
+        ("api_keys.write", "create_api_key('k', :north)", beyond),
+        ("*", "create_api_key('k', kind => 'service')", "ok"),
+        ("a", "list_members(:north)", "ok"),
+    ] {
+        let call = Call { who: "service", sql };
         let claims = format!(r#"{{"scope": "{scope}"}}"#);
         let told = world.answer_with(&call, |known| weakened(known, &claims));
         assert_eq!(told, expected, "{scope}: {sql}");
