@@ -1,6 +1,6 @@
 //! An identity that an administrator states, without a credential: for tests of policies, and to explain them.
 
-use super::identity::{Identity, Kind, Uuid, uuid};
+use super::identity::{Identity, Kind, Said, Uuid, uuid};
 use super::jwt::SERVICE_ROLE;
 use super::membership::{
     Directory, EXTERNAL_ID_MAX, Memberships, OrgGrant, OrgName, Role, Settled, WorkspaceGrant,
@@ -225,18 +225,21 @@ impl Stated {
     }
 
     fn in_place(self, place: Settled) -> Identity {
-        Identity {
+        let said = Said {
             kind: Kind::ActAs,
             user_id: self.user_id,
-            issuer: self.issuer,
             role: self.role,
             email: self.email,
             email_verified: self.email_verified,
-            place,
             environment: self.environment,
             scopes: self.scopes,
             session_id: self.session_id,
             actor: self.actor,
+        };
+        Identity {
+            said,
+            issuer: self.issuer,
+            place,
             key_id: None,
             signing_key: None,
             token_type: None,

@@ -73,17 +73,10 @@ impl Profile {
 /// A verified identity.
 #[derive(Clone)]
 pub(crate) struct Identity {
-    pub(crate) kind: Kind,
-    pub(crate) user_id: Option<String>,
+    pub(crate) said: Said,
+    /// Of a token.
     pub(crate) issuer: Option<String>,
-    pub(crate) role: Option<String>,
-    pub(crate) email: Option<String>,
-    pub(crate) email_verified: bool,
     pub(crate) place: Settled,
-    pub(crate) environment: String,
-    pub(crate) scopes: Vec<String>,
-    pub(crate) session_id: Option<String>,
-    pub(crate) actor: Option<String>,
     pub(crate) key_id: Option<Uuid>,
     /// The key that signed the token.
     pub(crate) signing_key: Option<Uuid>,
@@ -100,11 +93,11 @@ pub(crate) struct Identity {
     pub(crate) payload: Option<Vec<u8>>,
 }
 
-/// What the claims of a token say of its bearer under an issuer's profile, besides where they act.
+/// What a credential says of its bearer, besides where they act.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Said {
     pub(crate) kind: Kind,
-    /// The subject after the issuer's prefix.
+    /// Of a token the subject after the issuer's prefix.
     pub(crate) user_id: Option<String>,
     pub(crate) role: Option<String>,
     pub(crate) email: Option<String>,
@@ -116,7 +109,7 @@ pub(crate) struct Said {
 }
 
 impl Said {
-    /// A claim of the wrong type counts as absent, where that can only take away. Scopes and actors limit: there anything
+    /// What claims say under an issuer's profile. One of the wrong type counts as absent, where that can only take away. Scopes and actors limit: there anything
     /// counts.
     pub(crate) fn of(claims: &Map<String, Value>, profile: &Profile) -> Said {
         let paths = &profile.paths;
@@ -141,17 +134,9 @@ impl Identity {
     /// The identity of the bearer of a verified token, of which this is said, in this place.
     pub(crate) fn from_claims(claims: &VerifiedClaims<'_>, said: Said, place: Settled) -> Identity {
         Identity {
-            kind: said.kind,
-            user_id: said.user_id,
+            said,
             issuer: Some(claims.issuer().to_owned()),
-            role: said.role,
-            email: said.email,
-            email_verified: said.email_verified,
             place,
-            environment: said.environment,
-            scopes: said.scopes,
-            session_id: said.session_id,
-            actor: said.actor,
             key_id: None,
             signing_key: Some(claims.key()),
             token_type: claims.token_type().map(str::to_owned),
@@ -171,18 +156,21 @@ impl Identity {
             KeyKind::Service => Kind::Service,
             KeyKind::Secret | KeyKind::Publishable => Kind::ApiKey,
         };
-        Identity {
+        let said = Said {
             kind,
             user_id: key.user.clone(),
-            issuer: None,
             role: (kind == Kind::Service).then(|| SERVICE_ROLE.to_owned()),
             email: None,
             email_verified: false,
-            scopes: place.permissions().to_vec(),
-            place,
             environment: key.environment.name().to_owned(),
+            scopes: place.permissions().to_vec(),
             session_id: None,
             actor: None,
+        };
+        Identity {
+            said,
+            issuer: None,
+            place,
             key_id: Some(key.id),
             signing_key: None,
             token_type: None,

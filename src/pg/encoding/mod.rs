@@ -106,12 +106,12 @@ const TEXTS: [Text; 16] = [
 /// Writes an identity; `None` when there is more of something than the layout holds.
 pub(super) fn encode(identity: &Identity) -> Option<Vec<u8>> {
     let place = &identity.place;
-    let uid = identity.user_id.as_deref().and_then(uuid);
+    let uid = identity.said.user_id.as_deref().and_then(uuid);
     let mut flags = 0;
     flags |= if place.org.is_some() { HAS_ORG } else { 0 };
     flags |= if place.workspace.is_some() { HAS_WORKSPACE } else { 0 };
     flags |= if uid.is_some() { HAS_UID } else { 0 };
-    flags |= match identity.kind {
+    flags |= match identity.said.kind {
         Kind::Jwt => 0,
         Kind::ApiKey => IS_API_KEY,
         Kind::Service => IS_SERVICE,
@@ -119,7 +119,7 @@ pub(super) fn encode(identity: &Identity) -> Option<Vec<u8>> {
     };
     flags |= if identity.key_id.is_some() { HAS_KEY } else { 0 };
     flags |= if identity.signing_key.is_some() { HAS_SIGNING_KEY } else { 0 };
-    flags |= if identity.email_verified { EMAIL_VERIFIED } else { 0 };
+    flags |= if identity.said.email_verified { EMAIL_VERIFIED } else { 0 };
     let (orgs, workspaces) = (&place.memberships.orgs, &place.memberships.workspaces);
     let payload = identity.payload.as_ref().map_or(0, Vec::len);
     let mut out = Vec::with_capacity(HEAD + 256 + 18 * orgs.len() + 22 * workspaces.len() + payload);
@@ -252,13 +252,13 @@ fn text_of(identity: &Identity, which: Text) -> Option<Vec<u8>> {
     let bytes = |text: &String| text.as_bytes().to_vec();
     match which {
         Text::Issuer => identity.issuer.as_ref().map(bytes),
-        Text::Environment => Some(bytes(&identity.environment)),
-        Text::UserId => identity.user_id.as_ref().map(bytes),
-        Text::Role => identity.role.as_ref().map(bytes),
-        Text::Email => identity.email.as_ref().map(bytes),
-        Text::SessionId => identity.session_id.as_ref().map(bytes),
-        Text::Actor => identity.actor.as_ref().map(bytes),
-        Text::Scopes => Some(joined(&identity.scopes)),
+        Text::Environment => Some(bytes(&identity.said.environment)),
+        Text::UserId => identity.said.user_id.as_ref().map(bytes),
+        Text::Role => identity.said.role.as_ref().map(bytes),
+        Text::Email => identity.said.email.as_ref().map(bytes),
+        Text::SessionId => identity.said.session_id.as_ref().map(bytes),
+        Text::Actor => identity.said.actor.as_ref().map(bytes),
+        Text::Scopes => Some(joined(&identity.said.scopes)),
         Text::Tables => {
             let numbers = identity.tables.as_ref()?.iter().map(u32::to_string);
             Some(joined(&numbers.collect::<Vec<String>>()))

@@ -6,6 +6,7 @@
 //! of it, which brings back settings, the identity, the role and cursors, and takes notifications back. Meanwhile
 //! nothing tells what the administrator wrote.
 
+use super::catalog::OWNER;
 use super::nodes::members;
 use super::request::setting;
 use super::veil::Veil;
@@ -19,7 +20,6 @@ use std::panic::AssertUnwindSafe;
 
 /// What PostgREST says of the request in which somebody asks: their own credential, not the one that is asked about.
 const REQUEST: [&CStr; 3] = [c"request.headers", c"request.cookies", c"request.header.authorization"];
-const OWNER_OF_SECRETS: &CStr = c"bearer_owner";
 /// Whoever is a member of these can become a superuser by files and programs of the server, also READ ONLY.
 const AS_GOOD_AS_SUPERUSERS: [u32; 3] = [
     pg_sys::ROLE_PG_READ_SERVER_FILES,
@@ -54,7 +54,7 @@ pub(in crate::pg) fn standing(role: pg_sys::Oid) -> Standing {
         } else if !pg_sys::superuser_arg(user) && !may_become(user, role) {
             Standing::NotHis
         } else if pg_sys::superuser_arg(role)
-            || role == pg_sys::get_role_oid(OWNER_OF_SECRETS.as_ptr(), true)
+            || role == pg_sys::get_role_oid(OWNER.as_ptr(), true)
             || AS_GOOD_AS_SUPERUSERS
                 .iter()
                 .any(|group| pg_sys::is_member_of_role(role, pg_sys::Oid::from(*group)))
@@ -118,7 +118,8 @@ impl Question<'_> {
     /// The rows. Only to be called where [`rolled_back`] cleans up.
     pub(in crate::pg) fn answer(&self) -> Vec<Option<String>> {
         let _veil = Veil::new();
-        // SAFETY: user, read-only mode and settings are those from before when `rolled_back` is done. Parsing, rewriting, planning and executing follow each other as in the simple protocol.
+        // SAFETY: user, read-only mode and settings are those from before when `rolled_back` is done. Parsing, rewriting,
+        // planning and executing follow each other as in the simple protocol.
         unsafe {
             pg_sys::XactReadOnly = true;
             set_locally(c"row_security", c"on");

@@ -2,7 +2,7 @@
 
 use super::version;
 use pgrx::pg_sys;
-use std::ffi::CStr;
+use std::ffi::{CStr, c_int};
 
 /// The role that owns our tables.
 pub(super) const OWNER: &CStr = c"bearer_owner";
@@ -38,29 +38,37 @@ fn administrators() -> Option<pg_sys::Oid> {
             return None;
         }
         let schema = pg_sys::get_namespace_oid(c"auth".as_ptr(), true);
-        let may = |function| version::user_may_execute(role, function);
+        let may = |row: &pg_sys::FormData_pg_proc, _| version::user_may_execute(role, row.oid).then_some(());
         let lists = [c"list_issuers", c"list_membership_sources"];
-        lists.into_iter().filter_map(|name| function_without_arguments(schema, name)).any(may).then_some(role)
+        lists.into_iter().find_map(|name| function(schema, name, &[], may)).map(|()| role)
     }
 }
 
+/// What `read` makes of the row in pg_proc of the function with this name and these arguments. `None` where there is none.
+///
 /// # Safety
-/// In a transaction.
-unsafe fn function_without_arguments(schema: pg_sys::Oid, name: &CStr) -> Option<pg_sys::Oid> {
-    // SAFETY: a look-up by name and by no types; the row is read before it is released.
+/// In a transaction. The row is gone afterwards.
+pub(super) unsafe fn function<T>(
+    schema: pg_sys::Oid,
+    name: &CStr,
+    arguments: &[pg_sys::Oid],
+    read: impl FnOnce(&pg_sys::FormData_pg_proc, pg_sys::HeapTuple) -> Option<T>,
+) -> Option<T> {
+    let count = c_int::try_from(arguments.len()).ok()?;
+    // SAFETY: a look-up by name and types; the row is read before it is released.
     unsafe {
         let tuple = pg_sys::SearchSysCache3(
-            pg_sys::SysCacheIdentifier::PROCNAMEARGSNSP as std::ffi::c_int,
+            pg_sys::SysCacheIdentifier::PROCNAMEARGSNSP as c_int,
             pg_sys::Datum::from(name.as_ptr()),
-            pg_sys::Datum::from(pg_sys::buildoidvector(std::ptr::null(), 0)),
+            pg_sys::Datum::from(pg_sys::buildoidvector(arguments.as_ptr(), count)),
             pg_sys::Datum::from(schema),
         );
         if tuple.is_null() {
             return None;
         }
-        let found = (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_proc>()).oid;
+        let found = read(&*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_proc>(), tuple);
         pg_sys::ReleaseSysCache(tuple);
-        Some(found)
+        found
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) struct OpenPortal {
     pub(super) auto_held: bool,
     /// It is running, or a PL loop is reading from it.
     busy: bool,
-    /// Policies choose its rows.
+    /// Policies choose its rows, or a view asks who is signed in.
     depends_on_identity: bool,
 }
 

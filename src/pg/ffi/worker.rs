@@ -117,24 +117,13 @@ pub(super) unsafe fn function(name: &CStr, arguments: &[pg_sys::Oid]) -> Option<
 /// # Safety
 /// In a transaction.
 unsafe fn function_in(schema: &CStr, name: &CStr, arguments: &[pg_sys::Oid]) -> Option<pg_sys::Oid> {
-    let count = c_int::try_from(arguments.len()).ok()?;
-    // SAFETY: catalog look-ups; the row is copied from before it is released.
+    // SAFETY: catalog look-ups in a transaction.
     unsafe {
         let schema = pg_sys::get_namespace_oid(schema.as_ptr(), true);
         let owner = pg_sys::get_role_oid(catalog::OWNER.as_ptr(), true);
-        let tuple = pg_sys::SearchSysCache3(
-            pg_sys::SysCacheIdentifier::PROCNAMEARGSNSP as c_int,
-            pg_sys::Datum::from(name.as_ptr()),
-            pg_sys::Datum::from(pg_sys::buildoidvector(arguments.as_ptr(), count)),
-            pg_sys::Datum::from(schema),
-        );
-        if tuple.is_null() {
-            return None;
-        }
-        let row = &*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_proc>();
-        let is_ours = row.proowner == owner && owner != pg_sys::InvalidOid && row.prosecdef;
-        let function = row.oid;
-        pg_sys::ReleaseSysCache(tuple);
-        is_ours.then_some(function)
+        catalog::function(schema, name, arguments, |row, _| {
+            let is_ours = row.proowner == owner && owner != pg_sys::InvalidOid && row.prosecdef;
+            is_ours.then_some(row.oid)
+        })
     }
 }

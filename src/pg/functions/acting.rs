@@ -22,7 +22,7 @@ fn act_as(identity: Option<JsonbArgument>) -> Result<Option<JsonbValue>, ErrorRe
 /// One line in the server log for an identity that is acted; it stays when the transaction is rolled back.
 pub(super) fn note(identity: &Identity, doing: &str) {
     let org = identity.place.org.as_ref().map_or_else(|| "none".to_owned(), uuid_text);
-    let user = identity.user_id.as_deref().unwrap_or_default();
+    let user = identity.said.user_id.as_deref().unwrap_or_default();
     sqlstate::log(format!(
         "pg_bearer: {:?} {doing} as user {user:?} in organization {org}, without a credential",
         catalog::outer_user_name()

@@ -97,8 +97,8 @@ proptest! {
         let name = ["kind", "role", "user_id", name.as_str()][known];
         let value = if value.len() % 2 == 0 { "service_role" } else { value.as_str() };
         if let Ok(identity) = acted(&json!({name: value})) {
-            prop_assert_eq!(identity.kind, Kind::ActAs);
-            prop_assert_ne!(identity.role.as_deref(), Some("service_role"));
+            prop_assert_eq!(identity.said.kind, Kind::ActAs);
+            prop_assert_ne!(identity.said.role.as_deref(), Some("service_role"));
             prop_assert_eq!(identity.key_id, None);
         }
     }

@@ -315,7 +315,7 @@ fn an_address_is_verified_where_the_issuer_says_so() {
     let verified = |claims: &str, path: &[&str]| {
         let mut profile = profile(false);
         profile.paths.email_verified = path.iter().map(|name| (*name).to_owned()).collect();
-        settled(claims, &profile, Memberships::default()).1.email_verified
+        settled(claims, &profile, Memberships::default()).1.said.email_verified
     };
     let path = &["email_verified"][..];
     assert!(verified(r#","email":"a@b.c","email_verified":true"#, path));
@@ -332,7 +332,7 @@ fn an_address_is_verified_where_the_issuer_says_so() {
 fn a_prefix_keeps_the_users_of_two_issuers_apart() {
     let prefixed = Profile { user_id_prefix: "two|".into(), ..profile(false) };
     let (_, identity) = settled("", &prefixed, Memberships::default());
-    assert_eq!(identity.user_id.as_deref(), Some("two|someone"));
+    assert_eq!(identity.said.user_id.as_deref(), Some("two|someone"));
 }
 
 proptest! {

@@ -4,6 +4,7 @@
 mod membership;
 mod once;
 
+use super::catalog;
 use super::nodes::{is_a, members};
 use super::version::{self, C_LANGUAGE, UUID_EQ};
 use pgrx::pg_sys;
@@ -83,33 +84,23 @@ unsafe fn find_reader(
     symbol: &CStr,
     result: pg_sys::Oid,
 ) -> Option<pg_sys::Oid> {
-    // SAFETY: a look-up by name and by no types; the row is read before it is released.
+    // SAFETY: a look-up in a transaction, and an attribute of the row that it finds.
     unsafe {
-        let tuple = pg_sys::SearchSysCache3(
-            pg_sys::SysCacheIdentifier::PROCNAMEARGSNSP as std::ffi::c_int,
-            pg_sys::Datum::from(name.as_ptr()),
-            pg_sys::Datum::from(pg_sys::buildoidvector(std::ptr::null(), 0)),
-            pg_sys::Datum::from(schema),
-        );
-        if tuple.is_null() {
-            return None;
-        }
-        let row = &*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_proc>();
-        let mut is_null = false;
-        let source = pg_sys::SysCacheGetAttr(
-            pg_sys::SysCacheIdentifier::PROCNAMEARGSNSP as std::ffi::c_int,
-            tuple,
-            pg_sys::Anum_pg_proc_prosrc as pg_sys::AttrNumber,
-            &mut is_null,
-        );
-        let is_ours = !is_null
-            && row.prolang == C_LANGUAGE
-            && row.prorettype == result
-            && !row.proretset
-            && CStr::from_ptr(pg_sys::text_to_cstring(source.cast_mut_ptr())) == symbol;
-        let found = row.oid;
-        pg_sys::ReleaseSysCache(tuple);
-        is_ours.then_some(found)
+        catalog::function(schema, name, &[], |row, tuple| {
+            let mut is_null = false;
+            let source = pg_sys::SysCacheGetAttr(
+                pg_sys::SysCacheIdentifier::PROCNAMEARGSNSP as std::ffi::c_int,
+                tuple,
+                pg_sys::Anum_pg_proc_prosrc as pg_sys::AttrNumber,
+                &mut is_null,
+            );
+            let is_ours = !is_null
+                && row.prolang == C_LANGUAGE
+                && row.prorettype == result
+                && !row.proretset
+                && CStr::from_ptr(pg_sys::text_to_cstring(source.cast_mut_ptr())) == symbol;
+            is_ours.then_some(row.oid)
+        })
     }
 }
 
