@@ -286,16 +286,12 @@ begin
     -- Unless somebody counts on this one.
     if (select auth_internal.may_end(m.id) from auth.memberships m
          where m.org_id = demand_other_owner.org_id and m.user_id = demand_other_owner.user_id) then
-        if is_alone and auth_internal.has_other_owner(org_id, user_id, auth_internal.owner_role()) then
-            return;
-        end if;
-        -- Somebody is ending an owner, who is not the one that can be kept.
-        for other in
-            select l.id from auth_internal.live_memberships l
-             where not is_alone and l.org_id = demand_other_owner.org_id and l.role_id = auth_internal.owner_role()
-               and l.user_id <> demand_other_owner.user_id
-        loop
-            if auth_internal.may_keep(other) then
+        foreach other in array auth_internal.other_owners(org_id, user_id, auth_internal.owner_role()) loop
+            -- Where somebody is ending an owner, it is not the one that can be kept; and whoever just did is not seen to be
+            -- doing it any more.
+            if is_alone
+               or auth_internal.may_keep(other)
+                  and other = any (auth_internal.other_owners(org_id, user_id, auth_internal.owner_role())) then
                 return;
             end if;
         end loop;

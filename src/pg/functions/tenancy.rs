@@ -123,10 +123,15 @@ fn is_as_seen(org_id: Option<pgrx::Uuid>, user_id: Option<&str>) -> Result<bool,
     }
 }
 
-/// Has the organization an owner besides this user, whatever the snapshot of the transaction?
-#[pg_extern(schema = "auth_internal", stable, parallel_unsafe)]
-fn has_other_owner(org_id: pgrx::Uuid, user_id: &str, owner_role: pgrx::Uuid) -> Result<bool, ErrorReport> {
-    directory::has_other_owner(*org_id.as_bytes(), user_id, *owner_role.as_bytes())
+/// The memberships of the owners that the organization has besides this user, whatever the snapshot of the transaction.
+#[pg_extern(schema = "auth_internal", volatile, parallel_unsafe)]
+fn other_owners(
+    org_id: pgrx::Uuid,
+    user_id: &str,
+    owner_role: pgrx::Uuid,
+) -> Result<Vec<pgrx::Uuid>, ErrorReport> {
+    let owners = directory::other_owners(*org_id.as_bytes(), user_id, *owner_role.as_bytes())?;
+    Ok(owners.into_iter().map(pgrx::Uuid::from_bytes).collect())
 }
 
 /// The organizations in which a user's memberships count now, of those in our tables.

@@ -143,9 +143,10 @@ pub(in crate::pg) fn is_as_seen(org: Uuid, user: Option<&str>) -> Result<bool, E
     Ok(look(Latest::new())? == look(Latest::as_seen_here())?)
 }
 
-/// Has the organization an owner besides this user, now?
-pub(in crate::pg) fn has_other_owner(org: Uuid, user: &str, owner_role: Uuid) -> Result<bool, ErrorReport> {
+/// The memberships of the owners that the organization has besides this user, now.
+pub(in crate::pg) fn other_owners(org: Uuid, user: &str, owner_role: Uuid) -> Result<Vec<Uuid>, ErrorReport> {
     let latest = Latest::new();
+    let mut owners = Vec::new();
     let mut others = Vec::new();
     let take = |row: &Row| {
         if let Some(other) = row.text(1).filter(|other| other != user && row.uuid(3) == Some(owner_role)) {
@@ -161,10 +162,10 @@ pub(in crate::pg) fn has_other_owner(org: Uuid, user: &str, owner_role: Uuid) ->
             None => true,
         };
         if is_member && leaves_owner(&endings::of_user(&latest, &other)?, &member, owner_role) {
-            return Ok(true);
+            owners.extend(member.row);
         }
     }
-    Ok(false)
+    Ok(owners)
 }
 
 /// Of our own tables what is in `only`, if that is given; of others everything.

@@ -41,6 +41,27 @@ fn t107_of_two_last_owners_one_stays() {
 }
 
 #[test]
+fn t107_nobody_counts_on_an_owner_who_is_gone_since_the_snapshot() {
+    for level in LEVELS {
+        let mut stage = Stage::new();
+        let [(_, org), ..] = scene(&mut stage.observer);
+        stage.observer.run(&format!("select auth.set_member_role({org}, 'bob', 'owner')"));
+        // Services do not wait for whoever is ending an owner.
+        let mut busy = stage.db.superuser();
+        busy.run(&format!(
+            "begin; select from auth.organizations where id = {org} for no key update;
+             select auth_internal.take_lock('owners', {org}, true, true)"
+        ));
+        let [first, second] = &mut stage.sessions;
+        enter(first, level, "service");
+        enter(second, level, "service");
+        assert_eq!(attempt(first, &format!("select auth.remove_member({org}, 'alice'); commit")), "ok");
+        let told = attempt(second, &format!("select auth.remove_member({org}, 'bob'); commit"));
+        assert_eq!(told, "42501 the last owner must stay", "{level}");
+    }
+}
+
+#[test]
 fn t107_who_is_removed_keeps_nothing() {
     let races = [
         "alice remove_member({org}, 'bob') / dave add_workspace_member({workspace}, 'bob')",
