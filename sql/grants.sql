@@ -110,7 +110,8 @@ grant execute on function
     auth.touch_api_key, auth.list_api_keys, auth.list_api_key_usage, auth.purge_api_keys, auth.purge_endings, auth.set_api_key_settings,
     auth.list_api_key_settings, auth.external_org_id, auth.external_org_number, auth.service_floor,
     auth.service_floor_text, auth.service_floor_number, auth.protect, auth.unprotect, auth.protected_tables,
-    auth.lint, auth.organization_columns, auth.help
+    auth.lint, auth.organization_columns, auth.help, auth.begin_data_migration,
+    auth.recheck_foreign_keys
 to public;
 
 -- Everybody, in auth_internal: only what runs as its caller, and why it has to. auth.protect() and auth.unprotect() change a
@@ -134,9 +135,14 @@ grant execute on function
 to public;
 -- These make text of text, for auth.protect().
 grant execute on function
-    auth_internal.pinned, auth_internal.portable, auth_internal.portable_literals, auth_internal.read_by_settings,
+    auth_internal.as_data_migration, auth_internal.pinned, auth_internal.portable, auth_internal.portable_literals, auth_internal.read_by_settings,
     auth_internal.spelt_out
 to public;
+
+-- The policy of a data migration asks this as whoever owns the table.
+grant execute on function auth_internal.is_migrating to public;
+-- auth.recheck_foreign_keys() reads tables with the rights of whoever calls it: this makes text of what the catalogs say.
+grant execute on function auth_internal.foreign_key_query to public;
 
 -- auth.help() runs as its caller; these read the declarations, grants and comments of our functions.
 grant execute on function

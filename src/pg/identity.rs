@@ -2,13 +2,11 @@
 
 use super::encoding::{self, Current, MAX_MEMBERSHIPS, Text, View, encode, moved};
 use super::ffi::output::{JsonbText, JsonbValue};
-use super::ffi::{carrier, catalog, executor, portals, transaction};
+use super::ffi::{carrier, catalog, executor, migration, portals, transaction};
 use super::sqlstate;
 use super::store::{directory, roles};
 use crate::verify::identity::{Identity, Uuid, uuid_text};
-use pgrx::pg_sys::elog::PgLogLevel;
 use pgrx::pg_sys::panic::ErrorReport;
-use pgrx::prelude::*;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
@@ -17,7 +15,9 @@ use std::collections::VecDeque;
 pub(super) fn establish(identity: &Identity) -> Result<(), ErrorReport> {
     let encoded = encoded(identity)?;
     if catalog::outside_transaction_block() {
-        warn_that_it_ends();
+        sqlstate::warn_that_it_ends(
+            "auth.authenticate() outside a transaction block: the identity ends with this statement",
+        );
     }
     publish(&encoded, Running::GoesOn)
 }
@@ -102,6 +102,10 @@ fn may_change() -> Result<(), ErrorReport> {
             "the identity cannot be changed within a security-restricted operation",
         ));
     }
+    if migration::lasts() {
+        return Err(sqlstate::in_use("no identity can be established in a data migration")
+            .set_hint("End the transaction first."));
+    }
     if portals::cursor_is_open() {
         return Err(sqlstate::in_use("the identity cannot be changed while a cursor is open")
             .set_hint("Close the cursor, or authenticate before you open it."));
@@ -119,16 +123,6 @@ fn may_replace(running: Running) -> Result<(), ErrorReport> {
         .set_hint("Authenticate in a statement of its own."));
     }
     Ok(())
-}
-
-fn warn_that_it_ends() {
-    ErrorReport::new(
-        PgSqlErrorCode::ERRCODE_NO_ACTIVE_SQL_TRANSACTION,
-        "auth.authenticate() outside a transaction block: the identity ends with this statement",
-        "pg_bearer_authenticate",
-    )
-    .set_hint("Begin a transaction first.")
-    .report(PgLogLevel::WARNING);
 }
 
 /// How many identities a backend keeps as finished jsonb, and how long their encoding may be.

@@ -18,6 +18,7 @@ pub(crate) fn init() {
     settings::define();
     ffi::transaction::install();
     ffi::executor::install();
+    ffi::migration::install();
     ffi::state::install();
     ffi::log_hook::install();
     ffi::veil::install();

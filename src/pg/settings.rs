@@ -60,6 +60,23 @@ pub(super) fn max_granted() -> (usize, usize) {
     )
 }
 
+/// What the owner of a protected table gets when nobody is signed in.
+#[derive(Clone, Copy, PartialEq, Eq, PostgresGucEnum)]
+enum OwnerSees {
+    #[name = c"error"]
+    Error,
+    #[name = c"empty"]
+    Empty,
+}
+
+/// An error also where a client's value hides that of the database.
+static OWNER_WITHOUT_IDENTITY: GucSetting<OwnerSees> = GucSetting::<OwnerSees>::new(OwnerSees::Error);
+
+/// Does an owner without an identity see nothing, rather than get an error?
+pub(super) fn owner_may_see_nothing() -> bool {
+    OWNER_WITHOUT_IDENTITY.get() == OwnerSees::Empty
+}
+
 /// Who may create API keys. SQL compares the names.
 #[derive(Clone, Copy, PartialEq, Eq, PostgresGucEnum)]
 enum KeyCreation {
@@ -162,6 +179,14 @@ pub(super) fn define() {
         c"How users make others members: direct (auth.add_member) or by invitation only.",
         c"Services and administrators may always add members.",
         if in_doubt { &MEMBER_ADDITION_IN_DOUBT } else { &MEMBER_ADDITION },
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_enum_guc(
+        c"pg_bearer.owner_without_identity",
+        c"What the owner of a protected table gets when nobody is signed in: error, or empty, as if it had no rows.",
+        c"empty is for applications whose login owns its tables.",
+        &OWNER_WITHOUT_IDENTITY,
         GucContext::Suset,
         GucFlags::default(),
     );

@@ -1,5 +1,7 @@
 //! From a reason to what the caller is told. The reason itself goes to the server log only.
 
+pub(super) mod unseen;
+
 use super::ffi::borrowed::Failed;
 use super::ffi::catalog;
 use super::settings::{MAX_GRANTED_BY_ONE, MAX_GRANTED_MEMBERSHIPS};
@@ -266,6 +268,13 @@ pub(super) fn unreadable_tables(missing_role: Option<&str>) -> ErrorReport {
         None => ErrorReport::new(code, "a table of pg_bearer is missing or was changed", "pg_bearer_read")
             .set_hint("It has to have its indexes and to belong to bearer_owner."),
     }
+}
+
+/// What only lasts as long as its transaction was asked for outside of one.
+pub(super) fn warn_that_it_ends(message: &'static str) {
+    ErrorReport::new(PgSqlErrorCode::ERRCODE_NO_ACTIVE_SQL_TRANSACTION, message, "pg_bearer_authenticate")
+        .set_hint("Begin a transaction first.")
+        .report(PgLogLevel::WARNING);
 }
 
 /// An argument of an administrator's function is wrong (22023).

@@ -13,7 +13,7 @@ use pg_bearer_tests::database::Session;
 use postgres::Client;
 use protect_functions::PROTECT_FUNCTIONS;
 
-const TABLES: [&str; 17] = [
+const TABLES: [&str; 18] = [
     "auth.api_key_revocations",
     "auth.api_key_settings",
     "auth.api_key_usage",
@@ -29,6 +29,7 @@ const TABLES: [&str; 17] = [
     "auth.memberships",
     "auth.organizations",
     "auth.roles",
+    "auth.unchecked_foreign_keys",
     "auth.workspace_memberships",
     "auth.workspaces",
 ];
@@ -297,6 +298,7 @@ fn first_column(table: &str) -> &'static str {
         "auth.api_key_settings" => "org_id",
         "auth.creation_rates" | "auth.memberships" | "auth.workspace_memberships" => "user_id",
         "auth.membership_sources" => "source",
+        "auth.unchecked_foreign_keys" => "key",
         _ => "id",
     }
 }
@@ -361,6 +363,6 @@ fn t064_keys_are_no_numbers_and_reveal_no_volume() {
         &mut session,
         "select c.conrelid::regclass::text from pg_constraint c where c.connamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace) and c.contype = 'p'",
         "exists (select from pg_attribute a where a.attrelid = c.conrelid and a.attnum = any (c.conkey)
-                     and a.atttypid not in ('uuid'::regtype, 'text'::regtype, 'boolean'::regtype, 'regclass'::regtype, 'date'::regtype))",
+                     and a.atttypid not in ('uuid'::regtype, 'text'::regtype, 'boolean'::regtype, 'regclass'::regtype, 'oid'::regtype, 'date'::regtype))",
     );
 }

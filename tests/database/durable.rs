@@ -58,6 +58,8 @@ const TAKE_NOTHING: &[&str] = &[
     "add_workspace_member",
     "assert_isolated",
     "authenticate",
+    // Ends with its transaction.
+    "begin_data_migration",
     "confirm_membership",
     "create_api_key",
     "create_invitation",
@@ -69,6 +71,8 @@ const TAKE_NOTHING: &[&str] = &[
     "import_api_key",
     // Rows of the application, which decides about its commits.
     "purge_sandbox",
+    // Changes nothing.
+    "recheck_foreign_keys",
     "rows_visible_to",
     "set_org",
     "sign_out",

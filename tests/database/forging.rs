@@ -179,6 +179,7 @@ fn t004_no_trust_anchor_is_a_setting() {
             "pg_bearer.max_workspaces superuser integer",
             "pg_bearer.member_addition superuser enum",
             "pg_bearer.organization_creation superuser enum",
+            "pg_bearer.owner_without_identity superuser enum",
             "pg_bearer.trusted_proxies sighup string",
             "pg_bearer.usage_flush_interval sighup integer",
         ]

@@ -48,6 +48,7 @@ const GIVE: &[(&str, &str)] = &[
 /// Those that end something, move within a transaction, look, or change a table with the rights that its owner has.
 const GIVE_NOTHING: &[&str] = &[
     "authenticate",
+    "begin_data_migration",
     "delete_organization",
     "delete_workspace",
     "disable_organization",
@@ -58,6 +59,7 @@ const GIVE_NOTHING: &[&str] = &[
     "purge_api_keys",
     "purge_endings",
     "purge_sandbox",
+    "recheck_foreign_keys",
     "remove_member",
     "remove_workspace_member",
     "revoke_api_key",

@@ -201,6 +201,7 @@ const COLUMNS: &[(&str, &[&str])] = &[
             "version uuid",
         ],
     ),
+    ("unchecked_foreign_keys", &["key oid"]),
     (
         "workspace_memberships",
         &[

@@ -26,7 +26,7 @@ $$;
 
 /// What the steps are about, besides our own tables.
 const TABLES: &str = "
-create table notes (id int primary key, org_id uuid, body text);
+create table notes (id int primary key, org_id uuid, body text, about int references notes);
 create table belongs (who text, org text, role text);
 create index on belongs (who);
 create table trials (id int primary key, environment text default auth.environment());

@@ -23,3 +23,21 @@ create or replace function auth_internal.lint_foreign_keys(namespaces oid[], tab
       join pg_class c on c.oid = k.source and c.relnamespace = any (namespaces)
 $$;
 comment on function auth_internal.lint_foreign_keys is 'Findings of auth.lint() about foreign keys.';
+
+-- Asks no rows: who owns the table does, where he sees them all.
+create or replace function auth_internal.lint_unchecked_foreign_keys(namespaces oid[])
+    returns table (code text, severity text, object text, message text, fix text, owner oid)
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select 'foreign_key_unchecked', 'warning', format('%I on %s', k.conname, k.conrelid::regclass),
+           'it may have been checked against none of its rows, which row security hid: '
+               || 'count those that violate it with auth.recheck_foreign_keys() in a data migration, and make it anew',
+           auth_internal.as_data_migration(
+               format('alter table %1$s drop constraint %2$I, add constraint %2$I %3$s',
+                      auth_internal.qualified(k.conrelid), k.conname, pg_get_constraintdef(k.oid)),
+               array[k.conrelid, k.confrelid]),
+           c.relowner
+      from auth.unchecked_foreign_keys u
+      join pg_constraint k on k.oid = u.key and k.contype = 'f'
+      join pg_class c on c.oid = k.conrelid and c.relnamespace = any (namespaces)
+$$;
+comment on function auth_internal.lint_unchecked_foreign_keys is 'Findings of auth.lint() about foreign keys that may be violated.';

@@ -48,6 +48,7 @@ begin
             union all select * from auth_internal.lint_policies(namespaces, tables, columns)
             union all select * from auth_internal.lint_unique_keys(namespaces, tables, columns)
             union all select * from auth_internal.lint_foreign_keys(namespaces, tables, columns)
+            union all select * from auth_internal.lint_unchecked_foreign_keys(namespaces)
             union all select * from auth_internal.lint_views(namespaces, sources)
             union all select * from auth_internal.lint_functions(namespaces, sources)
             union all select * from auth_internal.lint_grants(namespaces, sources)

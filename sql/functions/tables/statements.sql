@@ -113,3 +113,17 @@ create or replace function auth_internal.pinned(statement text) returns text
      where strpos(pinned.statement, q.quotes) = 0
 $$;
 comment on function auth_internal.pinned is 'The statement, in one that has the search_path under which Postgres printed a part of it; NULL for NULL.';
+
+-- One statement that nothing in it can end, as above, so that it works in every client: the migration ends with it.
+create or replace function auth_internal.as_data_migration(statement text, tables oid[]) returns text
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select concat('do ', q.quotes, 'begin perform auth.begin_data_migration(array[', t.list, ']::pg_catalog.regclass[]); ',
+                  as_data_migration.statement, '; end', q.quotes)
+      from (select string_agg(distinct quote_literal(auth_internal.qualified(s.oid)), ', ') as list
+              from unnest(as_data_migration.tables) s (oid)) t
+     cross join lateral (
+           select case when strpos(as_data_migration.statement || t.list, '$migration$') = 0 then '$migration$'
+                       else format('$migration%s$', md5(as_data_migration.statement || t.list)) end as quotes) q
+     where strpos(as_data_migration.statement || t.list, q.quotes) = 0
+$$;
+comment on function auth_internal.as_data_migration is 'The statement, in one that does it in a data migration of these tables; NULL for NULL.';

@@ -4,7 +4,8 @@
 //! are about the same identity, it stays while such a query runs.
 
 use super::nodes::members;
-use super::version::{run_query, standard_ExecutorFinish};
+use super::owners;
+use super::version::{run_query, standard_ExecutorFinish, standard_ExecutorStart};
 use super::views::{self, asks_through_view};
 use pgrx::{pg_guard, pg_sys};
 use std::cell::{Cell, RefCell};
@@ -17,6 +18,7 @@ thread_local! {
     /// The memory of queries that were left before their end, for as long as it is there: SQL functions are
     /// asked for one row after the other, and are on no stack meanwhile.
     static SUSPENDED: RefCell<Vec<pg_sys::MemoryContext>> = const { RefCell::new(Vec::new()) };
+    static PREVIOUS_START: Cell<pg_sys::ExecutorStart_hook_type> = const { Cell::new(None) };
     static PREVIOUS_RUN: Cell<pg_sys::ExecutorRun_hook_type> = const { Cell::new(None) };
     static PREVIOUS_FINISH: Cell<pg_sys::ExecutorFinish_hook_type> = const { Cell::new(None) };
 }
@@ -27,12 +29,15 @@ pub(in crate::pg) fn install() {
     unsafe {
         pg_sys::RegisterXactCallback(Some(at_transaction_event), std::ptr::null_mut());
         pg_sys::RegisterSubXactCallback(Some(at_subtransaction_event), std::ptr::null_mut());
+        PREVIOUS_START.set(pg_sys::ExecutorStart_hook);
         PREVIOUS_RUN.set(pg_sys::ExecutorRun_hook);
         PREVIOUS_FINISH.set(pg_sys::ExecutorFinish_hook);
+        pg_sys::ExecutorStart_hook = Some(start);
         pg_sys::ExecutorRun_hook = Some(run_query);
         pg_sys::ExecutorFinish_hook = Some(finish);
     }
     views::install();
+    owners::install();
 }
 
 /// Whose hook comes after ours.
@@ -66,7 +71,9 @@ pub(super) unsafe fn depends_on_identity(plan: *mut pg_sys::PlannedStmt) -> bool
     }
 }
 
-unsafe fn has_policies(table: pg_sys::Oid) -> bool {
+/// # Safety
+/// In a transaction.
+pub(super) unsafe fn has_policies(table: pg_sys::Oid) -> bool {
     // SAFETY: a look-up by number in a transaction.
     unsafe {
         let cache = pg_sys::SysCacheIdentifier::RELOID as c_int;
@@ -89,6 +96,7 @@ unsafe extern "C-unwind" fn at_transaction_event(event: pg_sys::XactEvent::Type,
     ];
     if ends.contains(&event) {
         RUNNING.with_borrow_mut(Vec::clear);
+        owners::at_end();
     }
 }
 
@@ -103,6 +111,19 @@ unsafe extern "C-unwind" fn at_subtransaction_event(
         // SAFETY: reads a variable of the backend.
         let ending = unsafe { pg_sys::GetCurrentTransactionNestLevel() };
         RUNNING.with_borrow_mut(|running| running.retain(|(level, _)| *level < ending));
+        owners::at_rollback(ending);
+    }
+}
+
+/// Only queries of tables with row security cost more than this. Nothing in it needs dropping when an error jumps
+/// over it.
+unsafe extern "C-unwind" fn start(query: *mut pg_sys::QueryDesc, flags: c_int) {
+    // SAFETY: the arguments are passed on as they came; a query has its plan.
+    unsafe {
+        if (*(*query).plannedstmt).dependsOnRole || owners::is_unmarked() {
+            owners::refuse_unseen(query, flags);
+        }
+        PREVIOUS_START.get().unwrap_or(standard_ExecutorStart)(query, flags);
     }
 }
 

@@ -5,12 +5,13 @@
 //! both is closed before the commit, which fails. Cursors that a procedure reads across its own commits are
 //! left to it, and closed when the command ends that called it.
 
+use super::migration;
+use super::owners;
 use super::portals::{self, OpenPortal, PortalIdentity};
 use super::veil;
 use super::version::standard_ProcessUtility;
+use crate::pg::sqlstate;
 use pgrx::pg_sys::elog::PgLogLevel;
-use pgrx::pg_sys::panic::ErrorReport;
-use pgrx::prelude::*;
 use pgrx::{pg_guard, pg_sys};
 use std::cell::{Cell, RefCell};
 use std::ffi::{c_char, c_void};
@@ -92,13 +93,11 @@ fn was_held_before(portal: &OpenPortal) -> bool {
 }
 
 fn refuse_held_cursor() {
-    ErrorReport::new(
-        PgSqlErrorCode::ERRCODE_OBJECT_IN_USE,
-        "a cursor WITH HOLD cannot be created in a transaction that has had an identity",
-        "pg_bearer_declare",
-    )
-    .set_hint("Read the rows before the transaction ends; an identity, and what it may see, ends with it.")
-    .report(PgLogLevel::ERROR);
+    sqlstate::in_use("a cursor WITH HOLD cannot be created in a transaction that has had an identity")
+        .set_hint(
+            "Read the rows before the transaction ends; an identity, and what it may see, ends with it.",
+        )
+        .report(PgLogLevel::ERROR);
 }
 
 /// Nothing in it needs dropping when an error of the command jumps over it.
@@ -117,24 +116,33 @@ unsafe extern "C-unwind" fn process_utility(
     unsafe {
         let holds = declares_held_cursor(statement);
         if holds {
-            refuse_if_identity();
+            refuse_if_rows_are_somebodys();
         }
         if veil::is_down() && veil::executes_prepared((*statement).utilityStmt) {
             veil::refuse_execute();
         }
+        let altering = owners::begin_altering(statement);
         let next = PREVIOUS.get().unwrap_or(standard_ProcessUtility);
         next(statement, query, read_only_tree, context, params, environment, destination, completion);
+        if let Some(before) = altering {
+            owners::end_altering(before);
+        }
         // Planning the cursor's query may have run a function that authenticates.
         if holds {
-            refuse_if_identity();
+            refuse_if_rows_are_somebodys();
         }
     }
 }
 
 #[pg_guard]
-extern "C-unwind" fn refuse_if_identity() {
+extern "C-unwind" fn refuse_if_rows_are_somebodys() {
     if HAD_IDENTITY.get() {
         refuse_held_cursor();
+    }
+    if migration::lasts() {
+        sqlstate::in_use("a cursor WITH HOLD cannot be created in a data migration")
+            .set_hint("Read the rows before the transaction ends; the migration ends with it.")
+            .report(PgLogLevel::ERROR);
     }
 }
 

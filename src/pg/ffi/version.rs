@@ -4,6 +4,7 @@
 //! all of them, and is mistaken for none of its predecessors.
 
 use super::executor::{enter, leave, previous_run};
+use super::owners::Access;
 use pgrx::pg_sys;
 use std::ffi::{CStr, c_char, c_int, c_void};
 
@@ -50,6 +51,8 @@ mod numbers {
     pub(in crate::pg::ffi) const UUID_EQ: Oid = Oid::from_u32(2972);
     /// The btree operator family of uuids: pg_opfamily.dat.
     pub(in crate::pg::ffi) const UUID_FAMILY: Oid = Oid::from_u32(2968);
+    /// The number of pg_policy: pg_policy.h.
+    pub(in crate::pg::ffi) const POLICY_CATALOG: Oid = Oid::from_u32(3256);
     /// pg_language.dat.
     pub(in crate::pg::ffi) const C_LANGUAGE: Oid = Oid::from_u32(13);
     pub(in crate::pg::ffi) const SQL_LANGUAGE: Oid = Oid::from_u32(14);
@@ -88,6 +91,21 @@ unsafe extern "C-unwind" {
     pub(super) fn enable_timeout_after(timeout: c_int, milliseconds: c_int);
 }
 
+// Not in the bindings: policy.h and pg_inherits.h.
+#[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17", feature = "pg18"))]
+unsafe extern "C-unwind" {
+    pub(super) fn get_relation_policy_oid(
+        table: pg_sys::Oid,
+        name: *const c_char,
+        missing_ok: bool,
+    ) -> pg_sys::Oid;
+    pub(super) fn find_all_inheritors(
+        table: pg_sys::Oid,
+        lock: pg_sys::LOCKMODE,
+        parents: *mut *mut pg_sys::List,
+    ) -> *mut pg_sys::List;
+}
+
 // In the bindings, too, whose wrappers do too much for these: they guard each call with a setjmp, catch errors of
 // the command and raise other ones in their place, without position, context and names of constraints. Whoever
 // calls one of these has nothing that needs dropping when an error jumps over it. Each is used where the bindings
@@ -96,6 +114,13 @@ unsafe extern "C-unwind" {
     pub(super) fn SignalHandlerForConfigReload(signal: c_int);
     pub(super) fn SignalHandlerForShutdownRequest(signal: c_int);
     pub(super) fn die(signal: c_int);
+    pub(super) fn standard_planner(
+        query: *mut pg_sys::Query,
+        text: *const c_char,
+        options: c_int,
+        params: pg_sys::ParamListInfo,
+    ) -> *mut pg_sys::PlannedStmt;
+    pub(super) fn standard_ExecutorStart(query: *mut pg_sys::QueryDesc, flags: c_int);
     pub(super) fn standard_ExecutorFinish(query: *mut pg_sys::QueryDesc);
     pub(super) fn standard_ProcessUtility(
         statement: *mut pg_sys::PlannedStmt,
@@ -220,6 +245,34 @@ pub(super) unsafe fn run_executor(query: *mut pg_sys::QueryDesc) {
         pg_sys::ExecutorRun(query, forward, 0, true);
         #[cfg(feature = "pg18")]
         pg_sys::ExecutorRun(query, forward, 0);
+    }
+}
+
+/// How a query uses a table of its range table; `None` for one that it reads as a part of another one, whose policies
+/// count.
+///
+/// # Safety
+/// A plan, and an entry of its range table.
+pub(super) unsafe fn access_of(
+    plan: *mut pg_sys::PlannedStmt,
+    entry: *mut pg_sys::RangeTblEntry,
+) -> Option<Access> {
+    // SAFETY: as the caller promises; on 16 and later an entry says which of the plan's permissions are its own.
+    unsafe {
+        #[cfg(feature = "pg15")]
+        let (user, rights) = {
+            let _ = plan;
+            ((*entry).checkAsUser, (*entry).requiredPerms)
+        };
+        #[cfg(any(feature = "pg16", feature = "pg17", feature = "pg18"))]
+        let (user, rights) = {
+            let place = usize::try_from((*entry).perminfoindex).ok()?.checked_sub(1)?;
+            let info =
+                super::nodes::members((*plan).permInfos).nth(place)?.cast::<pg_sys::RTEPermissionInfo>();
+            ((*info).checkAsUser, (*info).requiredPerms)
+        };
+        let user = if user == pg_sys::InvalidOid { pg_sys::GetUserId() } else { user };
+        (rights != 0).then_some(Access { user, rights })
     }
 }
 

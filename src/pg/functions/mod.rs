@@ -6,6 +6,7 @@ mod authenticate;
 mod demands;
 mod explain;
 mod keys;
+mod migrations;
 mod readers;
 mod tenancy;
 mod usage;

@@ -27,6 +27,7 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = &[
         "auth.assert_isolated(regclass, name, name, text) text: volatile unsafe definer plpgsql",
     ),
     ("public", "auth.authenticate(text) jsonb: volatile unsafe c"),
+    ("public", "auth.begin_data_migration(regclass[]) void: volatile unsafe c"),
     (
         "public",
         "auth.check_api_key(text) TABLE(valid boolean, key_id uuid, org_id uuid, environment text, scopes text[]): stable unsafe c",
@@ -165,6 +166,10 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = &[
     (
         "public",
         "auth.purge_sandbox(regclass[], text) TABLE(source regclass, deleted bigint): volatile unsafe plpgsql",
+    ),
+    (
+        "public",
+        "auth.recheck_foreign_keys(regclass) TABLE(name name, child regclass, parent regclass, validated boolean, violations bigint): volatile unsafe plpgsql",
     ),
     (
         "bearer_admin",

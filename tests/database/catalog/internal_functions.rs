@@ -24,6 +24,7 @@ pub(super) const INTERNAL_FUNCTIONS: &[(&str, &str)] = &[
         "bearer_owner",
         "auth_internal.assumed_defaults(regclass, oid, text, jsonb, text) jsonb: volatile unsafe plpgsql",
     ),
+    ("public bearer_owner", "auth_internal.as_data_migration(text, oid[]) text: stable unsafe sql"),
     ("public bearer_owner", "auth_internal.base_type(oid) oid: stable unsafe sql"),
     (
         "bearer_owner",
@@ -131,6 +132,7 @@ pub(super) const INTERNAL_FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_owner", "auth_internal.enter_workspace(uuid, text) auth.roles: volatile unsafe plpgsql"),
     ("bearer_owner", "auth_internal.enter_workspace_ending(uuid) uuid: volatile unsafe plpgsql"),
     ("bearer_owner", "auth_internal.find_role(uuid, text) auth.roles: stable unsafe sql"),
+    ("public bearer_owner", "auth_internal.foreign_key_query(oid) text: stable unsafe sql"),
     (
         "public bearer_owner",
         "auth_internal.foreign_keys_without_org(oid[], smallint[]) TABLE(key oid, source oid, parent oid, name name, statements text[], obstacle text): stable unsafe sql",
@@ -162,6 +164,7 @@ pub(super) const INTERNAL_FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_owner", "auth_internal.is_left_out(text, uuid, uuid) boolean: stable unsafe sql"),
     ("bearer_owner", "auth_internal.is_list_of(text[], text, integer) boolean: immutable unsafe sql"),
     ("bearer_owner", "auth_internal.is_lock_free(text, uuid) boolean: volatile unsafe strict c"),
+    ("public bearer_owner", "auth_internal.is_migrating(oid) boolean: stable restricted strict c"),
     ("bearer_owner", "auth_internal.is_role_used(uuid) boolean: stable unsafe sql"),
     ("bearer_owner", "auth_internal.is_unrestricted() boolean: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.is_within_owner(regclass, oid) boolean: stable unsafe sql"),

@@ -75,6 +75,10 @@ pub(super) const LINT_FUNCTIONS: &[(&str, &str)] = &[
     ),
     (
         "bearer_owner",
+        "auth_internal.lint_unchecked_foreign_keys(oid[]) TABLE(code text, severity text, object text, message text, fix text, owner oid): stable unsafe sql",
+    ),
+    (
+        "bearer_owner",
         "auth_internal.lint_unique_keys(oid[], oid[], smallint[]) TABLE(code text, severity text, object text, message text, fix text, owner oid): stable unsafe sql",
     ),
     (

@@ -118,6 +118,14 @@ pub(super) const KEYS: &[Case] = &[
         "alter table app.parents add slug text unique; create table app.tags (slug text references app.parents (slug))",
     ),
     (
+        "foreign_key_unchecked",
+        "\"f k\" on app.children",
+        "alter table app.parents add unique (org_id, id);
+         alter table app.children add constraint \"f k\" foreign key (org_id, parent_id) references app.parents (org_id, id)
+             on delete set null (parent_id) deferrable;
+         insert into auth.unchecked_foreign_keys select oid from pg_constraint where conname = 'f k'",
+    ),
+    (
         "fk_crosses_orgs",
         "children_parent_id_fkey on app.children",
         "alter table app.children add foreign key (parent_id) references app.parents on delete cascade",

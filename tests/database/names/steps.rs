@@ -116,6 +116,7 @@ pub(super) const STEPS: &[&str] = &[
     "root: select * from auth.protect('notes', resource => 'notes')",
     "root: select * from auth.protect('notes', all_orgs => true)",
     "root: select * from auth.protected_tables()",
+    "root: select * from auth.recheck_foreign_keys('notes')",
     "root: select * from auth.unprotect('notes')",
     "root: select code, object from auth.lint('{public}')",
     "root: select source::regclass, org from auth.organization_columns() order by 1, 2",

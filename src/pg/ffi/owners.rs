@@ -1,0 +1,339 @@
+//! Owners of forced tables, whom row security binds too, are told what it would hide from them.
+//!
+//! Nobody who is signed in sees all of a protected table, and its owner sees none of it when nobody is. A
+//! migration would then change no row and report success, and a constraint would be checked against no row.
+
+use super::carrier;
+use super::catalog::in_restricted_operation;
+use super::executor::has_policies;
+use super::migration;
+use super::nodes::{is_a, members};
+use super::shared::is_preloading;
+use super::version::{POLICY_CATALOG, access_of, get_relation_policy_oid, standard_planner};
+use crate::pg::settings;
+use crate::pg::sqlstate::unseen;
+use pgrx::pg_sys::elog::PgLogLevel;
+use pgrx::{pg_guard, pg_sys};
+use std::cell::{Cell, RefCell};
+use std::ffi::{CStr, c_char, c_int};
+
+/// The names of the policies that auth.protect() makes for tenants, and what its comments on them begin with:
+/// `auth_internal.protection_policies()` and `auth_internal.protection_memory()`, which a test compares with these.
+const OURS: [&CStr; 4] = [c"bearer_select", c"bearer_insert", c"bearer_update", c"bearer_delete"];
+const MEMORY: &str = "{\"by\": \"auth.protect\", ";
+/// And the one for services.
+const SERVICES: &CStr = c"bearer_service";
+
+/// Of pg_policy's `polcmd`, and the right that a query needs to do it.
+const COMMANDS: [(u8, u32); 4] = [
+    (b'r', pg_sys::ACL_SELECT),
+    (b'a', pg_sys::ACL_INSERT),
+    (b'w', pg_sys::ACL_UPDATE),
+    (b'd', pg_sys::ACL_DELETE),
+];
+const EVERY_COMMAND: u8 = b'*';
+
+thread_local! {
+    /// The nesting of transactions in which each ALTER TABLE on the stack was started.
+    static ALTERING: RefCell<Vec<c_int>> = const { RefCell::new(Vec::new()) };
+    /// Was the library loaded in this very transaction, perhaps while its first query was planned, or by an ALTER TABLE?
+    static LOADED_NOW: Cell<bool> = const { Cell::new(true) };
+    static PREVIOUS: Cell<pg_sys::planner_hook_type> = const { Cell::new(None) };
+}
+
+/// Hooks into the planner. Called once, from `_PG_init`.
+pub(super) fn install() {
+    LOADED_NOW.set(!is_preloading());
+    // SAFETY: a callback with the signature of planner.h; hooks are variables of this backend.
+    unsafe {
+        PREVIOUS.set(pg_sys::planner_hook);
+        pg_sys::planner_hook = Some(plan);
+    }
+}
+
+/// Can there be plans that [`plan`] has not marked?
+#[inline]
+pub(super) fn is_unmarked() -> bool {
+    LOADED_NOW.get()
+}
+
+/// Marks plans of tables with row security, so that starting any other one costs nothing. They depend on the role:
+/// Postgres makes them anew for another one, which it does for their queries anyway. Nothing in it needs dropping when
+/// an error jumps over it.
+unsafe extern "C-unwind" fn plan(
+    query: *mut pg_sys::Query,
+    text: *const c_char,
+    options: c_int,
+    params: pg_sys::ParamListInfo,
+) -> *mut pg_sys::PlannedStmt {
+    // SAFETY: the arguments are passed on as they came.
+    unsafe {
+        let plan = PREVIOUS.get().unwrap_or(standard_planner)(query, text, options, params);
+        mark(plan);
+        plan
+    }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn mark(plan: *mut pg_sys::PlannedStmt) {
+    // SAFETY: a finished plan, in a transaction.
+    unsafe {
+        (*plan).dependsOnRole =
+            (*plan).dependsOnRole || tables(plan).any(|entry| has_policies((*entry).relid));
+    }
+}
+
+/// The tables in the range table of a plan.
+unsafe fn tables(plan: *mut pg_sys::PlannedStmt) -> impl Iterator<Item = *mut pg_sys::RangeTblEntry> {
+    // SAFETY: the entries of a range table.
+    unsafe {
+        members((*plan).rtable)
+            .map(|entry| entry.cast::<pg_sys::RangeTblEntry>())
+            .filter(|entry| (**entry).rtekind == pg_sys::RTEKind::RTE_RELATION)
+    }
+}
+
+/// Notes an ALTER TABLE that begins. `None` for any other command.
+///
+/// # Safety
+/// A utility command.
+pub(super) unsafe fn begin_altering(statement: *const pg_sys::PlannedStmt) -> Option<usize> {
+    // SAFETY: a PlannedStmt of a utility command carries the node of that command; a variable of the backend.
+    unsafe {
+        if !is_a((*statement).utilityStmt, pg_sys::NodeTag::T_AlterTableStmt) {
+            return None;
+        }
+        let level = pg_sys::GetCurrentTransactionNestLevel();
+        Some(ALTERING.with_borrow_mut(|altering| {
+            altering.push(level);
+            altering.len() - 1
+        }))
+    }
+}
+
+/// It has ended.
+pub(super) fn end_altering(before: usize) {
+    ALTERING.with_borrow_mut(|altering| altering.truncate(before));
+}
+
+/// The transaction has ended.
+pub(super) fn at_end() {
+    ALTERING.with_borrow_mut(Vec::clear);
+    if LOADED_NOW.replace(false) {
+        // SAFETY: marks plans as no longer good; allocates nothing and asks no catalog.
+        unsafe { pg_sys::ResetPlanCache() }
+    }
+}
+
+/// A subtransaction was rolled back.
+pub(super) fn at_rollback(ending: c_int) {
+    ALTERING.with_borrow_mut(|altering| altering.retain(|level| *level < ending));
+}
+
+/// Is this one of the two queries by which ALTER TABLE looks for rows that violate a foreign key
+/// (`RI_Initial_Check`, `RI_PartitionRemove_Check` of ri_triggers.c)? They run with the rights of whoever alters.
+unsafe fn checks_foreign_key(source: *const c_char) -> bool {
+    let alters = ALTERING.with_borrow(|altering| !altering.is_empty());
+    if source.is_null() || !alters && !LOADED_NOW.get() {
+        return false;
+    }
+    // SAFETY: the text of a query ends with a nul.
+    let source = unsafe { CStr::from_ptr(source) }.to_bytes();
+    let has = |part: &[u8]| source.windows(part.len()).any(|window| window == part);
+    source.starts_with(b"SELECT fk.") && has(b" fk ") && has(b" pk ON ")
+}
+
+/// What row security hides.
+#[derive(Clone, Copy, PartialEq)]
+enum Hidden {
+    /// All rows, from an owner.
+    Everything,
+    /// Some of those that a constraint is checked against.
+    OfConstraint,
+}
+
+/// Raises 55000 where row security would hide rows of a table from its owner in silence. For queries that depend on
+/// row security, before they begin.
+#[pg_guard]
+pub(super) unsafe extern "C-unwind" fn refuse_unseen(query: *mut pg_sys::QueryDesc, flags: c_int) {
+    // SAFETY: the executor's query with its plan; variables of the backend.
+    unsafe {
+        let hidden =
+            if checks_foreign_key((*query).sourceText) { Hidden::OfConstraint } else { Hidden::Everything };
+        let nobody = carrier::with_published(|_| ()).is_none();
+        let asked = hidden == Hidden::OfConstraint || nobody && !settings::owner_may_see_nothing();
+        // A worker does what its leader may. ANALYZE, REFRESH and the like run what others wrote.
+        if !asked
+            || flags & pg_sys::EXEC_FLAG_EXPLAIN_ONLY as c_int != 0
+            || pg_sys::ParallelWorkerNumber >= 0
+            || in_restricted_operation()
+            || pg_sys::IsLogicalWorker()
+        {
+            return;
+        }
+        let plan = (*query).plannedstmt;
+        let unseen = tables(plan)
+            .filter_map(|entry| Some(((*entry).relid, access_of(plan, entry)?)))
+            .find(|(table, access)| is_hidden(*table, access, hidden));
+        if let Some((table, _)) = unseen {
+            report(table, hidden);
+        }
+    }
+}
+
+/// How a query uses a table.
+pub(super) struct Access {
+    /// As whom.
+    pub(super) user: pg_sys::Oid,
+    pub(super) rights: pg_sys::AclMode,
+}
+
+/// Does row security bind somebody here who has the owner's rights, without anything that lets him in?
+unsafe fn is_hidden(table: pg_sys::Oid, access: &Access, hidden: Hidden) -> bool {
+    // SAFETY: look-ups in a transaction; the query has locked the table, and it is open while it is looked at.
+    unsafe {
+        let enabled = pg_sys::CheckEnableRlsResult::RLS_ENABLED as c_int;
+        if pg_sys::check_enable_rls(table, access.user, true) != enabled || migration::covers(table) {
+            return false;
+        }
+        let relation = pg_sys::RelationIdGetRelation(table);
+        if relation.is_null() {
+            return false;
+        }
+        let row = &*(*relation).rd_rel;
+        let who = match hidden {
+            Hidden::Everything => pg_sys::GetOuterUserId(),
+            Hidden::OfConstraint => access.user,
+        };
+        let is_bound = row.relforcerowsecurity && pg_sys::has_privs_of_role(who, row.relowner);
+        let found = is_bound
+            && match hidden {
+                Hidden::Everything => is_protected(relation, table) && !is_let_in(relation, access),
+                Hidden::OfConstraint => !sees_everything(relation, access.user),
+            };
+        pg_sys::RelationClose(relation);
+        found
+    }
+}
+
+/// Did auth.protect() make a policy of it?
+unsafe fn is_protected(relation: pg_sys::Relation, table: pg_sys::Oid) -> bool {
+    // SAFETY: an open table; a comment is a text that ends with a nul, or null.
+    unsafe {
+        let names: Vec<&CStr> =
+            policies(relation).map(|policy| CStr::from_ptr((*policy).policy_name)).collect();
+        names.into_iter().filter(|name| OURS.contains(name)).any(|name| {
+            let policy = get_relation_policy_oid(table, name.as_ptr(), true);
+            let comment = pg_sys::GetComment(policy, POLICY_CATALOG, 0);
+            !comment.is_null() && CStr::from_ptr(comment).to_bytes().starts_with(MEMORY.as_bytes())
+        })
+    }
+}
+
+/// Does a policy of somebody else let this user do some of what the query does?
+unsafe fn is_let_in(relation: pg_sys::Relation, access: &Access) -> bool {
+    // SAFETY: an open table.
+    unsafe {
+        policies(relation).any(|policy| {
+            let name = CStr::from_ptr((*policy).policy_name);
+            let command = (*policy).polcmd as u8;
+            let covers = command == EVERY_COMMAND
+                || COMMANDS.iter().any(|(of, right)| {
+                    *of == command && access.rights & u64::from(*right) as pg_sys::AclMode != 0
+                });
+            (*policy).permissive
+                && covers
+                && name != SERVICES
+                && !OURS.contains(&name)
+                && applies(policy, access.user)
+        })
+    }
+}
+
+/// Does a policy show this user every row?
+unsafe fn sees_everything(relation: pg_sys::Relation, user: pg_sys::Oid) -> bool {
+    // SAFETY: an open table; the expression of a policy is a node or null.
+    unsafe {
+        let all = |policy: *mut pg_sys::RowSecurityPolicy| {
+            let qual = (*policy).qual;
+            (*policy).permissive
+                && [b'r', EVERY_COMMAND].contains(&((*policy).polcmd as u8))
+                && is_a(qual, pg_sys::NodeTag::T_Const)
+                && !(*qual.cast::<pg_sys::Const>()).constisnull
+                && (*qual.cast::<pg_sys::Const>()).constvalue.value() != 0
+        };
+        policies(relation).any(|policy| all(policy) && applies(policy, user))
+            && !policies(relation).any(|policy| restricts(policy, user))
+    }
+}
+
+/// The restrictive policy that binds this user in a table, if there is one.
+///
+/// # Safety
+/// An open table.
+pub(super) unsafe fn restriction(relation: pg_sys::Relation, user: pg_sys::Oid) -> Option<String> {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let found = policies(relation).find(|policy| restricts(*policy, user))?;
+        Some(CStr::from_ptr((*found).policy_name).to_string_lossy().into_owned())
+    }
+}
+
+unsafe fn restricts(policy: *mut pg_sys::RowSecurityPolicy, user: pg_sys::Oid) -> bool {
+    // SAFETY: a policy of an open table.
+    unsafe { !(*policy).permissive && applies(policy, user) }
+}
+
+unsafe fn policies(relation: pg_sys::Relation) -> impl Iterator<Item = *mut pg_sys::RowSecurityPolicy> {
+    // SAFETY: an open table has its policies, or none.
+    unsafe {
+        let list = (*relation).rd_rsdesc.as_ref().map_or(std::ptr::null_mut(), |all| all.policies);
+        members(list).map(|policy| policy.cast())
+    }
+}
+
+/// As `check_role_for_policy` of rowsecurity.c.
+unsafe fn applies(policy: *mut pg_sys::RowSecurityPolicy, user: pg_sys::Oid) -> bool {
+    // SAFETY: an array of oids without nulls, which has as many members as it says.
+    unsafe {
+        let (mut roles, mut count) = (std::ptr::null_mut(), 0);
+        pg_sys::deconstruct_array_builtin(
+            (*policy).roles,
+            pg_sys::OIDOID,
+            &mut roles,
+            std::ptr::null_mut(),
+            &mut count,
+        );
+        let roles = std::slice::from_raw_parts(roles, usize::try_from(count).unwrap_or(0));
+        roles.iter().any(|role| {
+            let role = pg_sys::Oid::from(role.value() as u32);
+            role == pg_sys::InvalidOid || pg_sys::has_privs_of_role(user, role)
+        })
+    }
+}
+
+unsafe fn report(table: pg_sys::Oid, hidden: Hidden) {
+    // SAFETY: a table that the query has locked.
+    let name = unsafe { qualified(table) };
+    let error = match hidden {
+        Hidden::Everything => unseen::owner_sees_nothing(&name),
+        Hidden::OfConstraint => unseen::constraint_sees_part(&name),
+    };
+    error.report(PgLogLevel::ERROR);
+}
+
+/// The name of a table with its schema, as SQL.
+///
+/// # Safety
+/// In a transaction.
+pub(super) unsafe fn qualified(table: pg_sys::Oid) -> String {
+    // SAFETY: look-ups that give null for what is gone; texts that end with a nul.
+    unsafe {
+        let relation = pg_sys::get_rel_name(table);
+        if relation.is_null() {
+            return table.to_u32().to_string();
+        }
+        let schema = pg_sys::get_namespace_name(pg_sys::get_rel_namespace(table));
+        CStr::from_ptr(pg_sys::quote_qualified_identifier(schema, relation)).to_string_lossy().into_owned()
+    }
+}

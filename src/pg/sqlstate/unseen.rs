@@ -1,0 +1,37 @@
+//! What owners of tables are told about rows that row security hides from them.
+
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+/// Row security binds the owner of a table, and nobody is signed in (55000).
+pub(in crate::pg) fn owner_sees_nothing(table: &str) -> ErrorReport {
+    not_ready(format!("nobody is signed in, and row security would hide all rows of {table} from its owner"))
+        .set_hint("Sign in with auth.authenticate(), or call auth.begin_data_migration() first in the transaction. Where an application owns its tables, an administrator can set pg_bearer.owner_without_identity to empty.")
+}
+
+/// A constraint would be checked by somebody who does not see all rows (55000).
+pub(in crate::pg) fn constraint_sees_part(table: &str) -> ErrorReport {
+    not_ready(format!("the foreign key would be checked without the rows of {table} that row security hides"))
+        .set_hint("Begin a transaction, call auth.begin_data_migration() with both tables, and repeat the command there.")
+}
+
+/// The owner of a table would not see all of it in a data migration either (55000).
+pub(in crate::pg) fn restricted_owner(policy: &str, table: &str) -> ErrorReport {
+    not_ready(format!("the restrictive policy {policy:?} of {table} binds its owner too"))
+        .set_hint("A data migration would miss rows. Use a role with BYPASSRLS, or drop the policy in the same transaction.")
+}
+
+/// A data migration ends with its session's transaction (0A000).
+pub(in crate::pg) fn prepared_migration() -> ErrorReport {
+    ErrorReport::new(
+        PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+        "cannot PREPARE a transaction that is a data migration",
+        "pg_bearer_migration",
+    )
+    .set_hint("COMMIT it instead.")
+}
+
+/// Something has to be set right first (55000).
+fn not_ready(message: String) -> ErrorReport {
+    ErrorReport::new(PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, message, "pg_bearer_state")
+}
