@@ -57,6 +57,14 @@ create or replace function auth_internal.lint_views(namespaces oid[], tables oid
                select case x.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(x.grantee)) end as name
                  from aclexplode(v.relacl) x where x.grantee <> v.relowner) g
          where v.relkind = 'm' and v.oid in (select relation from protected)
+         group by v.oid, v.relowner),
+    -- What is refreshed asks as the owner, when nobody is signed in.
+    emptied as (
+        select v.oid, v.relowner, min(p.base::regclass::text) as example
+          from views v
+          join protected p on p.relation = v.oid
+          join pg_class c on c.oid = p.base and c.relrowsecurity
+         where v.relkind = 'm' and not auth_internal.lint_escapes(v.relowner, p.base)
          group by v.oid, v.relowner)
     select 'view_bypasses', case when escapes then 'error' else 'warning' end, oid::regclass::text,
            case when escapes then format('the view reads %s with the rights of its owner, for whom no policy holds', example)
@@ -68,6 +76,11 @@ create or replace function auth_internal.lint_views(namespaces oid[], tables oid
            'a materialized view keeps rows of all organizations and has no policies: whoever has the grant sees them',
            format('revoke all on %s from %s cascade', auth_internal.qualified(oid), grantees), relowner
       from kept
+    union all
+    select 'materialized_view_empty', 'warning', oid::regclass::text,
+           format('REFRESH reads %s as the owner of the materialized view, for whom its policies hold, and keeps none of its rows: no SQL can say whose it is to keep', example),
+           null, relowner
+      from emptied
 $$;
 comment on function auth_internal.lint_views is 'Findings of auth.lint() about views.';
 

@@ -68,9 +68,28 @@ unsafe extern "C-unwind" fn plan(
 ) -> *mut pg_sys::PlannedStmt {
     // SAFETY: the arguments are passed on as they came.
     unsafe {
+        let known = says_itself(query).then(|| (*query).hasRowSecurity);
         let plan = PREVIOUS.get().unwrap_or(standard_planner)(query, text, options, params);
-        mark(plan);
+        match known {
+            Some(has_policies) => (*plan).dependsOnRole |= has_policies,
+            None => mark(plan),
+        }
         plan
+    }
+}
+
+/// Does this level of a query say whether row security has a say in it? Not where there are others, whose answer not
+/// every minor version hands up. The planner changes the query.
+unsafe fn says_itself(query: *mut pg_sys::Query) -> bool {
+    use pg_sys::RTEKind::{RTE_JOIN, RTE_RELATION, RTE_RESULT};
+    // SAFETY: a rewritten query, and the entries of its range table.
+    unsafe {
+        !(*query).hasSubLinks
+            && (*query).cteList.is_null()
+            && members((*query).rtable).all(|entry| {
+                let kind = (*entry.cast::<pg_sys::RangeTblEntry>()).rtekind;
+                [RTE_RELATION, RTE_JOIN, RTE_RESULT].contains(&kind)
+            })
     }
 }
 

@@ -158,6 +158,12 @@ pub(super) const RELATIONS: &[Case] = &[
         "create view app.members as select * from auth.memberships",
     ),
     (
+        "materialized_view_empty",
+        "app.kept",
+        "create materialized view app.kept as select count(*) from app.children;
+         alter materialized view app.kept owner to table_owner",
+    ),
+    (
         "materialized_view",
         "app.kept",
         "create view app.seen with (security_invoker) as select * from app.children;
