@@ -134,6 +134,11 @@ fn t189_only_whoever_began_it_sees_more_and_of_its_tables_only() {
     let (db, owner) = shop();
     let mut session = db.connect(&owner);
     db.superuser().run(&format!("grant tenant to {owner}; grant create on schema shop to tenant"));
+    // Its plan is kept, and first made for somebody else.
+    session.run(
+        "create function shop.kept() returns bigint language plpgsql security definer
+             as 'begin return (select count(*) from shop.tasks); end'",
+    );
     session.run("begin; select auth.begin_data_migration('{shop.tasks}')");
     session.run("savepoint a");
     assert_eq!(session.refused("select from shop.notes"), nobody("notes"));
@@ -141,13 +146,16 @@ fn t189_only_whoever_began_it_sees_more_and_of_its_tables_only() {
     for sql in [
         COUNT,
         "select shop.counted()",
+        "select shop.kept()",
         "select count(*) from shop.all_tasks",
         "select count(*) from shop.notes",
     ] {
         assert_eq!(session.value(sql).as_deref(), Some("0"), "{sql}");
     }
     session.run("reset role");
-    assert_eq!(session.value("select shop.counted()").as_deref(), Some("2"));
+    for sql in ["select shop.counted()", "select shop.kept()"] {
+        assert_eq!(session.value(sql).as_deref(), Some("2"), "{sql}");
+    }
     // The rights of a function are its owner's, who has none here.
     session.run("set local role tenant; create function shop.theirs() returns bigint language sql security definer as 'select count(*) from shop.tasks'; reset role");
     assert_eq!(session.value("select shop.theirs()").as_deref(), Some("0"));
