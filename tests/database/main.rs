@@ -44,6 +44,7 @@ mod lint;
 mod names;
 mod numbers;
 mod oracle;
+mod orms;
 mod parallel;
 mod plans;
 mod policies;
