@@ -19,9 +19,9 @@ const OWNER: &str = "orm_owner";
 
 /// Tables as they are before anybody thinks of organizations in keys; one is partitioned.
 const TABLES: &str = "
-create table projects (org_id uuid not null, id uuid primary key default gen_random_uuid(), name text not null unique);
-create table labels (org_id uuid not null, id uuid primary key default gen_random_uuid(), name text not null);
-create table tasks (org_id uuid not null, id uuid primary key default gen_random_uuid(),
+create table projects (id uuid primary key default gen_random_uuid(), org_id uuid not null, name text not null unique);
+create table labels (id uuid primary key default gen_random_uuid(), org_id uuid not null, name text not null);
+create table tasks (id uuid primary key default gen_random_uuid(), org_id uuid not null,
                     project_id uuid not null references projects on delete cascade, title text not null);
 create table task_labels (org_id uuid not null, task_id uuid references tasks on delete cascade,
                           label_id uuid references labels, primary key (task_id, label_id));

@@ -9,7 +9,7 @@ impl Drizzle {
     /// A project with the schema of the page, and the rest of the tables.
     fn new(name: &str, db: &Database) -> Drizzle {
         let project = Project::new(name, "postgresql", db);
-        for file in ["drizzle.config.ts", "schema/bearer.ts", "schema/projects.ts"] {
+        for file in ["drizzle.config.ts", "keys.ts", "schema/bearer.ts", "schema/projects.ts"] {
             project.write(file, snippet(file));
         }
         project.write("schema/labels.ts", &file("drizzle/schema/labels.ts"));
@@ -30,7 +30,14 @@ impl Drizzle {
 
     /// Makes the database like the schema, unasked; what drizzle-kit says. It ends with success whatever happens.
     fn push(&self) -> String {
-        let (success, said) = self.0.run(orms().drizzle_kit(), &["push", "--force"]);
+        self.push_with("")
+    }
+
+    /// The same with settings of the session.
+    fn push_with(&self, settings: &str) -> String {
+        let mut drizzle_kit = orms().drizzle_kit();
+        drizzle_kit.env("PGOPTIONS", settings);
+        let (success, said) = self.0.run(drizzle_kit, &["push", "--force"]);
         assert!(success && said.contains("Pulling schema from database"), "{said}");
         said
     }
@@ -62,8 +69,10 @@ fn statements(said: &str) -> Vec<&str> {
 fn drizzle_push_leaves_what_protect_made_and_adds_what_is_new() {
     let db = protected();
     let drizzle = Drizzle::new("drizzle_push", &db);
-    let said = drizzle.push();
-    assert_contains(&said, "No changes detected");
+    // Each plan gives the columns of keys in another order.
+    for settings in ["", "-c enable_nestloop=off", "-c enable_indexscan=off", "-c enable_bitmapscan=off"] {
+        assert_contains(drizzle.push_with(settings), "No changes detected");
+    }
     is_intact(&db);
     drizzle.add_a_column();
     let said = drizzle.push();

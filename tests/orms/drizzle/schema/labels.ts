@@ -5,8 +5,8 @@ import { tasks } from "./projects";
 export const labels = pgTable(
   "labels",
   {
-    orgId: organization(),
     id: uuid("id").primaryKey().defaultRandom(),
+    orgId: organization(),
     name: text("name").notNull(),
   },
   (t) => [...bearer("labels", t.orgId), unique("labels_org_id_id_key").on(t.orgId, t.id)],
