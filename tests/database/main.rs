@@ -44,6 +44,7 @@ mod lint;
 mod names;
 mod numbers;
 mod oracle;
+mod orms;
 mod owners;
 mod parallel;
 mod plans;

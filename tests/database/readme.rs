@@ -134,6 +134,7 @@ fn the_readme_and_the_pages_lead_to_the_reference() {
         include_str!("../../docs/tenancy.md"),
         include_str!("../../docs/api-keys.md"),
         include_str!("../../docs/policies.md"),
+        include_str!("../../docs/migrations.md"),
     ] {
         assert!(page.contains("(reference.md)") && page.contains("auth.help()") && !page.contains("\\df+"));
     }

@@ -182,7 +182,7 @@ fn has_private_libraries(config: &PgConfig) -> bool {
     prefix != Path::new("/usr") && config.lib_dir.starts_with(prefix)
 }
 
-fn clean_environment(command: &mut Command) {
+pub(crate) fn clean_environment(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("PG") {
             command.env_remove(name);

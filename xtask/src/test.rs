@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::error::{Context, Error};
 use crate::extension::Extension;
+use crate::orms::Orms;
 use crate::pg_config::PgConfig;
 use crate::{dependencies, process, project, virtual_env};
 
@@ -18,6 +19,7 @@ const STEPS: &[(&str, Check)] = &[
     ("dependencies (cargo-deny)", dependencies::check),
     ("lints", lints),
     ("unit tests", unit_tests),
+    ("ORMs (PyPI, npm)", orms),
     ("database tests", database_tests),
     ("install script (pgspot)", pgspot),
 ];
@@ -72,6 +74,11 @@ fn unit_tests(pg_config: &PgConfig) -> Result<(), Error> {
 /// The tests build the extension for themselves; built without optimization they are ready sooner.
 fn database_tests(pg_config: &PgConfig) -> Result<(), Error> {
     process::run(project::cargo(pg_config).args(["test", "--package", "pg_bearer_tests"]))
+}
+
+/// What the database tests would otherwise fetch without a word.
+fn orms(_: &PgConfig) -> Result<(), Error> {
+    Orms::prepare().map(drop)
 }
 
 fn pgspot(pg_config: &PgConfig) -> Result<(), Error> {
