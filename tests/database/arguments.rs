@@ -107,7 +107,7 @@ const MAY_RAISE: [(&str, &[&str]); 11] = [
     ("organization_columns", &["42501"]),
     ("protect", &["22023", "42501", "42710"]),
     ("unprotect", &["22023", "42501"]),
-    ("refuse_protection", &["22023"]),
+    ("refuse", &["22023"]),
     ("purge_sandbox", &["22023"]),
     ("authenticate", &["28000"]),
     ("verify_jwt", &["28000"]),

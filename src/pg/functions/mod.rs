@@ -7,5 +7,6 @@ mod demands;
 mod explain;
 mod keys;
 mod readers;
+mod refusals;
 mod tenancy;
 mod usage;
