@@ -120,22 +120,24 @@ to public;
 grant usage on schema auth_internal to public;
 grant execute on function
     auth_internal.protection_advice, auth_internal.protection_changes, auth_internal.protection_columns,
-    auth_internal.protection_demand_columns, auth_internal.protection_demand_table, auth_internal.protection_index,
+    auth_internal.protection_demand_columns, auth_internal.protection_demand_owner, auth_internal.protection_demand_table,
+    auth_internal.protection_index,
     auth_internal.protection_is_small, auth_internal.protection_key_suggestions, auth_internal.protection_memory,
-    auth_internal.protection_name, auth_internal.protection_of, auth_internal.protection_plan,
+    auth_internal.protection_name, auth_internal.protection_of, auth_internal.protection_organization, auth_internal.protection_plan,
     auth_internal.protection_policies, auth_internal.protection_policy_changes, auth_internal.protection_removal,
     auth_internal.protection_settings, auth_internal.protection_suggestions, auth_internal.protection_table_test,
-    auth_internal.protection_test, auth_internal.refuse_protection
+    auth_internal.protection_test, auth_internal.refuse, auth_internal.refuse_protection
 to public;
 -- These tell what the catalogs say of tables; everybody may read those.
 grant execute on function
     auth_internal.base_type, auth_internal.column_has_index, auth_internal.column_readers,
-    auth_internal.foreign_keys_without_org, auth_internal.is_application_schema, auth_internal.printed_index,
+    auth_internal.foreign_keys_without_org, auth_internal.free_key_name, auth_internal.is_application_schema,
+    auth_internal.organization_names, auth_internal.printed_index,
     auth_internal.qualified, auth_internal.table_tree, auth_internal.unique_keys_without_org
 to public;
 -- These make text of text, for auth.protect().
 grant execute on function
-    auth_internal.as_data_migration, auth_internal.pinned, auth_internal.portable, auth_internal.portable_literals, auth_internal.read_by_settings,
+    auth_internal.as_block, auth_internal.as_data_migration, auth_internal.pinned, auth_internal.portable, auth_internal.portable_literals, auth_internal.read_by_settings,
     auth_internal.spelt_out
 to public;
 

@@ -282,6 +282,21 @@ pub(super) fn bad_argument(message: impl Into<Cow<'static, str>>) -> ErrorReport
     ErrorReport::new(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, message, "pg_bearer_argument")
 }
 
+/// What a function in SQL says to whoever called it, with one of the codes that those raise.
+pub(super) fn refusal(code: &str, message: String, hint: Option<String>) -> ErrorReport {
+    let known = [
+        ("0A000", PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED),
+        ("23505", PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION),
+        ("42501", PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE),
+        ("42710", PgSqlErrorCode::ERRCODE_DUPLICATE_OBJECT),
+        ("55000", PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+    ];
+    let named = known.into_iter().find(|(name, _)| *name == code);
+    let code = named.map_or(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, |(_, code)| code);
+    let report = ErrorReport::new(code, message, "pg_bearer_refuse");
+    hint.into_iter().fold(report, |report, hint| report.set_hint(hint))
+}
+
 /// A key that cannot be stored (22023), with the reason.
 pub(super) fn bad_key(error: KeyError) -> ErrorReport {
     bad_argument(error.to_string())

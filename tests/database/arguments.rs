@@ -107,7 +107,7 @@ const MAY_RAISE: [(&str, &[&str]); 13] = [
     ("organization_columns", &["42501"]),
     ("protect", &["22023", "42501", "42710"]),
     ("unprotect", &["22023", "42501"]),
-    ("refuse_protection", &["22023"]),
+    ("refuse", &["22023"]),
     ("purge_sandbox", &["22023"]),
     ("begin_data_migration", &["22023", "42501", "55006"]),
     ("recheck_foreign_keys", &["42501", "55000"]),
@@ -117,7 +117,7 @@ const MAY_RAISE: [(&str, &[&str]); 13] = [
     ("set_org", &["28000", "42501"]),
 ];
 /// How those that manage tenants may fail, for somebody.
-const MANAGING: &[&str] = &["42501", "22023", "23505", "2BP01", "0A000", "55000"];
+const MANAGING: &[&str] = &["42501", "22023", "23505", "2BP01", "0A000"];
 
 struct Call {
     sql: String,

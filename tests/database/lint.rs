@@ -5,12 +5,14 @@ mod cases;
 mod generated;
 pub(crate) mod hostile;
 mod odd;
+mod open;
 mod owners;
 mod policies;
 mod right;
 mod tenants;
 
 use cases::{Case, KEYS, RELATIONS, ROLES, SETUP, SUBSCRIBERS, TABLES, TENANCY, TENANTS};
+use open::OPEN;
 use pg_bearer_tests::Database;
 use pg_bearer_tests::database::{Session, assert_contains};
 use policies::POLICIES;
@@ -44,7 +46,7 @@ fn findings(session: &mut Client) -> Vec<Finding> {
 }
 
 fn all_cases() -> impl Iterator<Item = &'static Case> {
-    let every = [TABLES, POLICIES, KEYS, RELATIONS, ROLES, TENANCY, TENANTS];
+    let every = [TABLES, OPEN, POLICIES, KEYS, RELATIONS, ROLES, TENANCY, TENANTS];
     every.into_iter().flatten().chain(SUBSCRIBERS)
 }
 
@@ -233,7 +235,7 @@ fn a_subscriber_that_would_refuse_changes_is_found() {
 fn every_finding_that_lint_can_make_is_planted_here() {
     let mut made = Vec::new();
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../sql/functions/linting");
-    for file in ["tables", "policies", "keys", "relations", "roles", "tenancy", "tenants"] {
+    for file in ["tables", "open", "policies", "keys", "relations", "roles", "tenancy", "tenants"] {
         let sql = std::fs::read_to_string(format!("{root}/{file}.sql")).unwrap();
         for line in sql.lines() {
             let parts: Vec<_> = line.split('\'').collect();

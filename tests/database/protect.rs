@@ -7,6 +7,7 @@ mod isolation;
 mod keys;
 mod links;
 mod names;
+mod organization;
 mod partitions;
 mod probes;
 mod traps;

@@ -180,6 +180,9 @@ fn explain_lint_and_organization_columns_name_the_same_column() {
         ("create table app.t (org_id uuid, company uuid default auth.current_org())", "company"),
         ("create table app.t (id uuid, tenant_id uuid)", "tenant_id"),
         ("create table app.t (id uuid, org_id uuid)", "org_id"),
+        ("create table app.t (account_id uuid, tenant_id uuid, org_id uuid)", "org_id"),
+        ("create table app.t (account_id uuid, tenant_id bigint)", "tenant_id"),
+        ("create table app.t (workspace_id uuid, company_id text)", "company_id"),
     ] {
         session.run(&format!("begin; {setup}"));
         assert_values(
@@ -296,10 +299,14 @@ fn suggested_keys_keep_all_that_the_old_one_is_and_lint_says_the_same() {
             &mut session,
             "select coalesce(fix, '') from auth.lint('{app}') where code in ('fk_crosses_orgs', 'unique_without_org') and object ~ ' on app.t$'",
         );
-        assert_eq!(fixes, [suggested.join("; ")], "{key}");
-        assert_eq!(suggested.is_empty(), kept.is_empty(), "{key}: {suggested:?}");
+        // What the table refers to has a key that can be mended afterwards.
+        let own: Vec<_> =
+            suggested.iter().filter(|one| !one.starts_with("alter table app.parents")).cloned().collect();
+        assert_eq!(fixes, [own.join("; ")], "{key}");
+        assert_eq!(own.is_empty(), kept.is_empty(), "{key}: {suggested:?}");
+        let fix = fixes[0].split_whitespace().collect::<Vec<_>>().join(" ");
         for part in *kept {
-            assert!(fixes[0].contains(part), "{key}: {part:?} is not in {fixes:?}");
+            assert!(fix.contains(part), "{key}: {part:?} is not in {fix:?}");
         }
         session.run(&suggested.join(";\n"));
         let again = "select count(*) from auth.protect('app.t') where action = 'suggested'";
@@ -309,7 +316,7 @@ fn suggested_keys_keep_all_that_the_old_one_is_and_lint_says_the_same() {
 }
 
 #[test]
-fn what_two_keys_need_is_suggested_once() {
+fn what_two_keys_need_is_made_once() {
     let db = Database::new();
     let mut session = db.superuser();
     session.run(
@@ -318,10 +325,18 @@ fn what_two_keys_need_is_suggested_once() {
          create table app.t (id int generated always as identity primary key, org_id uuid not null,
                              one int references app.parents, two int references app.parents, up int references app.t)",
     );
+    session.run("select auth.protect('app.parents')");
     let doubles = "select count(*) - count(distinct statement) from auth.protect('app.t', dry_run => true)";
     assert_eq!(session.value(doubles).as_deref(), Some("0"));
-    let unique = "select count(*) from auth.protect('app.t') where statement = 'alter table app.parents add unique (org_id, id)'";
-    assert_eq!(session.value(unique).as_deref(), Some("1"));
+    for statement in rows(
+        &mut session,
+        "select statement from auth.protect('app.t') where action = 'suggested' and statement ~ 'parents'",
+    ) {
+        session.run(&statement);
+    }
+    let unique = "select string_agg(c.relname, ' ') from pg_index i join pg_class c on c.oid = i.indexrelid
+                   where i.indrelid = 'app.parents'::regclass and i.indisunique and not i.indisprimary";
+    assert_eq!(session.value(unique).as_deref(), Some("parents_org_id_id_key"));
 }
 
 #[test]

@@ -236,17 +236,17 @@ begin
     return found_key;
 end
 $$;
-comment on function auth_internal.lock_api_key is 'As auth_internal.own_api_key(), locked together with its organization; 55000 for a revoked one.';
+comment on function auth_internal.lock_api_key is 'As auth_internal.own_api_key(), locked together with its organization; 22023 for a revoked one.';
 
 create or replace function auth_internal.demand_not_ended(key_id uuid) returns void
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
     if auth_internal.is_api_key_revoked(key_id) then
-        raise object_not_in_prerequisite_state using message = 'the API key is revoked';
+        raise invalid_parameter_value using message = 'the API key is revoked';
     end if;
 end
 $$;
-comment on function auth_internal.demand_not_ended is '55000 for a key that was revoked, also since this transaction began.';
+comment on function auth_internal.demand_not_ended is '22023 for a key that was revoked, also since this transaction began.';
 
 create or replace function auth.rotate_api_key(key_id uuid, grace interval default '0')
     returns table (id uuid, name text, key text)
@@ -259,7 +259,7 @@ begin
     if (grace between '0' and '90 days') is not true then
         perform auth_internal.refuse_key_argument('grace', 'It is from 0 to 90 days.');
     elsif old.replaced_by is not null or old.expires_at <= now then
-        raise object_not_in_prerequisite_state using
+        raise invalid_parameter_value using
             message = 'the API key has expired or was rotated before', hint = 'Create a new one.';
     end if;
     if not auth_internal.is_unrestricted() then
@@ -288,7 +288,7 @@ begin
 end
 $$;
 comment on function auth.rotate_api_key is
-    'Whoever could create such a key: makes a new key like this one and returns its id, name and text, which is never shown again. Nobody rotates a key of another user, except services and administrators. The old key works until the grace ends (0 to 90 days), and not at all with 0. The new one lives as long as the old one was to. 55000 for a key that is revoked, has expired or was rotated before, 42501 for one that is unknown or not the caller''s, 54000 beyond the quota, 22023 for another grace, 0A000 for a key with a rate limit without shared_preload_libraries, 28000 without an identity.';
+    'Whoever could create such a key: makes a new key like this one and returns its id, name and text, which is never shown again. Nobody rotates a key of another user, except services and administrators. The old key works until the grace ends (0 to 90 days), and not at all with 0. The new one lives as long as the old one was to. 22023 for a key that is revoked, has expired or was rotated before and for another grace, 42501 for one that is unknown or not the caller''s, 54000 beyond the quota, 0A000 for a key with a rate limit without shared_preload_libraries, 28000 without an identity.';
 
 create or replace function auth.revoke_api_key(key_id uuid, reason text default null) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -350,7 +350,7 @@ begin
     new.rate_period := coalesce(rate_period, old.rate_period);
     if expires_at is not null or 'expires_at' = any (clear) then
         if old.replaced_by is not null then
-            raise object_not_in_prerequisite_state using
+            raise invalid_parameter_value using
                 message = 'the API key was rotated', hint = 'It ends with its grace; there is a new one.';
         end if;
         new.expires_at := auth_internal.api_key_end(expires_at, old.created_at);
@@ -374,7 +374,7 @@ exception
 end
 $$;
 comment on function auth.update_api_key is
-    'Whoever has api_keys.write, and the key''s user; to make it wider, only whoever could create it so: changes what is given; NULL leaves it, and clear names what becomes NULL. API keys, except service keys, change none. The columns of auth.api_keys explain the arguments. 55000 for a revoked key and for another end of one that was rotated, 42501 for one that is unknown or not the caller''s and for what goes beyond him, 22023 for a value that is not allowed, 54000 for a key that had expired, beyond the quota, 0A000 for a rate limit without shared_preload_libraries, 28000 without an identity.';
+    'Whoever has api_keys.write, and the key''s user; to make it wider, only whoever could create it so: changes what is given; NULL leaves it, and clear names what becomes NULL. API keys, except service keys, change none. The columns of auth.api_keys explain the arguments. 22023 for a revoked key, for another end of one that was rotated and for a value that is not allowed, 42501 for one that is unknown or not the caller''s and for what goes beyond him, 54000 for a key that had expired, beyond the quota, 0A000 for a rate limit without shared_preload_libraries, 28000 without an identity.';
 
 -- Narrower: its user, and whoever may write keys. Wider: whoever could create it so.
 create or replace function auth_internal.demand_changeable(old auth.api_keys, new auth.api_keys) returns void

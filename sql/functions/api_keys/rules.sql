@@ -179,8 +179,7 @@ comment on function auth_internal.is_workspace_user is 'Is this user a member of
 create or replace function auth_internal.refuse_key_argument(argument text, hint text) returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-    raise invalid_parameter_value using
-        message = format('%s has a value that is not allowed', argument), hint = hint;
+    perform auth_internal.refuse('22023', format('%s has a value that is not allowed', argument), hint);
 end
 $$;
 comment on function auth_internal.refuse_key_argument is 'The error for an argument (22023).';

@@ -19,14 +19,13 @@ create or replace function auth_internal.refuse_value(relation text, violated te
 declare
     argument text := coalesce(substring(violated from '^' || relation || '_(.*)_check$'), violated);
 begin
-    raise invalid_parameter_value using
-        message = format('%s has a value that is not allowed', argument),
-        hint = coalesce((select d.description from pg_description d
+    perform auth_internal.refuse('22023', format('%s has a value that is not allowed', argument),
+               coalesce((select d.description from pg_description d
                            join pg_attribute a on a.attrelid = d.objoid and a.attnum = d.objsubid
                            join pg_class c on c.oid = a.attrelid
                           where c.relname = relation and c.relnamespace = 'auth'::regnamespace
                             and d.classoid = 'pg_class'::regclass and a.attname = argument),
-                        format('See the comments on auth.%s.', relation));
+                        format('See the comments on auth.%s.', relation)));
 end
 $$;
 comment on function auth_internal.refuse_value is 'The error for a violated constraint of one of our tables (22023).';

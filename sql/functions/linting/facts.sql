@@ -9,7 +9,7 @@ begin
     select s into missing from unnest(schemas) s
      where not exists (select from pg_namespace n where n.nspname = s) limit 1;
     if found then
-        raise invalid_parameter_value using message = format('schema %s does not exist', coalesce(quote_ident(missing), 'null'));
+        perform auth_internal.refuse('22023', format('schema %s does not exist', coalesce(quote_ident(missing), 'null')), null);
     end if;
     return array(
         select n.oid from pg_namespace n

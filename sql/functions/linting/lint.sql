@@ -17,9 +17,8 @@ begin
                    where auth_internal.is_application_schema(n.nspname)) o
       where auth_internal.has_rights_of(o.owner);
     if not found then
-        raise insufficient_privilege using
-            message = 'this is for administrators of pg_bearer and owners of tables',
-            hint = 'Owners are told about what they own, administrators about everything.';
+        perform auth_internal.refuse('42501', 'this is for administrators of pg_bearer and owners of tables',
+                                     'Owners are told about what they own, administrators about everything.');
     end if;
 end
 $$;
@@ -41,10 +40,11 @@ begin
     namespaces := auth_internal.lint_schemas(schemas);
     select coalesce(array_agg(c.source), '{}'), coalesce(array_agg(c.org), '{}'), coalesce(array_agg(distinct c.source), '{}')
       into tables, columns, sources
-      from auth_internal.organization_columns() c;
+      from auth_internal.organization_columns() c where not c.is_guess;
     return query
     select f.code, f.severity, f.object, f.message, f.fix
       from (select * from auth_internal.lint_tables(namespaces, tables, columns)
+            union all select * from auth_internal.lint_open_tables(namespaces, sources)
             union all select * from auth_internal.lint_policies(namespaces, tables, columns)
             union all select * from auth_internal.lint_unique_keys(namespaces, tables, columns)
             union all select * from auth_internal.lint_foreign_keys(namespaces, tables, columns)
@@ -80,4 +80,4 @@ begin
 end
 $$;
 comment on function auth.organization_columns is
-    'The tables of applications that have a column for the organization, and its number: the column that a policy compares with our functions, or else whose default is one of them, or else one called org_id, organization_id or tenant_id of a type that auth.protect() takes. Several rows for a table with several of one sort. Administrators see all, owners those of their own tables. 42501 for anybody else.';
+    'The tables of applications that have a column for the organization, and its number: the column that a policy compares with our functions, or else whose default is one of them, or else org_id, organization_id or tenant_id, or else account_id, team_id or company_id, of a type that auth.protect() takes. Several rows for a table with several of one sort. Administrators see all, owners those of their own tables. 42501 for anybody else.';

@@ -8,11 +8,13 @@ create or replace function auth_internal.lint_tables(namespaces oid[], tables oi
           from unnest(tables, columns) t (source, org) group by t.source),
     relations as materialized (
         select c.oid, c.relowner, c.relkind, c.relispartition, c.relrowsecurity, c.relforcerowsecurity, o.org, o.orgs,
-               -- NULL where auth.protect() would not know the column's type.
+               -- NULL where auth.protect() would not know the column, or its type.
                (select format('select auth.protect(%L, %L', auth_internal.qualified(c.oid), a.attname)
                        || coalesce(', environment_column => ' || quote_literal(n.name), '') || ')'
-                  from pg_attribute a where a.attrelid = c.oid and a.attnum = o.org
+                  from pg_attribute a where a.attrelid = c.oid and a.attnum = o.org and cardinality(o.orgs) = 1
                                         and auth_internal.lint_predicate(c.oid, o.org, null) is not null) as protect,
+               (select string_agg(quote_ident(a.attname), ' or ' order by a.attnum)
+                  from pg_attribute a where a.attrelid = c.oid and a.attnum = any (o.orgs) and cardinality(o.orgs) > 1) as doubt,
                exists (select from pg_policy p where p.polrelid = c.oid) as has_policies,
                -- A child that RLS does not cover shows what its parent hides.
                exists (select from pg_inherits i join pg_class p on p.oid = i.inhparent
@@ -22,8 +24,12 @@ create or replace function auth_internal.lint_tables(namespaces oid[], tables oi
          where c.relkind in ('r', 'p', 'f') and c.relnamespace = any (namespaces)
            and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid
                               and d.deptype = 'e'))
-    select 'rls_off', 'error', r.oid::regclass::text, 'row-level security is off: whoever has the grant sees every row',
-           case when not r.has_policies and not r.relispartition and r.protect is not null then r.protect
+    select 'rls_off', 'error', r.oid::regclass::text,
+           'row-level security is off: whoever has the grant sees every row'
+               || case when r.doubt is not null and not r.has_policies and not r.relispartition
+                       then '; no SQL can say which column is the organization''s: ' || r.doubt else '' end,
+           case when r.doubt is not null and not r.has_policies and not r.relispartition then null
+                when not r.has_policies and not r.relispartition and r.protect is not null then r.protect
                 else format('alter table %s enable row level security, force row level security', auth_internal.qualified(r.oid)) end, r.relowner
       from relations r
      where r.relkind <> 'f' and not r.relrowsecurity and not r.has_protected_parent

@@ -3,8 +3,7 @@
 create or replace function auth_internal.refuse_member() returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-    raise invalid_parameter_value using
-        message = 'no such member', hint = 'auth.list_members() shows those there are.';
+    perform auth_internal.refuse('22023', 'no such member', 'auth.list_members() shows those there are.');
 end
 $$;
 comment on function auth_internal.refuse_member is 'The error for a user who is no member (22023).';

@@ -6,7 +6,7 @@
 create or replace function auth_internal.refuse_source(message text, hint text) returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-    raise invalid_parameter_value using message = refuse_source.message, hint = refuse_source.hint;
+    perform auth_internal.refuse('22023', refuse_source.message, refuse_source.hint);
 end
 $$;
 comment on function auth_internal.refuse_source is 'The error for a table that cannot be a source of memberships (22023).';

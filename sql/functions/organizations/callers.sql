@@ -18,6 +18,7 @@ comment on function auth_internal.random_token is '256 random bits as 43 charact
 comment on function auth_internal.has_rights_of is 'Is the outer user an administrator, or does he have the rights of this role? NULL for NULL.';
 comment on function auth_internal.is_as_seen is 'Does the statement see an organization, what has ended in it and the place of a user there as they are now?';
 comment on function auth_internal.other_owners is 'The memberships of the owners that the organization has besides this user now, whatever the snapshot. NULL for NULL.';
+comment on function auth_internal.refuse is 'Raises an error with this SQLSTATE, 22023 for one that it does not know, of whose CONTEXT the functions of ours are left out.';
 comment on function auth_internal.take_lock is 'Locks something of ours until the transaction ends. False where somebody is in the way and nobody is to wait. NULL for NULL.';
 comment on function auth_internal.is_lock_free is 'Does nobody else hold such a lock now? NULL for NULL.';
 comment on function auth_internal.counted_organizations is 'The organizations in which the user''s memberships in our tables count now. NULL for NULL.';

@@ -45,9 +45,8 @@ comment on function auth_internal.owner_of_new is 'The owner of an organization 
 create or replace function auth_internal.refuse_duplicate(violated text) returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-    raise unique_violation using
-        message = case when violated = 'organizations_external_id_key' then 'this external id is taken'
-                       else 'this slug is taken' end;
+    perform auth_internal.refuse('23505', case when violated = 'organizations_external_id_key' then 'this external id is taken'
+                                               else 'this slug is taken' end, null);
 end
 $$;
 comment on function auth_internal.refuse_duplicate is 'The error for a slug or an external id that is taken (23505).';

@@ -14,7 +14,7 @@ comment on function auth_internal.owner_role is 'The id of the role owner.';
 create or replace function auth_internal.refuse_target(kind text) returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-    raise insufficient_privilege using message = format('no such %s, or it is not yours', kind);
+    perform auth_internal.refuse('42501', format('no such %s, or it is not yours', kind), null);
 end
 $$;
 comment on function auth_internal.refuse_target is 'The one error for what is unknown and what is foreign (42501).';
@@ -143,8 +143,7 @@ comment on function auth_internal.live_role is 'The role with this id as it coun
 create or replace function auth_internal.refuse_role() returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-    raise invalid_parameter_value using
-        message = 'no such role', hint = 'auth.list_roles() shows those there are.';
+    perform auth_internal.refuse('22023', 'no such role', 'auth.list_roles() shows those there are.');
 end
 $$;
 comment on function auth_internal.refuse_role is 'The error for a role that there is not (22023).';
@@ -184,7 +183,7 @@ comment on function auth_internal.demand_own is 'auth_internal.refuse_target() u
 create or replace function auth_internal.refuse_action() returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-    raise insufficient_privilege using message = 'your role in this organization does not allow this';
+    perform auth_internal.refuse('42501', 'your role in this organization does not allow this', null);
 end
 $$;
 comment on function auth_internal.refuse_action is 'The error for what the caller''s role does not allow (42501).';

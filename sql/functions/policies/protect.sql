@@ -1,12 +1,13 @@
 -- A table is protected in one line. The caller's rights do it: Postgres itself asks whether the table is his. A database's
--- owner decides how its sessions read a backslash, so what names can be part of says so itself.
+-- owner decides how its sessions read a backslash, so what names can be part of says so itself. Compiling these queries takes
+-- longer than they do.
 
 create or replace function auth.protect(
-    source regclass, org_column name default 'org_id', workspace_column name default null, owner_column name default null,
+    source regclass, org_column name default '', workspace_column name default null, owner_column name default null,
     environment_column name default null, resource text default null, roles name[] default null,
     dry_run boolean default false, all_orgs boolean default false, single_login boolean default false
 ) returns table (step integer, action text, statement text)
-    language plpgsql set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
+    language plpgsql set search_path = pg_catalog, pg_temp set standard_conforming_strings = on set jit = off as $$
 declare
     quoting constant text := current_setting('quote_all_identifiers');
     settings jsonb;
@@ -19,21 +20,21 @@ begin
     end if;
     perform from pg_roles r where r.rolname = 'bearer_service';
     if not found then
-        raise object_not_in_prerequisite_state using
-            message = 'the role bearer_service of pg_bearer is missing',
-            hint = 'Somebody renamed it: ALTER ROLE … RENAME TO bearer_service.';
+        perform auth_internal.refuse('55000', 'the role bearer_service of pg_bearer is missing',
+                                     'Somebody renamed it: ALTER ROLE … RENAME TO bearer_service.');
     end if;
-    settings := auth_internal.protection_settings(source, org_column, workspace_column, owner_column, environment_column,
+    settings := auth_internal.protection_settings(source, auth_internal.protection_organization(source, org_column), workspace_column, owner_column, environment_column,
                                          resource, roles, all_orgs, single_login);
-    statements := array(select p.statement from auth_internal.protection_plan(source, settings) p);
+    statements := array(select p.statement from auth_internal.protection_plan(source, settings, current_user) p);
     -- Whoever finds nothing to do locks nothing. Others wait here for each other, and look again.
     if not dry_run and statements <> '{}' then
+        perform auth_internal.protection_demand_owner(source);
         execute format('lock table %s in access exclusive mode', auth_internal.qualified(source));
         -- As auth_internal.commit_durably(), which the caller cannot run.
         if current_setting('synchronous_commit') = 'off' then
             perform set_config('synchronous_commit', 'local', true);
         end if;
-        statements := array(select p.statement from auth_internal.protection_plan(source, settings) p);
+        statements := array(select p.statement from auth_internal.protection_plan(source, settings, current_user) p);
     end if;
     step := 0;
     action := 'run';
@@ -54,10 +55,10 @@ end
 $$;
 -- auth.protect() and its kin run as the caller, who therefore needs their parts: those read catalogs and make text.
 comment on function auth.protect is
-    'The table''s owner: makes the table, its partitions and whatever inherits from it show and take only rows of the identity, and returns the statements: action run for those that were run (with dry_run: would be), suggested for what to look at and run oneself. Row security is enabled and forced; policies bearer_select, _insert, _update, _delete for roles (default public), bearer_service for bearer_service with a service credential; defaults from the identity where a column has none; an index where the table is small. org_column is uuid, text, varchar, bigint or integer (the last four hold organizations.external_id) or NULL, workspace_column uuid, owner_column uuid, text or varchar, environment_column text or varchar. A resource asks for the permissions resource.read and resource.write. all_orgs (uuid only): rows of all organizations of the user are read, those of the current one written. single_login lets a service credential through without the role bearer_service. Called again it changes only what differs. 22023 with a hint for a bad argument, 42710 when a policy of somebody else has the name of one of ours, 0A000 for a foreign table as partition, 42501 for a table of somebody else, 55000 where the role bearer_service was renamed.';
+    'The table''s owner: makes the table, its partitions and whatever inherits from it show and take only rows of the identity, and returns the statements: action run for those that were run (with dry_run: would be), suggested for what to look at and run oneself. Row security is enabled and forced; policies bearer_select, _insert, _update, _delete for roles (default public), bearer_service for bearer_service with a service credential; defaults from the identity where a column has none; an index where the table is small. org_column is uuid, text, varchar, bigint or integer (the last four hold organizations.external_id) or NULL; left out it is the column that the table is protected by, or else org_id, or else the only one of organization_id, tenant_id, account_id, team_id and company_id, workspace_column is uuid, owner_column uuid, text or varchar, environment_column text or varchar. A resource asks for the permissions resource.read and resource.write. all_orgs (uuid only): rows of all organizations of the user are read, those of the current one written. single_login lets a service credential through without the role bearer_service. Called again it changes only what differs. 22023 with a hint for a bad argument and where more than one column can be the organization''s, 42710 when a policy of somebody else has the name of one of ours, 0A000 for a foreign table as partition, 42501 for a table of somebody else, 55000 where the role bearer_service was renamed.';
 
--- All that is to be run for a table and what inherits from it, in order.
-create or replace function auth_internal.protection_plan(source oid, settings jsonb) returns table (part text, statement text)
+-- All that is to be run for a table and what inherits from it, in order. creator is who would run it.
+create or replace function auth_internal.protection_plan(source oid, settings jsonb, creator name) returns table (part text, statement text)
     language sql stable set search_path = pg_catalog, pg_temp as $$
     with tables as (
         select t.oid, t.n, c.relispartition and t.n > 1 as is_partition
@@ -74,7 +75,7 @@ create or replace function auth_internal.protection_plan(source oid, settings js
             union all
             select t.n, 2, 'index', c.statement, c.number
               from tables t
-             cross join lateral auth_internal.protection_index(t.oid, protection_plan.settings)
+             cross join lateral auth_internal.protection_index(t.oid, protection_plan.settings, protection_plan.creator)
                                 with ordinality as c (action, statement, number)
              where not t.is_partition and c.action = 'run') x
      order by x.n, x.place, x.number
@@ -93,7 +94,7 @@ create or replace function auth_internal.protection_advice(source oid, settings 
             select t.n, 2, c.statement, c.number
               from auth_internal.table_tree(protection_advice.source) with ordinality as t (oid, is_being_detached, n)
               join pg_class r on r.oid = t.oid and (t.n = 1 or not r.relispartition)
-             cross join lateral auth_internal.protection_index(t.oid, protection_advice.settings)
+             cross join lateral auth_internal.protection_index(t.oid, protection_advice.settings, current_user)
                                 with ordinality as c (action, statement, number)
              where c.action = 'suggested'
             union all
@@ -106,7 +107,7 @@ comment on function auth_internal.protection_advice is 'All that auth.protect() 
 
 create or replace function auth.unprotect(source regclass, dry_run boolean default false)
     returns table (step integer, action text, statement text)
-    language plpgsql set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
+    language plpgsql set search_path = pg_catalog, pg_temp set standard_conforming_strings = on set jit = off as $$
 declare
     quoting constant text := current_setting('quote_all_identifiers');
     statements text[];
@@ -118,6 +119,7 @@ begin
     perform auth_internal.protection_demand_table(source);
     statements := array(select r.statement from auth_internal.protection_removal(source) r where r.action = 'run');
     if not dry_run and statements <> '{}' then
+        perform auth_internal.protection_demand_owner(source);
         execute format('lock table %s in access exclusive mode', auth_internal.qualified(source));
         -- As auth_internal.commit_durably(), which the caller cannot run.
         if current_setting('synchronous_commit') = 'off' then
@@ -195,44 +197,58 @@ create or replace function auth.protected_tables() returns table (
     source regclass, org_column name, workspace_column name, owner_column name, environment_column name, resource text,
     roles name[], all_orgs boolean, single_login boolean, intact boolean
 )
-    language plpgsql stable security definer set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
+    language plpgsql stable security definer set search_path = pg_catalog, pg_temp set standard_conforming_strings = on set jit = off as $$
 declare
     quoting constant text := current_setting('quote_all_identifiers');
 begin
     perform auth_internal.demand_owner();
     perform set_config('quote_all_identifiers', 'off', true);
     return query
-    select t.oid::regclass, (s.settings ->> 'organization')::name, (s.settings ->> 'workspace')::name,
-           (s.settings ->> 'owner')::name, (s.settings ->> 'environment')::name, s.settings ->> 'resource',
+    with ours as materialized (
+        select t.oid, s.settings
+          from (select distinct p.polrelid as oid from pg_policy p join pg_class c on c.oid = p.polrelid
+                 where auth_internal.has_rights_of(c.relowner)
+                   and p.polname in ('bearer_select', 'bearer_insert', 'bearer_update', 'bearer_delete', 'bearer_service')) t
+         cross join lateral (select auth_internal.protection_of(t.oid) as settings) s
+         where s.settings is not null
+    ), parts as materialized (
+        select o.oid, t.part, o.settings - '{by,forced,enabled,defaults}'::text[] as settings
+          from ours o cross join lateral auth_internal.table_tree(o.oid) t
+    ), checked as materialized (
+        -- Once for a partition, and not again for all that it belongs to.
+        select p.part, p.settings, auth_internal.protection_is_intact(p.part, p.settings) as is_intact
+          from (select distinct d.part, d.settings from parts d) p
+    ), answers as materialized (
+        select p.oid, bool_and(c.is_intact) as is_intact
+          from parts p join checked c on c.part = p.part and c.settings = p.settings group by p.oid
+    )
+    select o.oid::regclass, (o.settings ->> 'organization')::name, (o.settings ->> 'workspace')::name,
+           (o.settings ->> 'owner')::name, (o.settings ->> 'environment')::name, o.settings ->> 'resource',
            array(select case r when '0' then 'public' else pg_get_userbyid(r::oid) end
-                   from jsonb_array_elements_text(s.settings -> 'roles') r order by 1),
-           (s.settings ->> 'all_orgs')::boolean, (s.settings ->> 'single_login')::boolean,
-           auth_internal.protection_is_intact(t.oid, s.settings)
-      from (select distinct p.polrelid as oid from pg_policy p join pg_class c on c.oid = p.polrelid
-             where auth_internal.has_rights_of(c.relowner)
-               and p.polname in ('bearer_select', 'bearer_insert', 'bearer_update', 'bearer_delete', 'bearer_service')) t
-     cross join lateral (select auth_internal.protection_of(t.oid) as settings) s
-     where s.settings is not null
-     order by t.oid::regclass::text;
+                   from jsonb_array_elements_text(o.settings -> 'roles') r order by 1),
+           (o.settings ->> 'all_orgs')::boolean, (o.settings ->> 'single_login')::boolean, a.is_intact
+      from ours o join answers a on a.oid = o.oid
+     order by o.oid::regclass::text;
     perform set_config('quote_all_identifiers', quoting, true);
 end
 $$;
 comment on function auth.protected_tables is
-    'The tables that auth.protect() protects, partitions too, as their policies say. roles are those of the tenants'' policies. intact is false when a policy was changed or dropped, row security is off or not forced, or a partition came later: auth.protect() again repairs that. Columns are NULL where the policies were changed beyond recognition. Administrators see all, owners their own tables. 42501 for anybody else.';
+    'The tables that auth.protect() protects, partitions too, as their policies say. roles are those of the tenants'' policies. intact says that auth.protect(), called again by the table''s owner with these arguments, would run nothing: it is false when a policy was changed or dropped, row security is off or not forced, a default that auth.protect() made or the index is gone, or a partition came later. auth.protect() again repairs that. Columns are NULL where the policies were changed beyond recognition. Administrators see all, owners their own tables. 42501 for anybody else.';
 
--- Are row security and all policies as auth.protect() makes them, here and in what inherits from the table?
+-- Is there nothing that auth.protect() would change in this one table, if its owner called it again with these settings? A
+-- partition has the index of the table that it belongs to, or needs none.
 create or replace function auth_internal.protection_is_intact(source oid, settings jsonb) returns boolean
     language sql stable set search_path = pg_catalog, pg_temp as $$
-    select not exists (
-        select from auth_internal.table_tree(protection_is_intact.source) t
-          join pg_class c on c.oid = t.part
-         where not c.relrowsecurity or not c.relforcerowsecurity
-            or exists (select from auth_internal.protection_policies(c.oid, protection_is_intact.settings) w
-                         left join pg_policy p on p.polrelid = c.oid and p.polname = w.policy
-                        where p.oid is null or not p.polpermissive or p.polcmd <> w.command
-                           or auth_internal.protection_memory(obj_description(p.oid, 'pg_policy')) is null
-                           or pg_get_expr(p.polqual, p.polrelid) is distinct from w.using_test
-                           or pg_get_expr(p.polwithcheck, p.polrelid) is distinct from w.check_test
-                           or (select array_agg(r order by r) from unnest(p.polroles) r) is distinct from w.roles))
+    select case
+           -- Asking for changes would be an error.
+           when exists (select from pg_policy p
+                         where p.polrelid = protection_is_intact.source
+                           and p.polname in ('bearer_select', 'bearer_insert', 'bearer_update', 'bearer_delete', 'bearer_service')
+                           and auth_internal.protection_memory(obj_description(p.oid, 'pg_policy')) is null) then false
+           else not exists (select from auth_internal.protection_changes(protection_is_intact.source, protection_is_intact.settings, null))
+                and not exists (select from pg_class c
+                                 cross join lateral auth_internal.protection_index(c.oid, protection_is_intact.settings,
+                                                                                   pg_get_userbyid(c.relowner)) i
+                                 where c.oid = protection_is_intact.source and not c.relispartition and i.action = 'run') end
 $$;
-comment on function auth_internal.protection_is_intact is 'Are row security and policies as auth.protect() makes them, here and in what inherits?';
+comment on function auth_internal.protection_is_intact is 'Is there nothing that auth.protect() would change in this table, if its owner called it again?';

@@ -40,6 +40,17 @@ create or replace function auth_internal.column_readers()
 $$;
 comment on function auth_internal.column_readers is 'What answers for a column that says whose a row is (kind), by its base type; place orders the types of a kind.';
 
+-- The one list of what a column of the organization is usually called. place: 1 counts whatever else is there, 2 and 3 where
+-- it is not. 3 are names that mean something else as often: where nothing but such a name speaks for it, lint is cautious.
+-- A workspace is no organization.
+create or replace function auth_internal.organization_names() returns table (name name, place integer)
+    language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select n.name::name, n.place
+      from (values ('org_id', 1), ('organization_id', 2), ('tenant_id', 2),
+                   ('account_id', 3), ('team_id', 3), ('company_id', 3)) n (name, place)
+$$;
+comment on function auth_internal.organization_names is 'What a column of the organization is usually called, the surest names first (place).';
+
 -- The table and all that inherits from it, partitions or not, nearest first. Of other sessions' temporary tables
 -- nothing can be changed, and nobody else sees them. A partition that is being detached is no part of it for queries.
 create or replace function auth_internal.table_tree(source oid) returns table (part oid, is_being_detached boolean)
@@ -89,9 +100,10 @@ $$;
 comment on function auth_internal.column_has_index is 'Does an index find the rows with a value of this column, or are there partitions for single values of it?';
 
 -- The tables of applications and the column that says to which organization a row belongs: one that a policy compares
--- with our functions, or else one that they fill, or else one with a usual name and a type that there is a reader for. Several rows for a table
--- with several of one sort. Expressions are read as node trees, in which no name can pass for something else.
-create or replace function auth_internal.organization_columns() returns table (source oid, org smallint)
+-- with our functions, or else one that they fill, or else one with a usual name and a type that there is a reader for. Several
+-- rows for a table with several of one sort. is_guess: nothing but a name that can mean something else speaks for it.
+-- Expressions are read as node trees, in which no name can pass for something else.
+create or replace function auth_internal.organization_columns() returns table (source oid, org smallint, is_guess boolean)
     language sql stable set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
     with readers as materialized (
         select p.oid, p.proargtypes = '2950'::oidvector as takes_column, p.pronargs = 0 as fills_column
@@ -135,14 +147,14 @@ create or replace function auth_internal.organization_columns() returns table (s
                           and x.refclassid = 'pg_proc'::regclass
           join readers on readers.oid = x.refobjid and readers.fills_column
         union
-        select a.attrelid, a.attnum, 3
-          from pg_attribute a
-          join auth_internal.column_readers() r on r.kind = 'organization' and r.type = auth_internal.base_type(a.atttypid)
-         where a.attname in ('org_id', 'organization_id', 'tenant_id') and a.attnum > 0 and not a.attisdropped),
+        select a.attrelid, a.attnum, 2 + n.place
+          from auth_internal.organization_names() n
+          join pg_attribute a on a.attname = n.name and a.attnum > 0 and not a.attisdropped
+          join auth_internal.column_readers() r on r.kind = 'organization' and r.type = auth_internal.base_type(a.atttypid)),
     ranked as (
-        select k.source, k.org, rank() over (partition by k.source order by k.rank) as place
+        select k.source, k.org, k.rank, rank() over (partition by k.source order by k.rank) as place
           from columns k join relations r on r.oid = k.source
          where k.org > 0)
-    select distinct k.source, k.org from ranked k where k.place = 1
+    select distinct k.source, k.org, k.rank = 5 from ranked k where k.place = 1
 $$;
-comment on function auth_internal.organization_columns is 'The tables of applications that have a column for the organization, and its number, whoever owns them.';
+comment on function auth_internal.organization_columns is 'The tables of applications that have a column for the organization, its number and whether that is a guess, whoever owns them.';

@@ -14,7 +14,7 @@ create or replace function auth_internal.unique_keys_without_org(tables oid[], c
     keys as materialized (
         select i.indexrelid, i.indrelid, i.indisexclusion, k.oid as constraint_id, coalesce(k.conname, x.relname) as name,
                a.attname as org,
-               array(select f.oid from pg_constraint f where f.contype = 'f' and f.conindid = i.indexrelid) as referenced_by,
+               array(select f.oid from pg_constraint f where f.contype = 'f' and f.conparentid = 0 and f.conindid = i.indexrelid) as referenced_by,
                pg_get_constraintdef(k.oid) as constraint_definition, auth_internal.printed_index(i.indexrelid) as definition,
                format('CREATE UNIQUE INDEX %I ON %s%s USING %I (', x.relname,
                       case c.relkind when 'p' then 'ONLY ' else '' end, auth_internal.qualified(c.oid), m.amname) as head
@@ -45,7 +45,7 @@ create or replace function auth_internal.unique_keys_without_org(tables oid[], c
     select j.indrelid, j.name, j.org,
            case when j.indisexclusion then null
                 when j.constraint_id is not null then array[
-                    format('alter table %1$s drop constraint %2$I, add constraint %2$I %3$s', auth_internal.qualified(j.indrelid), j.name,
+                    format(E'alter table %1$s\n    drop constraint %2$I,\n    add constraint %2$I %3$s', auth_internal.qualified(j.indrelid), j.name,
                            overlay(j.constraint_definition placing '(' || quote_ident(j.org) || ', '
                                    from position('(' in j.constraint_definition) for 1))]
                 when starts_with(j.definition, j.head) and auth_internal.portable(j.definition) is not null then array[
@@ -56,6 +56,26 @@ create or replace function auth_internal.unique_keys_without_org(tables oid[], c
      order by j.indrelid::regclass::text, j.name
 $$;
 comment on function auth_internal.unique_keys_without_org is 'Unique keys of these tables that show whether another organization has a value, and the statements that mend each.';
+
+-- As Postgres would call it, unless that is too long: one that was cut off could be that of another key.
+create or replace function auth_internal.free_key_name(source oid, columns smallint[]) returns name
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select f.name::name
+      from pg_class c
+     cross join lateral (
+           select concat_ws('_', c.relname, string_agg(a.attname, '_' order by k.n), 'key') as whole
+             from unnest(columns) with ordinality k (attnum, n)
+             join pg_attribute a on a.attrelid = c.oid and a.attnum = k.attnum) w
+     cross join generate_series(0, 9) n
+     cross join lateral (
+           select case when octet_length(w.whole) < 60 then w.whole else 'bearer_' || md5(w.whole) end
+                  || coalesce(nullif(n, 0)::text, '') as name) f
+     where c.oid = free_key_name.source
+       -- Where all are taken, making it says so.
+       and (n = 9 or not exists (select from pg_class x where x.relnamespace = c.relnamespace and x.relname = f.name::name))
+     order by n limit 1
+$$;
+comment on function auth_internal.free_key_name is 'A name for a unique key of these columns that nothing has, the same until something has it.';
 
 -- A foreign key without the organization accepts another organization's row, and shows whether there is one. As above.
 create or replace function auth_internal.foreign_keys_without_org(tables oid[], columns smallint[])
@@ -99,13 +119,16 @@ create or replace function auth_internal.foreign_keys_without_org(tables oid[], 
                         where i.indrelid = k.confrelid and i.indisunique and i.indisvalid and i.indimmediate
                           and i.indpred is null and i.indexprs is null
                           and i.indnkeyatts = cardinality(k.confkey) + 1
-                          and (i.indkey::smallint[])[0:i.indnkeyatts - 1] @> (k.confkey || k.parent_place)) as has_key
+                          and (i.indkey::smallint[])[0:i.indnkeyatts - 1] @> (k.confkey || k.parent_place)) as has_key,
+               auth_internal.free_key_name(k.confrelid, k.parent_place || k.confkey) as key_name
           from keys k)
     select oid, conrelid, confrelid, conname,
-           case when obstacle is null then
-               case when has_key then '{}'
-                    else array[format('alter table %s add unique (%I, %s)', auth_internal.qualified(confrelid), parent_org, parent_columns)] end
-               || format('alter table %1$s drop constraint %2$I, add constraint %2$I foreign key (%3$I, %4$s) references %5$s (%6$I, %7$s)%8$s',
+           case when obstacle is null then array[auth_internal.as_data_migration(
+               -- Two foreign keys may need the same key, and may be mended in either order.
+               case when has_key then ''
+                    else format(E'create unique index if not exists %I on %s (%I, %s);\n    ', key_name, auth_internal.qualified(confrelid),
+                                parent_org, parent_columns) end
+               || format(E'alter table %1$s\n        drop constraint %2$I,\n        add constraint %2$I foreign key (%3$I, %4$s)\n            references %5$s (%6$I, %7$s)%8$s',
                          auth_internal.qualified(conrelid), conname, child_org, child_columns, auth_internal.qualified(confrelid), parent_org, parent_columns,
                          case confupdtype when 'r' then ' on update restrict' when 'c' then ' on update cascade' else '' end
                          -- The organization stays what it is when the row that is referred to goes.
@@ -115,7 +138,8 @@ create or replace function auth_internal.foreign_keys_without_org(tables oid[], 
                          || case when condeferrable then ' deferrable' else '' end
                          || case when condeferred then ' initially deferred' else '' end
                          || case when not enforced then ' not enforced'
-                                 when not convalidated then ' not valid' else '' end)
+                                 when not convalidated then ' not valid' else '' end),
+               array[conrelid, confrelid])]
            end,
            obstacle
       from judged

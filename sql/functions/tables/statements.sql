@@ -94,36 +94,41 @@ comment on function auth_internal.portable is 'What Postgres printed, with const
 create or replace function auth_internal.spelt_out(printed text) returns text
     language sql immutable set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
     select string_agg(case when t.part[1] ~ '^["'']' then t.part[1]
-                           else regexp_replace(regexp_replace(t.part[1], ' (=|>=) ', ' operator(pg_catalog.\1) ', 'g'),
-                                               '::(text|uuid|regclass|oid)\M', '::pg_catalog.\1', 'g') end, '' order by t.n)
+                           else replace(regexp_replace(regexp_replace(t.part[1], ' (=|>=) ', ' operator(pg_catalog.\1) ', 'g'),
+                                                       '::(text|uuid|regclass|oid)\M', '::pg_catalog.\1', 'g'),
+                                        ' AND ', E'\n        AND ') end, '' order by t.n)
       from regexp_matches(auth_internal.portable_literals(spelt_out.printed), '"(?:[^"]|"")*"|''(?:[^'']|'''')*''|[^"'']+', 'g') with ordinality as t (part, n)
 $$;
 comment on function auth_internal.spelt_out is 'A test of auth.protect() as Postgres prints it, with the schemas of operators and types.';
 
+-- One statement, which nothing in it can end: its quotes are a word that it does not have, since nobody writes a text's own
+-- digest into it.
+create or replace function auth_internal.as_block(body text) returns text
+    language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select 'do ' || q.quotes || as_block.body || q.quotes
+      from (select case when strpos(as_block.body, '$fix$') = 0 then '$fix$'
+                        else format('$fix%s$', md5(as_block.body)) end as quotes) q
+     where strpos(as_block.body, q.quotes) = 0
+$$;
+comment on function auth_internal.as_block is 'The body of a PL/pgSQL block as one statement, whatever is in it; NULL for NULL.';
+
 -- What Postgres prints has no schemas where search_path says them, and forms such as IN that take none: it is run as it was
--- printed. One statement, which nothing in it can end: its quotes are a word that it does not have:
--- nobody writes a statement's own digest into it.
+-- printed.
 create or replace function auth_internal.pinned(statement text) returns text
     language sql immutable set search_path = pg_catalog, pg_temp as $$
-    select concat('do ', q.quotes, 'declare path pg_catalog.text := pg_catalog.current_setting(''search_path''); ',
-                  'begin set local search_path = pg_catalog, pg_temp; ', pinned.statement, '; ',
-                  'perform pg_catalog.set_config(''search_path'', path, true); end', q.quotes)
-      from (select case when strpos(pinned.statement, '$fix$') = 0 then '$fix$'
-                        else format('$fix%s$', md5(pinned.statement)) end as quotes) q
-     where strpos(pinned.statement, q.quotes) = 0
+    select auth_internal.as_block(
+        E'declare\n    path pg_catalog.text := pg_catalog.current_setting(''search_path'');\n'
+        || E'begin\n    set local search_path = pg_catalog, pg_temp;\n    ' || pinned.statement
+        || E';\n    perform pg_catalog.set_config(''search_path'', path, true);\nend')
 $$;
 comment on function auth_internal.pinned is 'The statement, in one that has the search_path under which Postgres printed a part of it; NULL for NULL.';
 
--- One statement that nothing in it can end, as above, so that it works in every client: the migration ends with it.
+-- What looks at the rows of protected tables, as a foreign key does when it is made, sees them all in a data migration only: where
+-- FORCE holds for their owner, it would see none and find nothing wrong.
 create or replace function auth_internal.as_data_migration(statement text, tables oid[]) returns text
     language sql stable set search_path = pg_catalog, pg_temp as $$
-    select concat('do ', q.quotes, 'begin perform auth.begin_data_migration(array[', t.list, ']::pg_catalog.regclass[]); ',
-                  as_data_migration.statement, '; end', q.quotes)
-      from (select string_agg(distinct quote_literal(auth_internal.qualified(s.oid)), ', ') as list
-              from unnest(as_data_migration.tables) s (oid)) t
-     cross join lateral (
-           select case when strpos(as_data_migration.statement || t.list, '$migration$') = 0 then '$migration$'
-                       else format('$migration%s$', md5(as_data_migration.statement || t.list)) end as quotes) q
-     where strpos(as_data_migration.statement || t.list, q.quotes) = 0
+    select auth_internal.as_block(format(E'begin\n    perform auth.begin_data_migration(array[%s]::pg_catalog.regclass[]);\n    %s;\nend',
+               (select string_agg(distinct quote_literal(auth_internal.qualified(t.oid)), ', ') from unnest(tables) t (oid)), statement))
+     where statement is not null
 $$;
-comment on function auth_internal.as_data_migration is 'The statement, in one that does it in a data migration of these tables; NULL for NULL.';
+comment on function auth_internal.as_data_migration is 'The statement, in one that sees all rows of these tables whatever their policies say; NULL for NULL.';

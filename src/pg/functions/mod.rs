@@ -8,5 +8,6 @@ mod explain;
 mod keys;
 mod migrations;
 mod readers;
+mod refusals;
 mod tenancy;
 mod usage;

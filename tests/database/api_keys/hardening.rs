@@ -80,7 +80,7 @@ fn t097_a_revocation_waits_for_nobody_and_counts_although_the_row_is_held() {
         assert_eq!(world.reason(&key), reason, "{hold}");
         for change in ["rotate_api_key('{id}')", "update_api_key('{id}', clear => '{expires_at}')"] {
             let told = world.tell(&Who::Superuser, &format!("auth.{}", change.replace("{id}", &key.id)));
-            assert_eq!(told, "55000 the API key is revoked", "{hold}: {change}");
+            assert_eq!(told, "22023 the API key is revoked", "{hold}: {change}");
         }
         world.act(&Who::User("ada"), &revoke).unwrap();
     }
@@ -159,7 +159,7 @@ fn t097_a_snapshot_from_before_a_revocation_changes_nothing() {
     world.root(&format!("auth.revoke_api_key('{}')", key.id));
     holder.run("rollback");
     let told = session.refused(&format!("select auth.rotate_api_key('{}')", key.id));
-    assert_eq!(told, "55000 the API key is revoked");
+    assert_eq!(told, "22023 the API key is revoked");
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn rotation_without_a_grace_changes_one_key_for_another_at_once() {
         let told = rotate(&mut world, &Who::User("cara"), key, ", '1 day'").map(|_| String::new());
         assert_eq!(
             told.unwrap_or_else(|error| error),
-            if expected.is_empty() { String::new() } else { format!("55000 {expected}") }
+            if expected.is_empty() { String::new() } else { format!("22023 {expected}") }
         );
     }
 }
@@ -50,7 +50,7 @@ fn during_the_grace_both_keys_work_and_after_it_the_new_one() {
     assert!(world.works(&old) && world.works(&new));
     assert_eq!(world.stored(&old, "expires_at between now() + '89.9 days' and now() + '90 days'"), "true");
     let again = rotate(&mut world, &Who::User("cara"), &old, ", '1 day'").unwrap_err();
-    assert_eq!(again, "55000 the API key has expired or was rotated before");
+    assert_eq!(again, "22023 the API key has expired or was rotated before");
     // The time comes.
     let end = format!("update auth.api_keys set expires_at = clock_timestamp() where id = '{}'", old.id);
     world.admin.run(&end);
@@ -68,7 +68,7 @@ fn during_the_grace_both_keys_work_and_after_it_the_new_one() {
     }
     assert_eq!(world.tell(&Who::Nobody, &format!("auth.rotate_api_key('{}')", new.id)), NOBODY);
     world.root(&revoke(&new, ""));
-    assert_eq!(rotate(&mut world, &Who::Superuser, &new, "").unwrap_err(), "55000 the API key is revoked");
+    assert_eq!(rotate(&mut world, &Who::Superuser, &new, "").unwrap_err(), "22023 the API key is revoked");
 }
 
 #[test]

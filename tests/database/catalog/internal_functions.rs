@@ -159,6 +159,13 @@ pub(super) const INTERNAL_FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_owner", "auth_internal.is_accepted(boolean, text, text) boolean: immutable unsafe sql"),
     ("bearer_owner", "auth_internal.is_administrator() boolean: stable unsafe strict c"),
     ("bearer_owner", "auth_internal.is_api_key_revoked(uuid) boolean: stable unsafe strict c"),
+    ("public bearer_owner", "auth_internal.free_key_name(oid, smallint[]) name: stable unsafe sql"),
+    ("public bearer_owner", "auth_internal.as_block(text) text: immutable unsafe sql"),
+    (
+        "public bearer_owner",
+        "auth_internal.organization_names() TABLE(name name, place integer): immutable unsafe sql",
+    ),
+    ("public bearer_owner", "auth_internal.refuse(text, text, text) void: volatile unsafe c"),
     ("public bearer_owner", "auth_internal.is_application_schema(name) boolean: immutable unsafe sql"),
     ("bearer_owner", "auth_internal.is_as_seen(uuid, text) boolean: stable unsafe c"),
     ("bearer_owner", "auth_internal.is_left_out(text, uuid, uuid) boolean: stable unsafe sql"),
@@ -205,7 +212,7 @@ pub(super) const INTERNAL_FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_owner", "auth_internal.organization_column(regclass, name) name: stable unsafe plpgsql"),
     (
         "bearer_owner",
-        "auth_internal.organization_columns() TABLE(source oid, org smallint): stable unsafe sql",
+        "auth_internal.organization_columns() TABLE(source oid, org smallint, is_guess boolean): stable unsafe sql",
     ),
     ("bearer_owner", "auth_internal.other_owners(uuid, text, uuid) uuid[]: volatile unsafe strict c"),
     ("bearer_owner", "auth_internal.own_api_key(uuid) auth.api_keys: stable unsafe plpgsql"),

@@ -35,6 +35,10 @@ pub(super) const LINT_FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_owner", "auth_internal.lint_keeper(oid, oid[]) text: stable unsafe sql"),
     (
         "bearer_owner",
+        "auth_internal.lint_open_tables(oid[], oid[]) TABLE(code text, severity text, object text, message text, fix text, owner oid): stable unsafe sql",
+    ),
+    (
+        "bearer_owner",
         "auth_internal.lint_operators(oid[], oid[], smallint[]) TABLE(policy oid, names text, stranger name, takes_org boolean): stable unsafe sql",
     ),
     (

@@ -17,10 +17,11 @@ pub(super) const PROTECT_FUNCTIONS: &[(&str, &str)] = &[
         "public bearer_owner",
         "auth_internal.protection_demand_columns(regclass, jsonb) void: stable unsafe plpgsql",
     ),
+    ("public bearer_owner", "auth_internal.protection_demand_owner(regclass) void: stable unsafe plpgsql"),
     ("public bearer_owner", "auth_internal.protection_demand_table(regclass) void: stable unsafe plpgsql"),
     (
         "public bearer_owner",
-        "auth_internal.protection_index(oid, jsonb) TABLE(action text, statement text): stable unsafe sql",
+        "auth_internal.protection_index(oid, jsonb, name) TABLE(action text, statement text): stable unsafe sql",
     ),
     ("bearer_owner", "auth_internal.protection_is_intact(oid, jsonb) boolean: stable unsafe sql"),
     ("public bearer_owner", "auth_internal.protection_is_small(oid) boolean: stable unsafe sql"),
@@ -33,7 +34,11 @@ pub(super) const PROTECT_FUNCTIONS: &[(&str, &str)] = &[
     ("public bearer_owner", "auth_internal.protection_of(oid) jsonb: stable unsafe sql"),
     (
         "public bearer_owner",
-        "auth_internal.protection_plan(oid, jsonb) TABLE(part text, statement text): stable unsafe sql",
+        "auth_internal.protection_organization(regclass, name) name: stable unsafe plpgsql",
+    ),
+    (
+        "public bearer_owner",
+        "auth_internal.protection_plan(oid, jsonb, name) TABLE(part text, statement text): stable unsafe sql",
     ),
     (
         "public bearer_owner",
@@ -41,7 +46,7 @@ pub(super) const PROTECT_FUNCTIONS: &[(&str, &str)] = &[
     ),
     (
         "public bearer_owner",
-        "auth_internal.protection_policy_changes(oid, jsonb) TABLE(statement text): stable unsafe plpgsql",
+        "auth_internal.protection_policy_changes(oid, jsonb, text) TABLE(statement text): stable unsafe plpgsql",
     ),
     (
         "public bearer_owner",

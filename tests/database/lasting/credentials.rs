@@ -193,7 +193,7 @@ fn t252_an_api_key_that_has_ended_gives_nothing() {
                 "" => told == "ok",
                 _ if told == "28000 the credential was refused" => true,
                 // It is itself what it would act on.
-                _ if sql.starts_with("rotate") => told.starts_with("55000 ") || told.starts_with("42501 "),
+                _ if sql.starts_with("rotate") => told.starts_with("22023 ") || told.starts_with("42501 "),
                 // There is nothing of its user's any more, which is looked at before.
                 _ => end.contains("memberships") && told.starts_with("42501 "),
             };

@@ -115,7 +115,8 @@ pub(super) const KEYS: &[Case] = &[
     (
         "unique_without_org",
         "parents_slug_key on app.parents",
-        "alter table app.parents add slug text unique; create table app.tags (slug text references app.parents (slug))",
+        "alter table app.parents add slug text unique; create table app.tags (slug text references app.parents (slug));
+         alter table app.tags enable row level security, force row level security, owner to table_owner",
     ),
     (
         "foreign_key_unchecked",

@@ -158,7 +158,7 @@ pub(super) const REFUSED: &[&str] = &[
     "42501 the invitation is not valid",
     "23505 this key is known already",
     "22023 metadata has a value that is not allowed",
-    "55000 the API key has expired or was rotated before",
+    "22023 the API key has expired or was rotated before",
     "42501 no such API key, or it is not yours",
     "22023 revoke_reason has a value that is not allowed",
     "22023 max_keys has a value that is not allowed",

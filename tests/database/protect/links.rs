@@ -18,9 +18,30 @@ insert into shop.tasks values (1, '0a000000-0000-4000-8000-00000000000a', 1), (2
 grant select, insert, update, delete on all tables in schema shop to tenant;
 ";
 
-/// Every key of the tables.
-const KEYS: &str = "select string_agg(pg_get_constraintdef(oid), E'\\n' order by conrelid::regclass::text, pg_get_constraintdef(oid)) from pg_constraint
-  where connamespace = 'shop'::regnamespace and contype in ('f', 'u', 'p')";
+/// Every key of the tables, with the unique indexes that are no constraints.
+const KEYS: &str = "select string_agg(k.key, E'\\n' order by k.key) from (
+  select pg_get_constraintdef(oid) from pg_constraint where connamespace = 'shop'::regnamespace and contype in ('f', 'u', 'p')
+  union all
+  select pg_get_indexdef(i.indexrelid) from pg_index i join pg_class c on c.oid = i.indexrelid and c.relnamespace = 'shop'::regnamespace
+   where i.indisunique and not exists (select from pg_constraint k where k.conindid = i.indexrelid and k.contype in ('u', 'p'))) k (key)";
+
+/// The foreign keys of `WORK`, mended.
+const UP: &str = "do $fix$begin
+    perform auth.begin_data_migration(array['shop.tasks']::pg_catalog.regclass[]);
+    create unique index if not exists tasks_org_id_id_key on shop.tasks (org_id, id);
+    alter table shop.tasks
+        drop constraint \"Up $x$\",
+        add constraint \"Up $x$\" foreign key (org_id, parent)
+            references shop.tasks (org_id, id) on delete set null (parent) deferrable initially deferred;
+end$fix$";
+const PROJECT: &str = "do $fix$begin
+    perform auth.begin_data_migration(array['shop.projects', 'shop.tasks']::pg_catalog.regclass[]);
+    create unique index if not exists projects_org_id_id_key on shop.projects (org_id, id);
+    alter table shop.tasks
+        drop constraint tasks_project_fkey,
+        add constraint tasks_project_fkey foreign key (org_id, project)
+            references shop.projects (org_id, id) on delete cascade;
+end$fix$";
 
 fn work(protect: bool) -> (Database, Client) {
     let db = Database::new();
@@ -41,35 +62,104 @@ fn follow_all(superuser: &mut Client) {
     }
 }
 
+/// What each call suggests, in their order.
+fn suggested(session: &mut Client, calls: &[&str]) -> Vec<Vec<String>> {
+    calls
+        .iter()
+        .map(|table| only("suggested", &statements(session, &format!("protect('shop.{table}')"))))
+        .collect()
+}
+
+fn key(table: &str, name: &str, rest: &str) -> String {
+    format!("alter table shop.{table}\n    drop constraint {name},\n    add constraint {name} {rest}")
+}
+
 #[test]
-fn foreign_keys_are_suggested_from_both_sides() {
-    let (_db, mut superuser) = work(false);
-    let said = only("suggested", &statements(&mut superuser, "protect('shop.tasks')"));
-    assert_eq!(
-        said[..4],
-        [
-            "alter table shop.tasks add unique (org_id, id)",
-            "alter table shop.tasks drop constraint \"Up $x$\", add constraint \"Up $x$\" foreign key (org_id, parent) references shop.tasks (org_id, id) on delete set null (parent) deferrable initially deferred",
-            "alter table shop.projects add unique (org_id, id)",
-            "alter table shop.tasks drop constraint tasks_project_fkey, add constraint tasks_project_fkey foreign key (org_id, project) references shop.projects (org_id, id) on delete cascade",
-        ]
-    );
-    let said = only("suggested", &statements(&mut superuser, "protect('shop.projects')"));
-    assert_eq!(
-        said[..2],
-        [
-            "alter table shop.projects add unique (org_id, id)",
-            "alter table shop.tasks drop constraint tasks_project_fkey, add constraint tasks_project_fkey foreign key (org_id, project) references shop.projects (org_id, id) on delete cascade",
-        ]
-    );
-    follow_all(&mut superuser);
-    let keys = "UNIQUE (org_id, id)
-UNIQUE (org_id, slug)
+fn each_key_is_suggested_by_one_call_and_in_an_order_that_can_be_run() {
+    let slug = key("projects", "projects_slug_key", "UNIQUE (org_id, slug)");
+    let projects = key("projects", "projects_pkey", "PRIMARY KEY (org_id, id)");
+    let tasks = key("tasks", "tasks_pkey", "PRIMARY KEY (org_id, id)");
+    let (up, project) = (UP.to_owned(), PROJECT.to_owned());
+    for (order, first, second) in [
+        (["projects", "tasks"], vec![&slug], vec![&up, &project, &projects, &tasks]),
+        (["tasks", "projects"], vec![&up, &tasks], vec![&project, &projects, &slug]),
+    ] {
+        let (_db, mut superuser) = work(false);
+        let said = suggested(&mut superuser, &order);
+        assert_eq!(
+            said.iter().map(|call| call.iter().collect::<Vec<_>>()).collect::<Vec<_>>(),
+            [first, second]
+        );
+        for statement in said.concat() {
+            superuser.run(&statement);
+        }
+        assert_eq!(suggested(&mut superuser, &order).concat(), [] as [String; 0]);
+        let keys = "CREATE UNIQUE INDEX projects_org_id_id_key ON shop.projects USING btree (org_id, id)
+CREATE UNIQUE INDEX tasks_org_id_id_key ON shop.tasks USING btree (org_id, id)
 FOREIGN KEY (org_id, parent) REFERENCES shop.tasks(org_id, id) ON DELETE SET NULL (parent) DEFERRABLE INITIALLY DEFERRED
 FOREIGN KEY (org_id, project) REFERENCES shop.projects(org_id, id) ON DELETE CASCADE
-PRIMARY KEY (org_id, id)";
-    let found = superuser.value(KEYS).unwrap();
-    assert!(keys.lines().all(|key| found.contains(key)), "{found}");
+PRIMARY KEY (org_id, id)
+PRIMARY KEY (org_id, id)
+UNIQUE (org_id, slug)";
+        assert_eq!(superuser.value(KEYS).as_deref(), Some(keys));
+    }
+}
+
+/// Two tables that refer to one: both need the same key of it.
+#[test]
+fn a_key_that_two_tables_need_is_made_once() {
+    let (_db, mut superuser) = work(false);
+    superuser.run("create table shop.notes (id uuid primary key, org_id uuid not null, project int references shop.projects)");
+    let mut said = suggested(&mut superuser, &["projects", "tasks", "notes"]).concat();
+    // The key of what both refer to changes after both.
+    assert!(
+        said.iter().position(|one| one.contains("projects_pkey"))
+            > said.iter().position(|one| one.contains("notes_project_fkey"))
+    );
+    let all = said.len();
+    said.sort();
+    said.dedup();
+    assert_eq!(said.len(), all, "{said:#?}");
+    let (blocks, keys): (Vec<_>, Vec<_>) = said.into_iter().partition(|one| one.starts_with("do "));
+    // In either order.
+    for statement in blocks.iter().rev().chain(&keys) {
+        superuser.run(statement);
+    }
+    assert_eq!(superuser.value("select count(*) from pg_index where indrelid = 'shop.projects'::regclass and indisunique and indnatts = 2
+                                   and indkey[1] = 1").as_deref(), Some("2"));
+    assert_eq!(suggested(&mut superuser, &["projects", "tasks", "notes"]).concat(), [] as [String; 0]);
+}
+
+/// A foreign key is checked by a query of its tables' owner, who sees no row where FORCE holds for him.
+#[test]
+fn t332_what_makes_a_foreign_key_of_protected_tables_is_one_statement_in_a_data_migration() {
+    let (_db, mut superuser) = work(true);
+    superuser.run(
+        "create table shop.\"N'o$fix$\\te s\" (id int, org_id uuid not null, project int references shop.projects, t int);
+         alter table shop.\"N'o$fix$\\te s\" add foreign key (t) references shop.tasks not valid;
+         select auth.protect('shop.\"N''o$fix$\\te s\"')",
+    );
+    let said = suggested(&mut superuser, &["projects", "tasks"]).concat();
+    let linted = "select fix from auth.lint('{shop}') where code = 'fk_crosses_orgs'";
+    let rows = superuser.query(linted, &[]).unwrap();
+    let fixes: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    assert_eq!(fixes.len(), 4, "{fixes:#?}");
+    let keys: Vec<_> = said.iter().filter(|one| one.contains("foreign key")).collect();
+    assert_eq!(keys.len(), 5, "{keys:#?}");
+    for statement in keys.into_iter().chain(&fixes) {
+        assert!(statement.starts_with("do $fix"), "{statement}");
+        let quotes = statement.split_inclusive('$').take(2).collect::<String>();
+        let quotes = quotes.trim_start_matches("do ");
+        assert!(statement.ends_with(&format!("end{quotes}")), "{statement}");
+        assert_eq!(statement.matches(quotes).count(), 2, "{statement}");
+        let begin = statement.find("perform auth.begin_data_migration(array[").unwrap();
+        assert!(begin < statement.find("alter table").unwrap(), "{statement}");
+        let named: Vec<_> = ["'shop.projects'", "'shop.tasks'", r#"E'shop."N''o$fix$\\te s"'"#]
+            .into_iter()
+            .filter(|name| statement.contains(name))
+            .collect();
+        assert!(!named.is_empty(), "{statement}");
+    }
 }
 
 #[test]
@@ -144,12 +234,17 @@ fn unique_keys_of_every_form_are_suggested_with_the_organization() {
     let call = "protect('shop.invoices')";
     let said = only("suggested", &statements(&mut superuser, call));
     let mut expected = vec![
-        "do $fix$declare path pg_catalog.text := pg_catalog.current_setting('search_path'); begin set local search_path = pg_catalog, pg_temp; \
-         CREATE UNIQUE INDEX \"By lower\" ON shop.invoices USING btree (org_id, lower(code), number) WHERE (number > 0); \
-         perform pg_catalog.set_config('search_path', path, true); end$fix$",
-        "drop index shop.\"By lower\"",
-        "alter table shop.invoices drop constraint \"Nr\", add constraint \"Nr\" UNIQUE NULLS NOT DISTINCT (org_id, number)",
-        "alter table shop.invoices drop constraint invoices_pkey, add constraint invoices_pkey PRIMARY KEY (org_id, id)",
+        "do $fix$declare
+    path pg_catalog.text := pg_catalog.current_setting('search_path');
+begin
+    set local search_path = pg_catalog, pg_temp;
+    CREATE UNIQUE INDEX \"By lower\" ON shop.invoices USING btree (org_id, lower(code), number) WHERE (number > 0);
+    perform pg_catalog.set_config('search_path', path, true);
+end$fix$"
+            .to_owned(),
+        "drop index shop.\"By lower\"".to_owned(),
+        key("invoices", "\"Nr\"", "UNIQUE NULLS NOT DISTINCT (org_id, number)"),
+        key("invoices", "invoices_pkey", "PRIMARY KEY (org_id, id)"),
     ];
     expected.sort_unstable();
     let mut found = said;
@@ -179,15 +274,19 @@ fn partitioned_tables_get_suggestions_for_the_whole_only() {
          create table shop.events (id int, org_id uuid not null, parent int references shop.parents, unique (id)) partition by range (id);
          create table shop.p1 partition of shop.events for values from (0) to (9)",
     );
-    let said = only("suggested", &statements(&mut superuser, "protect('shop.events')"));
+    assert_eq!(suggested(&mut superuser, &["parents"]).concat(), [] as [String; 0]);
+    let said = suggested(&mut superuser, &["events"]).concat();
+    let keys: Vec<_> = said.iter().filter(|one| !one.starts_with("do ")).collect();
     assert_eq!(
-        said,
+        keys,
         [
-            "alter table shop.parents add unique (org_id, id)",
-            "alter table shop.events drop constraint events_parent_fkey, add constraint events_parent_fkey foreign key (org_id, parent) references shop.parents (org_id, id)",
-            "alter table shop.events drop constraint events_id_key, add constraint events_id_key UNIQUE (org_id, id)",
+            &key("events", "events_id_key", "UNIQUE (org_id, id)"),
+            &key("parents", "parents_pkey", "PRIMARY KEY (org_id, id)"),
         ]
     );
+    assert_eq!(said.len(), 3, "{said:?}");
+    assert!(said[0].contains("(array['shop.events', 'shop.parents']::pg_catalog.regclass[])"), "{said:?}");
+    assert!(said[0].contains("references shop.parents (org_id, id);"), "{said:?}");
     follow(&mut superuser, "protect('shop.events')");
     assert_eq!(statements(&mut superuser, "protect('shop.events')"), [] as [String; 0]);
 }

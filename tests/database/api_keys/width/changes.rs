@@ -117,7 +117,7 @@ fn what_is_changed_is_stored_and_what_is_not_named_stays() {
         assert_eq!(told, NO_KEY, "{id}");
     }
     world.root(&format!("auth.revoke_api_key('{}')", key.id));
-    assert_eq!(world.tell(&Who::User("cara"), &update(&key, "name => 'n'")), "55000 the API key is revoked");
+    assert_eq!(world.tell(&Who::User("cara"), &update(&key, "name => 'n'")), "22023 the API key is revoked");
     assert_eq!(world.tell(&Who::Nobody, &update(&key, "name => 'n'")), NOBODY);
 }
 
