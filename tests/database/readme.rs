@@ -100,13 +100,15 @@ fn the_sql_of_the_page_on_policies_runs_and_shows_what_it_says() {
     let shown = run(&db, &script, &[]);
     let lines = [
         "run|alter table public.projects force row level security",
-        "suggested|alter table public.projects add unique (org_id, id)",
-        "create index bearer_tasks on public.tasks (org_id)",
+        "run|create index bearer_projects on public.projects (org_id);",
+        "create index bearer_tasks on public.tasks (org_id);",
         "run|alter table public.tasks enable row level security",
+        "suggested|do $fix$begin",
         "projects|org_id|||t",
         "tasks|org_id|environment|tasks|t",
-        "ALTER TABLE",
+        "DO",
         "alter table only public.tasks alter column assignee set default auth.user_id()",
+        "tasks_project_id_fkey|0",
     ];
     let mut rest = shown.iter();
     for line in lines {

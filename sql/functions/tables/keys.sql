@@ -120,14 +120,17 @@ create or replace function auth_internal.foreign_keys_without_org(tables oid[], 
                           and i.indpred is null and i.indexprs is null
                           and i.indnkeyatts = cardinality(k.confkey) + 1
                           and (i.indkey::smallint[])[0:i.indnkeyatts - 1] @> (k.confkey || k.parent_place)) as has_key,
-               auth_internal.free_key_name(k.confrelid, k.parent_place || k.confkey) as key_name
-          from keys k)
+               f.key_name, format('%I.%I', n.nspname, f.key_name) as key_index
+          from keys k
+          join pg_class p on p.oid = k.confrelid
+          join pg_namespace n on n.oid = p.relnamespace
+         cross join lateral auth_internal.free_key_name(k.confrelid, k.parent_place || k.confkey) as f (key_name))
     select oid, conrelid, confrelid, conname,
            case when obstacle is null then array[auth_internal.as_data_migration(
                -- Two foreign keys may need the same key, and may be mended in either order.
                case when has_key then ''
-                    else format(E'create unique index if not exists %I on %s (%I, %s);\n    ', key_name, auth_internal.qualified(confrelid),
-                                parent_org, parent_columns) end
+                    else format(E'if pg_catalog.to_regclass(%L) is null then\n        alter table %s add constraint %I unique (%I, %s);\n    end if;\n    ',
+                                key_index, auth_internal.qualified(confrelid), key_name, parent_org, parent_columns) end
                || format(E'alter table %1$s\n        drop constraint %2$I,\n        add constraint %2$I foreign key (%3$I, %4$s)\n            references %5$s (%6$I, %7$s)%8$s',
                          auth_internal.qualified(conrelid), conname, child_org, child_columns, auth_internal.qualified(confrelid), parent_org, parent_columns,
                          case confupdtype when 'r' then ' on update restrict' when 'c' then ' on update cascade' else '' end

@@ -64,7 +64,7 @@ fn alembic_proposes_nothing_of_ours_and_what_is_new() {
     assert_eq!(alembic.autogenerate("due"), [due]);
     let (success, said) = alembic.upgrade();
     assert!(success, "{said}");
-    db.connect(OWNER).run("select due from tasks");
+    db.superuser().run("select due from tasks");
     is_intact(&db);
 }
 

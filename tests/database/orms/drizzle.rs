@@ -101,7 +101,7 @@ fn drizzle_generate_has_nothing_of_ours_and_migrates_a_database_that_a_migration
     drizzle.add_a_column();
     assert_eq!(drizzle.generate(2, "due", &[]), "ALTER TABLE \"tasks\" ADD COLUMN \"due\" text;");
     drizzle.migrate();
-    session.run("select due from tasks");
+    db.superuser().run("select due from tasks");
     assert_eq!(session.value(protected).as_deref(), both);
 }
 

@@ -28,7 +28,9 @@ const KEYS: &str = "select string_agg(k.key, E'\\n' order by k.key) from (
 /// The foreign keys of `WORK`, mended.
 const UP: &str = "do $fix$begin
     perform auth.begin_data_migration(array['shop.tasks']::pg_catalog.regclass[]);
-    create unique index if not exists tasks_org_id_id_key on shop.tasks (org_id, id);
+    if pg_catalog.to_regclass('shop.tasks_org_id_id_key') is null then
+        alter table shop.tasks add constraint tasks_org_id_id_key unique (org_id, id);
+    end if;
     alter table shop.tasks
         drop constraint \"Up $x$\",
         add constraint \"Up $x$\" foreign key (org_id, parent)
@@ -36,7 +38,9 @@ const UP: &str = "do $fix$begin
 end$fix$";
 const PROJECT: &str = "do $fix$begin
     perform auth.begin_data_migration(array['shop.projects', 'shop.tasks']::pg_catalog.regclass[]);
-    create unique index if not exists projects_org_id_id_key on shop.projects (org_id, id);
+    if pg_catalog.to_regclass('shop.projects_org_id_id_key') is null then
+        alter table shop.projects add constraint projects_org_id_id_key unique (org_id, id);
+    end if;
     alter table shop.tasks
         drop constraint tasks_project_fkey,
         add constraint tasks_project_fkey foreign key (org_id, project)
@@ -94,12 +98,12 @@ fn each_key_is_suggested_by_one_call_and_in_an_order_that_can_be_run() {
             superuser.run(&statement);
         }
         assert_eq!(suggested(&mut superuser, &order).concat(), [] as [String; 0]);
-        let keys = "CREATE UNIQUE INDEX projects_org_id_id_key ON shop.projects USING btree (org_id, id)
-CREATE UNIQUE INDEX tasks_org_id_id_key ON shop.tasks USING btree (org_id, id)
-FOREIGN KEY (org_id, parent) REFERENCES shop.tasks(org_id, id) ON DELETE SET NULL (parent) DEFERRABLE INITIALLY DEFERRED
+        let keys = "FOREIGN KEY (org_id, parent) REFERENCES shop.tasks(org_id, id) ON DELETE SET NULL (parent) DEFERRABLE INITIALLY DEFERRED
 FOREIGN KEY (org_id, project) REFERENCES shop.projects(org_id, id) ON DELETE CASCADE
 PRIMARY KEY (org_id, id)
 PRIMARY KEY (org_id, id)
+UNIQUE (org_id, id)
+UNIQUE (org_id, id)
 UNIQUE (org_id, slug)";
         assert_eq!(superuser.value(KEYS).as_deref(), Some(keys));
     }
