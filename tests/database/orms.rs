@@ -1,6 +1,7 @@
 //! ORMs, tried for real on protected tables, as the owner of the tables and with the snippets of docs/migrations.md.
 
 mod alembic;
+mod day;
 mod drizzle;
 
 use pg_bearer_tests::Database;
@@ -44,12 +45,16 @@ fn orms() -> &'static Orms {
 
 /// A database of the owner's, without tables.
 fn empty() -> Database {
-    static MADE: OnceLock<()> = OnceLock::new();
     let db = Database::new();
-    let mut session = db.superuser();
-    MADE.get_or_init(|| session.run(&format!("create role {OWNER} login")));
-    session.run(&format!("drop table docs; alter database {} owner to {OWNER}", db.name));
+    make_owner(&db);
+    db.superuser().run(&format!("drop table docs; alter database {} owner to {OWNER}", db.name));
     db
+}
+
+/// The role is the whole server's.
+fn make_owner(db: &Database) {
+    static MADE: OnceLock<()> = OnceLock::new();
+    MADE.get_or_init(|| db.superuser().run(&format!("create role {OWNER} login")));
 }
 
 /// A database with the tables, protected, with all keys that auth.protect() suggests.

@@ -6,7 +6,7 @@ use pgrx::prelude::*;
 /// Row security binds the owner of a table, and nobody is signed in (55000).
 pub(in crate::pg) fn owner_sees_nothing(table: &str) -> ErrorReport {
     not_ready(format!("nobody is signed in, and row security would hide all rows of {table} from its owner"))
-        .set_hint("Sign in with auth.authenticate(), or call auth.begin_data_migration() first in the transaction. Where an application owns its tables, an administrator can set pg_bearer.owner_without_identity to empty.")
+        .set_hint("Sign in with auth.authenticate(), or call auth.begin_data_migration() first in the transaction. Where an application owns its tables, a superuser can set pg_bearer.owner_without_identity to empty.")
 }
 
 /// A constraint would be checked by somebody who does not see all rows (55000).

@@ -2,11 +2,11 @@
 
 use super::*;
 
-struct Alembic(Project);
+pub(super) struct Alembic(pub(super) Project);
 
 impl Alembic {
     /// A project with the models of the page, and the rest of the tables.
-    fn new(name: &str, db: &Database) -> Alembic {
+    pub(super) fn new(name: &str, db: &Database) -> Alembic {
         let project = Project::new(name, "postgresql+psycopg", db);
         project.write("env.py", snippet("env.py"));
         project.write("models.py", &(snippet("models.py").to_owned() + &file("alembic/labels.py")));
@@ -18,7 +18,7 @@ impl Alembic {
     }
 
     /// The same by somebody who has not heard of auth.protect().
-    fn naive(name: &str, db: &Database) -> Alembic {
+    pub(super) fn naive(name: &str, db: &Database) -> Alembic {
         let alembic = Alembic::new(name, db);
         alembic.0.change("env.py", "include_name=include_name,", "");
         alembic.0.change("models.py", "server_default=text(\"auth.current_org()\")", "");
@@ -26,7 +26,7 @@ impl Alembic {
     }
 
     /// What a new revision would do, line by line.
-    fn autogenerate(&self, name: &str) -> Vec<String> {
+    pub(super) fn autogenerate(&self, name: &str) -> Vec<String> {
         let arguments = ["revision", "--autogenerate", "--message", name, "--rev-id", name];
         let (success, said) = self.0.run(orms().alembic(), &arguments);
         assert!(success, "{said}");
@@ -36,7 +36,7 @@ impl Alembic {
         lines.map(str::to_owned).collect()
     }
 
-    fn upgrade(&self) -> (bool, String) {
+    pub(super) fn upgrade(&self) -> (bool, String) {
         self.0.run(orms().alembic(), &["upgrade", "head"])
     }
 }

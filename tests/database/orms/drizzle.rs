@@ -3,11 +3,11 @@
 use super::*;
 use pg_bearer_tests::database::assert_contains;
 
-struct Drizzle(Project);
+pub(super) struct Drizzle(pub(super) Project);
 
 impl Drizzle {
     /// A project with the schema of the page, and the rest of the tables.
-    fn new(name: &str, db: &Database) -> Drizzle {
+    pub(super) fn new(name: &str, db: &Database) -> Drizzle {
         let project = Project::new(name, "postgresql", db);
         for file in ["drizzle.config.ts", "keys.ts", "schema/bearer.ts", "schema/projects.ts"] {
             project.write(file, snippet(file));
@@ -17,24 +17,24 @@ impl Drizzle {
     }
 
     /// The same by somebody who has not heard of auth.protect().
-    fn naive(name: &str, db: &Database) -> Drizzle {
+    pub(super) fn naive(name: &str, db: &Database) -> Drizzle {
         let drizzle = Drizzle::new(name, db);
         drizzle.0.write("schema/bearer.ts", &file("drizzle/naive/bearer.ts"));
         drizzle
     }
 
-    fn add_a_column(&self) {
+    pub(super) fn add_a_column(&self) {
         let column = "title: text(\"title\").notNull(),\n";
         self.0.change("schema/projects.ts", column, &format!("{column}    due: text(\"due\"),\n"));
     }
 
     /// Makes the database like the schema, unasked; what drizzle-kit says. It ends with success whatever happens.
-    fn push(&self) -> String {
+    pub(super) fn push(&self) -> String {
         self.push_with("")
     }
 
     /// The same with settings of the session.
-    fn push_with(&self, settings: &str) -> String {
+    pub(super) fn push_with(&self, settings: &str) -> String {
         let mut drizzle_kit = orms().drizzle_kit();
         drizzle_kit.env("PGOPTIONS", settings);
         let (success, said) = self.0.run(drizzle_kit, &["push", "--force"]);
@@ -43,7 +43,7 @@ impl Drizzle {
     }
 
     /// The migration from the last snapshot to the schema.
-    fn generate(&self, number: u32, name: &str, options: &[&str]) -> String {
+    pub(super) fn generate(&self, number: u32, name: &str, options: &[&str]) -> String {
         let name_option = format!("--name={name}");
         let (success, said) =
             self.0.run(orms().drizzle_kit(), &[&["generate", &name_option], options].concat());
@@ -51,7 +51,7 @@ impl Drizzle {
         self.0.read(&format!("migrations/{number:04}_{name}.sql"))
     }
 
-    fn migrate(&self) {
+    pub(super) fn migrate(&self) {
         let (success, said) = self.0.run(orms().drizzle_kit(), &["migrate"]);
         assert!(success && said.contains("migrations applied successfully"), "{said}");
     }
