@@ -5,6 +5,7 @@ pub(super) mod borrowed;
 pub(super) mod carrier;
 pub(super) mod catalog;
 pub(super) mod executor;
+pub(super) mod guarding;
 pub(super) mod input;
 pub(super) mod launcher;
 pub(super) mod lock;
