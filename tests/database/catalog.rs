@@ -171,7 +171,7 @@ fn t032_t033_functions_with_a_body_pin_their_search_path() {
         "select p.proname::text from pg_proc p join pg_language l on l.oid = p.prolang
           where p.pronamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace) and (p.prosecdef or l.lanname <> 'c')",
         // Also how values are printed, in what prints them.
-        "array(select unnest(p.proconfig) except select unnest(array['standard_conforming_strings=on', 'quote_all_identifiers=off', 'lock_timeout=2s',
+        "array(select unnest(p.proconfig) except select unnest(array['standard_conforming_strings=on', 'quote_all_identifiers=off', 'lock_timeout=2s', 'jit=off',
                    'DateStyle=ISO, YMD', 'IntervalStyle=iso_8601', 'TimeZone=UTC', 'bytea_output=hex', 'extra_float_digits=1']))
          is distinct from array['search_path=pg_catalog, pg_temp']",
     );

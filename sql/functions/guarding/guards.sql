@@ -14,7 +14,8 @@ create or replace function auth.guard(schemas name[] default null, new_tables te
 declare
     wanted record;
 begin
-    if not exists (select from pg_roles r where r.rolname = current_user and r.rolsuper) then
+    perform from pg_roles r where r.rolname = current_user and r.rolsuper;
+    if not found then
         raise insufficient_privilege using message = 'only superusers make guards and take them away';
     end if;
     if coalesce(guard.new_tables, '') not in ('protect', 'refuse', 'ignore') then
@@ -42,7 +43,8 @@ create or replace function auth.unguard() returns void
 declare
     made record;
 begin
-    if not exists (select from pg_roles r where r.rolname = current_user and r.rolsuper) then
+    perform from pg_roles r where r.rolname = current_user and r.rolsuper;
+    if not found then
         raise insufficient_privilege using message = 'only superusers make guards and take them away';
     end if;
     for made in select t.name from auth_internal.guard_triggers() t join pg_event_trigger e on e.evtname = t.name loop

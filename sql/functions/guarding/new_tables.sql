@@ -25,17 +25,20 @@ declare
     wanted text;
     org_column name;
 begin
-    if auth_internal.protection_of(source) is not null then
+    -- Protected, or somebody's own business.
+    if exists (select from pg_policy p where p.polrelid = source) then
         return;
     end if;
-    select s.settings into settings
-      from auth_internal.table_ancestors(source) a
-     cross join lateral (select auth_internal.protection_of(a.ancestor) as settings) s
-     where s.settings is not null order by a.level limit 1;
-    if found then
-        -- One that was there before is left to whoever attaches it.
-        perform auth_internal.protect_as_owner(source, settings) where is_made;
-        return;
+    if exists (select from pg_inherits i where i.inhrelid = source) then
+        select s.settings into settings
+          from auth_internal.table_ancestors(source) a
+         cross join lateral (select auth_internal.protection_of(a.ancestor) as settings) s
+         where s.settings is not null order by a.level limit 1;
+        if found then
+            -- One that was there before is left to whoever attaches it.
+            perform auth_internal.protect_as_owner(source, settings) where is_made;
+            return;
+        end if;
     end if;
     select g.new_tables into wanted
       from auth.guard_settings g
@@ -43,7 +46,6 @@ begin
       join pg_namespace n on n.oid = c.relnamespace and (g.schemas is null or n.nspname = any (g.schemas));
     org_column := auth_internal.guard_column(source);
     if coalesce(wanted, 'ignore') = 'ignore' or is_member or org_column is null
-       or exists (select from pg_policy p where p.polrelid = source)
        or not (is_made or 'name' = any (changes)
                or exists (select from pg_attribute a
                            where a.attrelid = source and a.attname = org_column and a.attnum::text = any (changes))) then
