@@ -125,9 +125,12 @@ grant execute on function
     auth_internal.protection_is_small, auth_internal.protection_key_suggestions, auth_internal.protection_memory,
     auth_internal.protection_name, auth_internal.protection_of, auth_internal.protection_organization, auth_internal.protection_plan,
     auth_internal.protection_policies, auth_internal.protection_policy_changes, auth_internal.protection_removal,
-    auth_internal.protection_settings, auth_internal.protection_suggestions, auth_internal.protection_table_test,
-    auth_internal.protection_test, auth_internal.refuse, auth_internal.refuse_protection
+    auth_internal.protection_role_names, auth_internal.protection_settings, auth_internal.protection_suggestions,
+    auth_internal.protection_table_test, auth_internal.protection_test, auth_internal.refuse, auth_internal.refuse_protection
 to public;
+-- The only one in C, for the steps of auth.protect(): it does what a call of auth.protect() with these settings would do, with
+-- the rights of its caller, and believes no settings.
+grant execute on function auth_internal.run_protection to public;
 -- These tell what the catalogs say of tables; everybody may read those.
 grant execute on function
     auth_internal.base_type, auth_internal.column_has_index, auth_internal.column_readers,
@@ -157,11 +160,14 @@ grant execute on function
     auth.check_jwt, auth.explain_credential, auth.list_issuers, auth.list_jwt_keys, auth.add_issuer,
     auth.update_issuer, auth.remove_issuer, auth.load_jwks, auth.add_jwt_key, auth.add_jwt_secret,
     auth.revoke_jwt_key, auth.register_membership_source, auth.unregister_membership_source,
-    auth.list_membership_sources, auth.act_as, auth.explain_access, auth.rows_visible_to, auth.assert_isolated
+    auth.list_membership_sources, auth.act_as, auth.explain_access, auth.rows_visible_to, auth.assert_isolated,
+    auth.allow_changes, auth.guards, auth.guard, auth.unguard
 to bearer_admin;
 grant select on auth.api_keys_due to bearer_admin;
 
--- The bodies of security-definer functions run as bearer_owner.
+-- The bodies of security-definer functions run as bearer_owner, also where PUBLIC may not look into our schemas: guards run
+-- after every command of everybody.
+grant usage on schema auth, auth_internal to bearer_owner;
 grant execute on all functions in schema auth_internal to bearer_owner;
 
 -- Functions of an older version that something of a user's still refers to: they refuse, and say why.

@@ -11,6 +11,14 @@ use std::time::Duration;
 /// Read by pg_dump through the condition in `sql/tables/issuers.sql`, not by us.
 static DUMP_SECRETS: GucSetting<bool> = GucSetting::<bool>::new(false);
 
+/// Turned on by `auth.allow_changes()`, and by superusers. Whatever a client had set before the library was loaded, Postgres drops.
+static ALLOW_CHANGES: GucSetting<bool> = GucSetting::<bool>::new(false);
+
+/// Do the guards of protected tables look away?
+pub(super) fn changes_are_allowed() -> bool {
+    ALLOW_CHANGES.get()
+}
+
 /// Who may create an organization. SQL compares the names.
 #[derive(Clone, Copy, PartialEq, Eq, PostgresGucEnum)]
 enum Creation {
@@ -159,6 +167,14 @@ pub(super) fn define() {
         c"Lets pg_dump include the secrets of HS256, HS384 and HS512 keys.",
         c"Off by default: whoever reads such a dump can sign tokens.",
         &DUMP_SECRETS,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_bool_guc(
+        c"pg_bearer.allow_changes",
+        c"Lets the guards of protected tables look away.",
+        c"For pg_restore into a guarded database; auth.allow_changes() does it for one transaction.",
+        &ALLOW_CHANGES,
         GucContext::Suset,
         GucFlags::default(),
     );

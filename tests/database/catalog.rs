@@ -1,11 +1,13 @@
 //! What the install script made: every declaration, owner and grant against a list that is kept here.
 
 mod functions;
+mod guard_functions;
 mod internal_functions;
 mod lint_functions;
 mod protect_functions;
 
 use functions::FUNCTIONS;
+use guard_functions::GUARD_FUNCTIONS;
 use internal_functions::INTERNAL_FUNCTIONS;
 use lint_functions::LINT_FUNCTIONS;
 use pg_bearer_tests::Database;
@@ -13,7 +15,7 @@ use pg_bearer_tests::database::Session;
 use postgres::Client;
 use protect_functions::PROTECT_FUNCTIONS;
 
-const TABLES: [&str; 18] = [
+const TABLES: [&str; 19] = [
     "auth.api_key_revocations",
     "auth.api_key_settings",
     "auth.api_key_usage",
@@ -21,6 +23,7 @@ const TABLES: [&str; 18] = [
     "auth.api_keys",
     "auth.creation_rates",
     "auth.endings",
+    "auth.guard_settings",
     "auth.invitations",
     "auth.issuers",
     "auth.jwt_keys",
@@ -35,7 +38,12 @@ const TABLES: [&str; 18] = [
 ];
 
 fn every_function() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
-    FUNCTIONS.iter().chain(INTERNAL_FUNCTIONS).chain(LINT_FUNCTIONS).chain(PROTECT_FUNCTIONS)
+    FUNCTIONS
+        .iter()
+        .chain(INTERNAL_FUNCTIONS)
+        .chain(LINT_FUNCTIONS)
+        .chain(PROTECT_FUNCTIONS)
+        .chain(GUARD_FUNCTIONS)
 }
 
 /// The first column of every row.
@@ -297,6 +305,7 @@ fn first_column(table: &str) -> &'static str {
         "auth.jwt_secrets" | "auth.api_key_uses" | "auth.api_key_usage" => "key_id",
         "auth.api_key_settings" => "org_id",
         "auth.creation_rates" | "auth.memberships" | "auth.workspace_memberships" => "user_id",
+        "auth.guard_settings" => "new_tables",
         "auth.membership_sources" => "source",
         "auth.unchecked_foreign_keys" => "key",
         _ => "id",

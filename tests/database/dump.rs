@@ -11,7 +11,7 @@ use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The secrets come last: they are not always in a dump.
-pub(super) const TABLES: [&str; 16] = [
+pub(super) const TABLES: [&str; 17] = [
     "issuers",
     "jwt_keys",
     "organizations",
@@ -21,6 +21,7 @@ pub(super) const TABLES: [&str; 16] = [
     "workspace_memberships",
     "invitations",
     "endings",
+    "guard_settings",
     "membership_sources",
     "api_key_uses",
     "api_key_usage",
@@ -59,6 +60,9 @@ begin
     if to_regclass('auth.endings') is not null then
     insert into auth.endings (kind, target_id, org_id, user_id, role_id, deleted, rank, permissions, grantable, ended_by)
     values ('membership', gen_random_uuid(), gen_random_uuid(), 'x', gen_random_uuid(), true, 1, '{a,b}', '{}', E'it''s \\ held');
+    end if;
+    if to_regclass('auth.guard_settings') is not null then
+    insert into auth.guard_settings values (true, '{public,"a \"b\" c"}', 'ignore');
     end if;
     insert into auth.api_key_revocations values (gen_random_uuid(), gen_random_uuid(), now(), 'x', E'it''s \\ held');
     insert into auth.api_key_uses values (gen_random_uuid(), null), (gen_random_uuid(), now());

@@ -162,6 +162,7 @@ fn t004_no_trust_anchor_is_a_setting() {
     assert_eq!(
         names,
         [
+            "pg_bearer.allow_changes superuser bool",
             "pg_bearer.allowed_environments sighup string",
             "pg_bearer.api_key_creation superuser enum",
             "pg_bearer.api_key_max_age superuser integer",

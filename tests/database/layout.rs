@@ -85,6 +85,7 @@ const COLUMNS: &[(&str, &[&str])] = &[
             "former_role_id uuid null",
         ],
     ),
+    ("guard_settings", &["single boolean", "schemas name[] \"C\" null", "new_tables text"]),
     (
         "invitations",
         &[

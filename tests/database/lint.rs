@@ -1,8 +1,10 @@
 //! auth.lint(): what is planted is found, and gone after the fix; nothing is said about what is right.
 
 mod administrators;
+mod blind;
 mod cases;
 mod generated;
+mod guards;
 pub(crate) mod hostile;
 mod odd;
 mod open;
@@ -12,6 +14,7 @@ mod right;
 mod tenants;
 
 use cases::{Case, KEYS, RELATIONS, ROLES, SETUP, SUBSCRIBERS, TABLES, TENANCY, TENANTS};
+use guards::GUARDS;
 use open::OPEN;
 use pg_bearer_tests::Database;
 use pg_bearer_tests::database::{Session, assert_contains};
@@ -46,7 +49,7 @@ fn findings(session: &mut Client) -> Vec<Finding> {
 }
 
 fn all_cases() -> impl Iterator<Item = &'static Case> {
-    let every = [TABLES, OPEN, POLICIES, KEYS, RELATIONS, ROLES, TENANCY, TENANTS];
+    let every = [TABLES, OPEN, POLICIES, KEYS, RELATIONS, ROLES, TENANCY, TENANTS, GUARDS];
     every.into_iter().flatten().chain(SUBSCRIBERS)
 }
 
@@ -235,7 +238,7 @@ fn a_subscriber_that_would_refuse_changes_is_found() {
 fn every_finding_that_lint_can_make_is_planted_here() {
     let mut made = Vec::new();
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../sql/functions/linting");
-    for file in ["tables", "open", "policies", "keys", "relations", "roles", "tenancy", "tenants"] {
+    for file in ["tables", "open", "policies", "keys", "relations", "roles", "tenancy", "tenants", "guards"] {
         let sql = std::fs::read_to_string(format!("{root}/{file}.sql")).unwrap();
         for line in sql.lines() {
             let parts: Vec<_> = line.split('\'').collect();

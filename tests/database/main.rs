@@ -31,6 +31,7 @@ mod explain_attacks;
 mod explain_channels;
 mod explain_roles;
 mod forging;
+mod guards;
 mod hostile;
 mod identity;
 mod install;

@@ -125,6 +125,20 @@ fn the_sql_of_the_page_on_policies_runs_and_shows_what_it_says() {
 }
 
 #[test]
+fn the_sql_of_the_page_on_guards_runs_and_shows_what_it_says() {
+    let _roles = ROLES.lock().unwrap_or_else(PoisonError::into_inner);
+    let db = Database::empty();
+    let blocks = blocks(include_str!("../../docs/guards.md"));
+    assert!(blocks.len() >= 3, "it has only {} blocks of SQL", blocks.len());
+    let made = "drop schema shop cascade; drop role app_owner;";
+    let shown = run(&db, &["create extension pg_bearer;\n", &blocks.concat(), made].concat(), &[]);
+    let mut rest = shown.iter();
+    for line in ["|protect|t", "shop.clients|t", "shop.orders|t", "shop.orders_2026|t", "CREATE POLICY"] {
+        assert!(rest.any(|shown| shown == line), "{line:?} is not shown, or not in its place: {shown:#?}");
+    }
+}
+
+#[test]
 fn the_readme_is_short() {
     assert!(README.lines().count() <= 250);
 }
@@ -137,6 +151,7 @@ fn the_readme_and_the_pages_lead_to_the_reference() {
         include_str!("../../docs/api-keys.md"),
         include_str!("../../docs/policies.md"),
         include_str!("../../docs/migrations.md"),
+        include_str!("../../docs/guards.md"),
     ] {
         assert!(page.contains("(reference.md)") && page.contains("auth.help()") && !page.contains("\\df+"));
     }

@@ -12,6 +12,7 @@ declare
     quoting constant text := current_setting('quote_all_identifiers');
     settings jsonb;
     statements text[];
+    parts text[];
 begin
     -- What Postgres prints is compared as text.
     perform set_config('quote_all_identifiers', 'off', true);
@@ -25,7 +26,8 @@ begin
     end if;
     settings := auth_internal.protection_settings(source, auth_internal.protection_organization(source, org_column), workspace_column, owner_column, environment_column,
                                          resource, roles, all_orgs, single_login);
-    statements := array(select p.statement from auth_internal.protection_plan(source, settings, current_user) p);
+    select coalesce(array_agg(p.statement order by p.n), '{}'), array_agg(p.part order by p.n) into statements, parts
+      from auth_internal.protection_plan(source, settings, current_user) with ordinality p (part, statement, n);
     -- Whoever finds nothing to do locks nothing. Others wait here for each other, and look again.
     if not dry_run and statements <> '{}' then
         perform auth_internal.protection_demand_owner(source);
@@ -34,15 +36,19 @@ begin
         if current_setting('synchronous_commit') = 'off' then
             perform set_config('synchronous_commit', 'local', true);
         end if;
-        statements := array(select p.statement from auth_internal.protection_plan(source, settings, current_user) p);
+        select coalesce(array_agg(p.statement order by p.n), '{}'), array_agg(p.part order by p.n) into statements, parts
+          from auth_internal.protection_plan(source, settings, current_user) with ordinality p (part, statement, n);
+        -- Guards judge what all steps together make of the table. Indexes are made when it is protected: that can run code
+        -- of the table's owner.
+        perform auth_internal.run_protection(source, settings);
     end if;
     step := 0;
     action := 'run';
     foreach statement in array statements loop
-        if not dry_run then
+        step := step + 1;
+        if not dry_run and parts[step] = 'index' then
             execute statement;
         end if;
-        step := step + 1;
         return next;
     end loop;
     action := 'suggested';
@@ -57,6 +63,24 @@ $$;
 comment on function auth.protect is
     'The table''s owner: makes the table, its partitions and whatever inherits from it show and take only rows of the identity, and returns the statements: action run for those that were run (with dry_run: would be), suggested for what to look at and run oneself. Row security is enabled and forced; policies bearer_select, _insert, _update, _delete for roles (default public), bearer_service for bearer_service with a service credential; defaults from the identity where a column has none; an index where the table is small. org_column is uuid, text, varchar, bigint or integer (the last four hold organizations.external_id) or NULL; left out it is the column that the table is protected by, or else org_id, or else the only one of organization_id, tenant_id, account_id, team_id and company_id, workspace_column is uuid, owner_column uuid, text or varchar, environment_column text or varchar. A resource asks for the permissions resource.read and resource.write. all_orgs (uuid only): rows of all organizations of the user are read, those of the current one written. single_login lets a service credential through without the role bearer_service. Called again it changes only what differs. 22023 with a hint for a bad argument and where more than one column can be the organization''s, 42710 when a policy of somebody else has the name of one of ours, 0A000 for a foreign table as partition, 42501 for a table of somebody else, 55000 where the role bearer_service was renamed.';
 
+-- The steps without the indexes. auth_internal.run_protection() calls this, so that guards judge the end and not each step; called
+-- by itself it does the same, and is judged by steps. So settings are not believed here.
+create or replace function auth_internal.protection_run(source oid, settings jsonb) returns void
+    language plpgsql set search_path = pg_catalog, pg_temp set standard_conforming_strings = on set quote_all_identifiers = off as $$
+declare
+    checked constant jsonb := auth_internal.protection_settings(
+        source::regclass, (settings ->> 'organization')::name, (settings ->> 'workspace')::name, (settings ->> 'owner')::name,
+        (settings ->> 'environment')::name, settings ->> 'resource', auth_internal.protection_role_names(settings),
+        (settings ->> 'all_orgs')::boolean, (settings ->> 'single_login')::boolean);
+    statement text;
+begin
+    foreach statement in array array(select p.statement from auth_internal.protection_plan(source, checked, current_user) p where p.part <> 'index') loop
+        execute statement;
+    end loop;
+end
+$$;
+comment on function auth_internal.protection_run is 'Runs what auth.protect() runs with these settings, but for indexes. 22023 for settings that it would not take.';
+
 -- All that is to be run for a table and what inherits from it, in order. creator is who would run it.
 create or replace function auth_internal.protection_plan(source oid, settings jsonb, creator name) returns table (part text, statement text)
     language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -65,7 +89,9 @@ create or replace function auth_internal.protection_plan(source oid, settings js
           from auth_internal.table_tree(protection_plan.source) with ordinality as t (oid, is_being_detached, n)
           join pg_class c on c.oid = t.oid
     ), inherited as (
-        select auth_internal.protection_of(protection_plan.source) as settings
+        select coalesce(auth_internal.protection_of(protection_plan.source),
+                        (select auth_internal.protection_of(i.inhparent) from pg_inherits i
+                          where i.inhrelid = protection_plan.source order by i.inhseqno limit 1)) as settings
     )
     select x.part, x.statement
       from (select t.n, 1 as place, c.part, c.statement, c.number
@@ -78,9 +104,9 @@ create or replace function auth_internal.protection_plan(source oid, settings js
              cross join lateral auth_internal.protection_index(t.oid, protection_plan.settings, protection_plan.creator)
                                 with ordinality as c (action, statement, number)
              where not t.is_partition and c.action = 'run') x
-     order by x.n, x.place, x.number
+     order by x.place, x.n, x.number
 $$;
-comment on function auth_internal.protection_plan is 'All statements that a table and what inherits from it lack.';
+comment on function auth_internal.protection_plan is 'All statements that a table and what inherits from it lack, indexes last.';
 
 -- What is suggested after that.
 create or replace function auth_internal.protection_advice(source oid, settings jsonb) returns table (statement text)

@@ -88,21 +88,22 @@ pub(in crate::pg) fn missing_role() -> Option<&'static str> {
 
 /// Is the outer user a superuser, or a member of the role that owns this table?
 pub(in crate::pg) fn outer_user_owns_table(table: pg_sys::Oid) -> bool {
-    if in_restricted_operation() {
-        return false;
-    }
+    !in_restricted_operation() && table_owner(table).is_some_and(outer_user_has_rights_of)
+}
+
+/// Who owns this table, if there is one.
+pub(super) fn table_owner(table: pg_sys::Oid) -> Option<pg_sys::Oid> {
     let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
     // SAFETY: catalog look-ups in a transaction; the relation is open while its row is read.
-    let owner = unsafe {
+    unsafe {
         let relation = pg_sys::try_relation_open(table, lock);
         if relation.is_null() {
-            return false;
+            return None;
         }
         let owner = (*(*relation).rd_rel).relowner;
         pg_sys::relation_close(relation, lock);
-        owner
-    };
-    outer_user_has_rights_of(owner)
+        Some(owner)
+    }
 }
 
 /// Has the outer user the rights of this role? Nobody has those of a role that is not there.

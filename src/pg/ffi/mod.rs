@@ -6,6 +6,7 @@ pub(super) mod carrier;
 pub(super) mod catalog;
 pub(super) mod context;
 pub(super) mod executor;
+pub(super) mod guarding;
 pub(super) mod input;
 pub(super) mod launcher;
 pub(super) mod lock;

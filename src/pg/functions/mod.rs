@@ -5,6 +5,7 @@ mod api_keys;
 mod authenticate;
 mod demands;
 mod explain;
+mod guards;
 mod keys;
 mod migrations;
 mod readers;

@@ -236,4 +236,11 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = &[
     ("public", "auth.verify_jwt(text, text, text) jsonb: stable unsafe c"),
     ("public", "auth.workspace_ids() uuid[]: stable safe c pg_bearer_workspace_ids"),
     ("public", "auth.workspace_role() text: stable safe strict c"),
+    ("bearer_admin", "auth.allow_changes() void: volatile unsafe strict c"),
+    ("bearer_admin", "auth.guard(name[], text) void: volatile unsafe plpgsql"),
+    (
+        "bearer_admin",
+        "auth.guards() TABLE(schemas name[], new_tables text, intact boolean): stable unsafe definer plpgsql",
+    ),
+    ("bearer_admin", "auth.unguard() void: volatile unsafe plpgsql"),
 ];

@@ -37,4 +37,10 @@ pub(super) const RIGHT: &[&str] = &[
          create operator app.=== (leftarg = text, rightarg = text, function = app.same);
          alter operator app.=== (text, text) owner to table_owner; alter function app.same(text, text) owner to table_owner;
          create policy p on app.children using (auth.in_org(org_id) and body operator(app.===) '{org_id}')",
+    "select auth.guard(); create role lint_authenticator; alter role lint_authenticator set pgrst.db_pre_request = '';
+         create function app.check_it() returns void language sql as ''; alter role lint_authenticator set pgrst.db_pre_request = 'app.check_it'",
+    "create function app.check_it(a int default 1) returns void language sql as ''; create role lint_authenticator;
+         alter role lint_authenticator set pgrst.db_pre_request = '\"check_it\"'",
+    "create event trigger bearer_guard_changes on ddl_command_end execute function auth_internal.guard_changes();
+         alter event trigger bearer_guard_changes disable",
 ];

@@ -118,6 +118,10 @@ pub(super) const STEPS: &[&str] = &[
     "root: select * from auth.protected_tables()",
     "root: select * from auth.recheck_foreign_keys('notes')",
     "root: select * from auth.unprotect('notes')",
+    "root: select auth.guard('{public}', 'sometimes')",
+    "root: select auth.guard('{public}', 'ignore')",
+    "root: select * from auth.guards()",
+    "root: select auth.unguard()",
     "root: select code, object from auth.lint('{public}')",
     "root: select source::regclass, org from auth.organization_columns() order by 1, 2",
     "root: select auth.help('members')",
@@ -163,4 +167,5 @@ pub(super) const REFUSED: &[&str] = &[
     "22023 revoke_reason has a value that is not allowed",
     "22023 max_keys has a value that is not allowed",
     "22023 the table is not registered",
+    "22023 new_tables has a value that is not allowed",
 ];

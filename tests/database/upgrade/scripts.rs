@@ -116,7 +116,7 @@ pub(crate) fn update(session: &mut Client) {
 }
 
 /// From a version that has both schemas to one after it.
-pub(super) fn update_once_more(session: &mut Client) {
+pub(crate) fn update_once_more(session: &mut Client) {
     let from = session.value("select extversion from pg_extension where extname = 'pg_bearer'").unwrap();
     let next = unique("next");
     write(&format!("pg_bearer--{from}--{next}.sql"), &without_steps());
