@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 /// Who calls each function that takes something away, and how. Root is an administrator.
 const TAKE_AWAY: &[(&str, &str)] = &[
+    ("root", "guard()"),
     ("root", "define_role('auditor', '{}', :north)"),
     ("root", "define_role('clerk', '{}')"),
     ("ada", "define_role('auditor', '{}', :north)"),
@@ -50,6 +51,8 @@ const TAKE_AWAY: &[(&str, &str)] = &[
 
 /// Those that give, move within a transaction, or only look.
 const TAKE_NOTHING: &[&str] = &[
+    "allow_changes",
+    "unguard",
     "act_as",
     "add_issuer",
     "add_jwt_key",

@@ -31,6 +31,7 @@ begin
         execute format('create event trigger %I on %s execute function auth_internal.%I()', wanted.name, wanted.event, wanted.function);
         execute format('alter event trigger %I enable always', wanted.name);
     end loop;
+    perform auth_internal.commit_durably();
     insert into auth.guard_settings as g (schemas, new_tables) values (guard.schemas, guard.new_tables)
         on conflict (single) do update set schemas = excluded.schemas, new_tables = excluded.new_tables;
 end
