@@ -280,10 +280,11 @@ fn t191_tables_made_of_it_are_protected() {
     session.run(
         "create table shop.alike (like shop.invoices);
          create table shop.alike_in_all (like shop.invoices including all);
+         begin; select auth.begin_data_migration('{shop.invoices}');
          create table shop.made as select * from shop.invoices;
          create table shop.made_of_table as table shop.invoices with no data;
          select * into shop.made_by_select from shop.invoices;
-         create unlogged table shop.quick as select org_id, body from shop.invoices",
+         create unlogged table shop.quick as select org_id, body from shop.invoices; commit",
     );
     for table in ["alike", "alike_in_all", "made", "made_of_table", "made_by_select", "quick"] {
         let intact =

@@ -87,15 +87,19 @@ fn a_day_of_a_developer_leaves_lint_quiet_and_tenants_apart() {
     alembic.0.change("models.py", column, &format!("{column}    due: Mapped[str | None]\n"));
     assert_eq!(alembic.autogenerate("nothing"), ["pass"]);
     alembic.0.change("models.py", column, &format!("{column}    done: Mapped[bool | None]\n"));
-    for name in ["done"] {
-        assert!(alembic.upgrade().0);
-        alembic.autogenerate(name);
-        let (success, said) = alembic.upgrade();
-        assert!(success, "{said}");
-    }
+    assert!(alembic.upgrade().0);
+    alembic.autogenerate("done");
+    let (success, said) = alembic.upgrade();
+    assert!(success, "{said}");
     calm(&db, "a column by Alembic", 6, tables);
 
-    assert_contains(Drizzle::naive("day_naive", &db).push(), "a guard of pg_bearer refuses the command");
+    let naive = Drizzle::naive("day_naive", &db);
+    // It looks into tables before it drops columns, and would find them empty.
+    assert_contains(naive.push(), "row security would hide all rows of public.tasks from its owner");
+    let empty = format!("alter role {OWNER} in database {} set pg_bearer.owner_without_identity", db.name);
+    superuser.run(&format!("{empty} = empty"));
+    assert_contains(naive.push(), "a guard of pg_bearer refuses the command");
+    superuser.run(&empty.replace("set pg", "reset pg"));
     calm(&db, "a push that the guard refuses", 6, tables);
 
     let backfill = "update tasks set title = trim(title), done = false";
