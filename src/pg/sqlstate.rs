@@ -1,6 +1,9 @@
 //! From a reason to what the caller is told. The reason itself goes to the server log only.
 
+mod codes;
 pub(super) mod unseen;
+
+pub(super) use codes::*;
 
 use super::ffi::borrowed::Failed;
 use super::ffi::catalog;
@@ -300,47 +303,6 @@ pub(super) fn refusal(code: &str, message: String, hint: Option<String>) -> Erro
 /// A key that cannot be stored (22023), with the reason.
 pub(super) fn bad_key(error: KeyError) -> ErrorReport {
     bad_argument(error.to_string())
-}
-
-/// Is this, as Postgres keeps it, the code of a function that does not exist?
-pub(super) fn is_undefined_function(code: i32) -> bool {
-    code == PgSqlErrorCode::ERRCODE_UNDEFINED_FUNCTION as i32
-}
-
-/// Is this, as Postgres keeps it, the code of an error whose message may quote a value: bad data, or a bad name?
-pub(super) fn quotes_a_value(code: i32) -> bool {
-    // The class is in the first two of five characters, of six bits each.
-    let class = code & 0xFFF;
-    class == PgSqlErrorCode::ERRCODE_DATA_EXCEPTION as i32
-        || class == PgSqlErrorCode::ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION as i32
-}
-
-/// Is it of an error whose detail shows lines of an XML document?
-pub(super) fn shows_a_document(code: i32) -> bool {
-    [
-        PgSqlErrorCode::ERRCODE_INVALID_XML_DOCUMENT,
-        PgSqlErrorCode::ERRCODE_INVALID_XML_CONTENT,
-        PgSqlErrorCode::ERRCODE_INVALID_XML_COMMENT,
-        PgSqlErrorCode::ERRCODE_INVALID_XML_PROCESSING_INSTRUCTION,
-    ]
-    .into_iter()
-    .any(|showing| code == showing as i32)
-}
-
-/// Is it of an error whose detail shows a row?
-pub(super) fn shows_a_row(code: i32) -> bool {
-    code == PgSqlErrorCode::ERRCODE_NOT_NULL_VIOLATION as i32
-        || code == PgSqlErrorCode::ERRCODE_CHECK_VIOLATION as i32
-}
-
-/// Is this the error of somebody who wants the command or the session to end, rather than of what it does?
-pub(super) fn asks_to_stop(code: PgSqlErrorCode) -> bool {
-    matches!(
-        code,
-        PgSqlErrorCode::ERRCODE_QUERY_CANCELED
-            | PgSqlErrorCode::ERRCODE_ADMIN_SHUTDOWN
-            | PgSqlErrorCode::ERRCODE_CRASH_SHUTDOWN
-    )
 }
 
 /// An error that was caught where none was expected (XX000). Its message is of others.
