@@ -1,6 +1,7 @@
 //! t186, t187: the owner of a protected table, whom row security binds too, never sees nothing in silence.
 
 mod constraints;
+mod hidden;
 mod migrations;
 mod others;
 

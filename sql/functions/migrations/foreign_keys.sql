@@ -7,7 +7,10 @@ create or replace function auth_internal.foreign_key_query(key oid) returns text
                   case c.relkind when 'p' then '' else 'only ' end || auth_internal.qualified(k.conrelid),
                   string_agg(format('c.%I is not null', f.attname), ' and ' order by n.place),
                   case p.relkind when 'p' then '' else 'only ' end || auth_internal.qualified(k.confrelid),
-                  string_agg(format('p.%I operator(%I.%s) c.%I', r.attname, s.nspname, o.oprname, f.attname), ' and ' order by n.place),
+                  string_agg(format('p.%I operator(%I.%s) c.%I', r.attname, s.nspname, o.oprname, f.attname)
+                             -- The parent's decides, as Postgres has it.
+                             || case when r.attcollation <> f.attcollation and l.oid is not null then format(' collate %I.%I', ls.nspname, l.collname) else '' end,
+                             ' and ' order by n.place),
                   -- A part of the columns without the others.
                   case k.confmatchtype when 'f' then
                       format(' or num_nulls(%1$s) between 1 and %2$s',
@@ -20,6 +23,8 @@ create or replace function auth_internal.foreign_key_query(key oid) returns text
       join pg_attribute r on r.attrelid = k.confrelid and r.attnum = n.parent
       join pg_operator o on o.oid = n.operator
       join pg_namespace s on s.oid = o.oprnamespace
+      left join pg_collation l on l.oid = r.attcollation
+      left join pg_namespace ls on ls.oid = l.collnamespace
      where k.oid = foreign_key_query.key and k.contype = 'f'
        and coalesce(to_jsonb(k) ->> 'conperiod', 'false') = 'false'
      group by k.oid, k.conrelid, k.confrelid, k.confmatchtype, c.relkind, p.relkind

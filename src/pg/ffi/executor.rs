@@ -45,6 +45,11 @@ pub(super) fn previous_run() -> pg_sys::ExecutorRun_hook_type {
     PREVIOUS_RUN.get()
 }
 
+/// Is any query on the stack?
+pub(super) fn runs() -> bool {
+    RUNNING.with_borrow(|running| !running.is_empty())
+}
+
 /// Is such a query on the stack?
 pub(in crate::pg) fn dependent_runs() -> bool {
     let plans: Vec<_> = RUNNING.with_borrow(|running| running.iter().map(|(_, plan)| *plan).collect());

@@ -5,7 +5,9 @@
 //! outlives it shows nothing more.
 
 use super::catalog;
-use super::owners::{qualified, restriction};
+use super::nodes::{is_a, members};
+use super::owners::{qualified, restriction, tables};
+use super::portals;
 use super::transaction;
 use super::version::find_all_inheritors;
 use crate::pg::sqlstate::{self, unseen};
@@ -17,6 +19,8 @@ use std::ffi::{CStr, c_int, c_void};
 /// What the policy asks.
 const ASKS: &CStr = c"is_migrating";
 const SCHEMA: &CStr = c"auth_internal";
+/// Where a plan says of which tables it has the policy.
+const NOTE: c_int = pg_sys::SysCacheIdentifier::RELOID as c_int;
 
 /// A table in a migration.
 #[derive(Clone, Copy)]
@@ -59,6 +63,43 @@ pub(in crate::pg) fn covers(table: pg_sys::Oid) -> bool {
             entries.iter().any(|entry| entry.table == table && entry.user == user)
         }
     })
+}
+
+/// Notes in a plan which of its tables the policy of a migration is in, among what makes a plan anew when it changes. Postgres
+/// watches no rows of pg_class there, so that this is all that it does.
+///
+/// # Safety
+/// A plan that was just made.
+#[pg_guard]
+pub(super) unsafe extern "C-unwind" fn mark(plan: *mut pg_sys::PlannedStmt) {
+    // SAFETY: as the caller promises; the notes lie in the memory that the plan was made in.
+    unsafe {
+        for entry in tables(plan).filter(|entry| is_entered((**entry).relid)) {
+            let note: *mut pg_sys::PlanInvalItem = pg_sys::palloc0(size_of::<pg_sys::PlanInvalItem>()).cast();
+            (*note).type_ = pg_sys::NodeTag::T_PlanInvalItem;
+            (*note).cacheId = NOTE;
+            (*note).hashValue = (*entry).relid.to_u32();
+            (*plan).invalItems = pg_sys::lappend((*plan).invalItems, note.cast());
+        }
+    }
+}
+
+/// Did [`mark`] note this table?
+///
+/// # Safety
+/// A plan.
+pub(super) unsafe fn is_marked(plan: *mut pg_sys::PlannedStmt, table: pg_sys::Oid) -> bool {
+    // SAFETY: the plan's own list.
+    unsafe {
+        members((*plan).invalItems)
+            .filter(|item| is_a(*item, pg_sys::NodeTag::T_PlanInvalItem))
+            .map(|item| &*item.cast::<pg_sys::PlanInvalItem>())
+            .any(|item| item.cacheId == NOTE && item.hashValue == table.to_u32())
+    }
+}
+
+fn is_entered(table: pg_sys::Oid) -> bool {
+    ENTRIES.with_borrow(|entries| entries.iter().any(|entry| entry.table == table))
 }
 
 /// Begins a migration of these tables and all that inherits from them, or adds them to it; returns the names of the former.
@@ -146,8 +187,7 @@ unsafe extern "C-unwind" fn policies(
     unsafe {
         let others = PREVIOUS.get().map_or(std::ptr::null_mut(), |previous| previous(command, relation));
         let table = (*relation).rd_id;
-        let is_entered = ENTRIES.with_borrow(|entries| entries.iter().any(|entry| entry.table == table));
-        match is_entered.then(|| policy(relation, table)).flatten() {
+        match is_entered(table).then(|| policy(relation, table)).flatten() {
             Some(policy) => pg_sys::lappend(others, policy.cast()),
             None => others,
         }
@@ -225,13 +265,20 @@ fn keep(stays: impl FnMut(&Entry) -> bool) {
     }
 }
 
-/// A migration and an identity exclude each other.
-pub(in crate::pg) fn refuse_with_identity() -> Result<(), ErrorReport> {
+/// A migration and an identity exclude each other, and nothing of one is kept.
+pub(in crate::pg) fn demand_fresh_transaction() -> Result<(), ErrorReport> {
     if transaction::had_identity() {
         return Err(sqlstate::in_use(
             "a data migration cannot begin in a transaction that has had an identity",
         )
         .set_hint("Begin another transaction for it."));
+    }
+    // What it sees would be in there after the transaction.
+    if portals::holdable_is_open() {
+        return Err(sqlstate::in_use(
+            "a data migration cannot begin in a transaction that has a cursor WITH HOLD open",
+        )
+        .set_hint("Close the cursor, or begin another transaction for the migration."));
     }
     Ok(())
 }

@@ -5,7 +5,7 @@
 
 use super::carrier;
 use super::catalog::in_restricted_operation;
-use super::executor::has_policies;
+use super::executor::{self, has_policies};
 use super::migration;
 use super::nodes::{is_a, members};
 use super::shared::is_preloading;
@@ -38,6 +38,8 @@ thread_local! {
     static ALTERING: RefCell<Vec<c_int>> = const { RefCell::new(Vec::new()) };
     /// Was the library loaded in this very transaction, perhaps while its first query was planned, or by an ALTER TABLE?
     static LOADED_NOW: Cell<bool> = const { Cell::new(true) };
+    /// Did a parallel worker load it while it ran its leader's query?
+    static LOADED_BY_QUERY: Cell<bool> = const { Cell::new(false) };
     static PREVIOUS: Cell<pg_sys::planner_hook_type> = const { Cell::new(None) };
 }
 
@@ -46,6 +48,7 @@ pub(super) fn install() {
     LOADED_NOW.set(!is_preloading());
     // SAFETY: a callback with the signature of planner.h; hooks are variables of this backend.
     unsafe {
+        LOADED_BY_QUERY.set(pg_sys::ParallelWorkerNumber >= 0 && !pg_sys::InitializingParallelWorker);
         PREVIOUS.set(pg_sys::planner_hook);
         pg_sys::planner_hook = Some(plan);
     }
@@ -73,6 +76,9 @@ unsafe extern "C-unwind" fn plan(
         match known {
             Some(has_policies) => (*plan).dependsOnRole |= has_policies,
             None => mark(plan),
+        }
+        if migration::lasts() {
+            migration::mark(plan);
         }
         plan
     }
@@ -103,7 +109,12 @@ unsafe extern "C-unwind" fn mark(plan: *mut pg_sys::PlannedStmt) {
 }
 
 /// The tables in the range table of a plan.
-unsafe fn tables(plan: *mut pg_sys::PlannedStmt) -> impl Iterator<Item = *mut pg_sys::RangeTblEntry> {
+///
+/// # Safety
+/// A plan.
+pub(super) unsafe fn tables(
+    plan: *mut pg_sys::PlannedStmt,
+) -> impl Iterator<Item = *mut pg_sys::RangeTblEntry> {
     // SAFETY: the entries of a range table.
     unsafe {
         members((*plan).rtable)
@@ -167,6 +178,10 @@ unsafe fn checks_foreign_key(source: *const c_char) -> bool {
 enum Hidden {
     /// All rows, from an owner.
     Everything,
+    /// Also in a migration of his: the query reads the table with the rights of somebody else.
+    FromOthers,
+    /// Also there: the query was planned before.
+    FromOlderPlan,
     /// Some of those that a constraint is checked against.
     OfConstraint,
 }
@@ -181,20 +196,22 @@ pub(super) unsafe extern "C-unwind" fn refuse_unseen(query: *mut pg_sys::QueryDe
             if checks_foreign_key((*query).sourceText) { Hidden::OfConstraint } else { Hidden::Everything };
         let nobody = carrier::with_published(|_| ()).is_none();
         let asked = hidden == Hidden::OfConstraint || nobody && !settings::owner_may_see_nothing();
-        // A worker does what its leader may. ANALYZE, REFRESH and the like run what others wrote.
+        // A worker does what its leader may, and functions in it what they may. ANALYZE, REFRESH and the like run what
+        // others wrote.
         if !asked
             || flags & pg_sys::EXEC_FLAG_EXPLAIN_ONLY as c_int != 0
-            || pg_sys::ParallelWorkerNumber >= 0
+            || pg_sys::ParallelWorkerNumber >= 0 && !executor::runs() && !LOADED_BY_QUERY.get()
             || in_restricted_operation()
             || pg_sys::IsLogicalWorker()
         {
             return;
         }
         let plan = (*query).plannedstmt;
-        let unseen = tables(plan)
-            .filter_map(|entry| Some(((*entry).relid, access_of(plan, entry)?)))
-            .find(|(table, access)| is_hidden(*table, access, hidden));
-        if let Some((table, _)) = unseen {
+        let unseen = tables(plan).find_map(|entry| {
+            let table = (*entry).relid;
+            Some((table, what_is_hidden(plan, table, &access_of(plan, entry)?, hidden)?))
+        });
+        if let Some((table, hidden)) = unseen {
             report(table, hidden);
         }
     }
@@ -208,28 +225,40 @@ pub(super) struct Access {
 }
 
 /// Does row security bind somebody here who has the owner's rights, without anything that lets him in?
-unsafe fn is_hidden(table: pg_sys::Oid, access: &Access, hidden: Hidden) -> bool {
+unsafe fn what_is_hidden(
+    plan: *mut pg_sys::PlannedStmt,
+    table: pg_sys::Oid,
+    access: &Access,
+    asked: Hidden,
+) -> Option<Hidden> {
     // SAFETY: look-ups in a transaction; the query has locked the table, and it is open while it is looked at.
     unsafe {
         let enabled = pg_sys::CheckEnableRlsResult::RLS_ENABLED as c_int;
-        if pg_sys::check_enable_rls(table, access.user, true) != enabled || migration::covers(table) {
-            return false;
+        if pg_sys::check_enable_rls(table, access.user, true) != enabled {
+            return None;
         }
         let relation = pg_sys::RelationIdGetRelation(table);
         if relation.is_null() {
-            return false;
+            return None;
         }
         let row = &*(*relation).rd_rel;
-        let who = match hidden {
-            Hidden::Everything => pg_sys::GetOuterUserId(),
-            Hidden::OfConstraint => access.user,
-        };
-        let is_bound = row.relforcerowsecurity && pg_sys::has_privs_of_role(who, row.relowner);
-        let found = is_bound
-            && match hidden {
-                Hidden::Everything => is_protected(relation, table) && !is_let_in(relation, access),
-                Hidden::OfConstraint => !sees_everything(relation, access.user),
+        let has_rights = |user| pg_sys::has_privs_of_role(user, row.relowner);
+        let found = if !row.relforcerowsecurity {
+            None
+        } else if asked == Hidden::OfConstraint {
+            let sees = || match migration::covers(table) {
+                true => restriction(relation, access.user).is_none(),
+                false => sees_everything(relation, access.user),
             };
+            (has_rights(access.user) && !sees()).then_some(asked)
+        } else if migration::covers(table) && has_rights(access.user) {
+            (!migration::is_marked(plan, table)).then_some(Hidden::FromOlderPlan)
+        } else {
+            let outer = pg_sys::GetOuterUserId();
+            let is_hidden =
+                has_rights(outer) && is_protected(relation, table) && !is_let_in(relation, access);
+            is_hidden.then(|| if migration::covers(table) { Hidden::FromOthers } else { asked })
+        };
         pg_sys::RelationClose(relation);
         found
     }
@@ -249,23 +278,22 @@ unsafe fn is_protected(relation: pg_sys::Relation, table: pg_sys::Oid) -> bool {
     }
 }
 
-/// Does a policy of somebody else let this user do some of what the query does?
+/// Do policies of somebody else let this user do all that the query does? An UPDATE whose rows he may only read changes none.
 unsafe fn is_let_in(relation: pg_sys::Relation, access: &Access) -> bool {
     // SAFETY: an open table.
     unsafe {
-        policies(relation).any(|policy| {
+        let lets_in = |policy: *mut pg_sys::RowSecurityPolicy, command: u8| {
             let name = CStr::from_ptr((*policy).policy_name);
-            let command = (*policy).polcmd as u8;
-            let covers = command == EVERY_COMMAND
-                || COMMANDS.iter().any(|(of, right)| {
-                    *of == command && access.rights & u64::from(*right) as pg_sys::AclMode != 0
-                });
             (*policy).permissive
-                && covers
+                && [command, EVERY_COMMAND].contains(&((*policy).polcmd as u8))
                 && name != SERVICES
                 && !OURS.contains(&name)
                 && applies(policy, access.user)
-        })
+        };
+        COMMANDS
+            .iter()
+            .filter(|(_, right)| access.rights & u64::from(*right) as pg_sys::AclMode != 0)
+            .all(|(command, _)| policies(relation).any(|policy| lets_in(policy, *command)))
     }
 }
 
@@ -336,6 +364,8 @@ unsafe fn report(table: pg_sys::Oid, hidden: Hidden) {
     let name = unsafe { qualified(table) };
     let error = match hidden {
         Hidden::Everything => unseen::owner_sees_nothing(&name),
+        Hidden::FromOthers => unseen::others_see_nothing(&name),
+        Hidden::FromOlderPlan => unseen::planned_before(&name),
         Hidden::OfConstraint => unseen::constraint_sees_part(&name),
     };
     error.report(PgLogLevel::ERROR);

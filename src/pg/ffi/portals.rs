@@ -49,6 +49,11 @@ pub(in crate::pg) fn cursor_is_open() -> bool {
     all().iter().any(|portal| !portal.held && !portal.busy)
 }
 
+/// Is a cursor WITH HOLD open that this transaction declared, and fills when it ends?
+pub(super) fn holdable_is_open() -> bool {
+    all().iter().any(|portal| !portal.held && portal.holdable)
+}
+
 /// Is something being looped over that depends on who is signed in?
 pub(in crate::pg) fn loops_over_dependent() -> bool {
     all().iter().any(|portal| !portal.held && portal.busy && portal.depends_on_identity)

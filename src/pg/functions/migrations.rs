@@ -18,7 +18,7 @@ fn begin_data_migration(tables: Option<Vec<Option<pg_sys::Oid>>>) -> Result<(), 
     if catalog::in_restricted_operation() {
         return Err(sqlstate::forbidden("no data migration begins within a security-restricted operation"));
     }
-    migration::refuse_with_identity()?;
+    migration::demand_fresh_transaction()?;
     let names = migration::begin(&tables)?;
     if catalog::outside_transaction_block() {
         sqlstate::warn_that_it_ends(

@@ -9,6 +9,21 @@ pub(in crate::pg) fn owner_sees_nothing(table: &str) -> ErrorReport {
         .set_hint("Sign in with auth.authenticate(), or call auth.begin_data_migration() first in the transaction. Where an application owns its tables, a superuser can set pg_bearer.owner_without_identity to empty.")
 }
 
+/// In a data migration, a view or a function reads with the rights of somebody else (55000).
+pub(in crate::pg) fn others_see_nothing(table: &str) -> ErrorReport {
+    not_ready(format!("a view or function of somebody else would see no rows of {table}")).set_hint(
+        "A data migration is for whoever has the rights of the table's owner. Query the table itself.",
+    )
+}
+
+/// The plan of a statement is older than the data migration (55000).
+pub(in crate::pg) fn planned_before(table: &str) -> ErrorReport {
+    not_ready(format!(
+        "this statement was planned before the data migration began, and would see no rows of {table}"
+    ))
+    .set_hint("Before PostgreSQL 18, a function in SQL plans all of its statements at first. Call auth.begin_data_migration() before it, or write it in PL/pgSQL.")
+}
+
 /// A constraint would be checked by somebody who does not see all rows (55000).
 pub(in crate::pg) fn constraint_sees_part(table: &str) -> ErrorReport {
     not_ready(format!("the foreign key would be checked without the rows of {table} that row security hides"))
