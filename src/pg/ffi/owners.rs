@@ -17,12 +17,11 @@ use pgrx::{pg_guard, pg_sys};
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_char, c_int};
 
-/// The names of the policies that auth.protect() makes for tenants, and what its comments on them begin with:
+/// The names of the policies that auth.protect() makes, and what its comments on them begin with:
 /// `auth_internal.protection_policies()` and `auth_internal.protection_memory()`, which a test compares with these.
-const OURS: [&CStr; 4] = [c"bearer_select", c"bearer_insert", c"bearer_update", c"bearer_delete"];
+const OURS: [&CStr; 5] =
+    [c"bearer_select", c"bearer_insert", c"bearer_update", c"bearer_delete", c"bearer_service"];
 const MEMORY: &str = "{\"by\": \"auth.protect\", ";
-/// And the one for services.
-const SERVICES: &CStr = c"bearer_service";
 
 /// Of pg_policy's `polcmd`, and the right that a query needs to do it.
 const COMMANDS: [(u8, u32); 4] = [
@@ -170,7 +169,7 @@ unsafe fn checks_foreign_key(source: *const c_char) -> bool {
     // SAFETY: the text of a query ends with a nul.
     let source = unsafe { CStr::from_ptr(source) }.to_bytes();
     let has = |part: &[u8]| source.windows(part.len()).any(|window| window == part);
-    source.starts_with(b"SELECT fk.") && has(b" fk ") && has(b" pk ON ")
+    source.starts_with(b"SELECT fk.\"") && has(b" fk ") && has(b" pk ON ")
 }
 
 /// What row security hides.
@@ -266,15 +265,17 @@ unsafe fn what_is_hidden(
 
 /// Did auth.protect() make a policy of it?
 unsafe fn is_protected(relation: pg_sys::Relation, table: pg_sys::Oid) -> bool {
-    // SAFETY: an open table; a comment is a text that ends with a nul, or null.
+    // SAFETY: an open table.
+    unsafe { policies(relation).any(|policy| is_remembered(table, policy)) }
+}
+
+/// Has a policy the comment of auth.protect(), whatever it is called by now?
+unsafe fn is_remembered(table: pg_sys::Oid, policy: *mut pg_sys::RowSecurityPolicy) -> bool {
+    // SAFETY: a policy of an open table, whose name ends with a nul; a comment does so too, or is null.
     unsafe {
-        let names: Vec<&CStr> =
-            policies(relation).map(|policy| CStr::from_ptr((*policy).policy_name)).collect();
-        names.into_iter().filter(|name| OURS.contains(name)).any(|name| {
-            let policy = get_relation_policy_oid(table, name.as_ptr(), true);
-            let comment = pg_sys::GetComment(policy, POLICY_CATALOG, 0);
-            !comment.is_null() && CStr::from_ptr(comment).to_bytes().starts_with(MEMORY.as_bytes())
-        })
+        let policy = get_relation_policy_oid(table, (*policy).policy_name, true);
+        let comment = pg_sys::GetComment(policy, POLICY_CATALOG, 0);
+        !comment.is_null() && CStr::from_ptr(comment).to_bytes().starts_with(MEMORY.as_bytes())
     }
 }
 
@@ -286,8 +287,8 @@ unsafe fn is_let_in(relation: pg_sys::Relation, access: &Access) -> bool {
             let name = CStr::from_ptr((*policy).policy_name);
             (*policy).permissive
                 && [command, EVERY_COMMAND].contains(&((*policy).polcmd as u8))
-                && name != SERVICES
                 && !OURS.contains(&name)
+                && !is_remembered((*relation).rd_id, policy)
                 && applies(policy, access.user)
         };
         COMMANDS

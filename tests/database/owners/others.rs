@@ -34,6 +34,8 @@ fn t187_whoever_is_signed_in_or_let_in_sees_what_is_theirs() {
     assert_eq!(session.refused("delete from shop.notes"), nobody("notes"));
     session.run("drop policy mine on shop.tasks; create policy mine on shop.tasks for insert to pg_monitor with check (true)");
     assert_eq!(session.refused("select from shop.tasks"), nobody("tasks"));
+    session.run("alter policy bearer_select on shop.tasks rename to renamed");
+    assert_eq!(session.refused("select from shop.tasks"), nobody("tasks"));
     // Without FORCE row security does not bind him, and without auth.protect() it is none of our business.
     session.run("drop policy mine on shop.tasks; alter table shop.tasks no force row level security");
     assert_eq!(session.value("select count(*) from shop.tasks").as_deref(), Some("2"));
