@@ -3,6 +3,7 @@
 //! Of what these ask, the planner has some found out once for the query and some for each row. So that both
 //! are about the same identity, it stays while such a query runs.
 
+use super::commands;
 use super::nodes::members;
 use super::owners;
 use super::version::{run_query, standard_ExecutorFinish, standard_ExecutorStart};
@@ -116,7 +117,7 @@ unsafe extern "C-unwind" fn at_subtransaction_event(
         // SAFETY: reads a variable of the backend.
         let ending = unsafe { pg_sys::GetCurrentTransactionNestLevel() };
         RUNNING.with_borrow_mut(|running| running.retain(|(level, _)| *level < ending));
-        owners::at_rollback(ending);
+        commands::at_rollback(ending);
     }
 }
 

@@ -4,6 +4,7 @@
 pub(super) mod borrowed;
 pub(super) mod carrier;
 pub(super) mod catalog;
+mod commands;
 pub(super) mod context;
 pub(super) mod executor;
 pub(super) mod guarding;

@@ -5,16 +5,18 @@
 
 use super::carrier;
 use super::catalog::in_restricted_operation;
+use super::commands;
 use super::executor::{self, has_policies};
 use super::migration;
 use super::nodes::{is_a, members};
 use super::shared::is_preloading;
+use super::veil;
 use super::version::{POLICY_CATALOG, access_of, get_relation_policy_oid, standard_planner};
 use crate::pg::settings;
 use crate::pg::sqlstate::unseen;
 use pgrx::pg_sys::elog::PgLogLevel;
 use pgrx::{pg_guard, pg_sys};
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int};
 
 /// The names of the policies that auth.protect() makes, and what its comments on them begin with:
@@ -33,8 +35,6 @@ const COMMANDS: [(u8, u32); 4] = [
 const EVERY_COMMAND: u8 = b'*';
 
 thread_local! {
-    /// The nesting of transactions in which each ALTER TABLE on the stack was started.
-    static ALTERING: RefCell<Vec<c_int>> = const { RefCell::new(Vec::new()) };
     /// Was the library loaded in this very transaction, perhaps while its first query was planned, or by an ALTER TABLE?
     static LOADED_NOW: Cell<bool> = const { Cell::new(true) };
     /// Did a parallel worker load it while it ran its leader's query?
@@ -122,54 +122,33 @@ pub(super) unsafe fn tables(
     }
 }
 
-/// Notes an ALTER TABLE that begins. `None` for any other command.
-///
-/// # Safety
-/// A utility command.
-pub(super) unsafe fn begin_altering(statement: *const pg_sys::PlannedStmt) -> Option<usize> {
-    // SAFETY: a PlannedStmt of a utility command carries the node of that command; a variable of the backend.
-    unsafe {
-        if !is_a((*statement).utilityStmt, pg_sys::NodeTag::T_AlterTableStmt) {
-            return None;
-        }
-        let level = pg_sys::GetCurrentTransactionNestLevel();
-        Some(ALTERING.with_borrow_mut(|altering| {
-            altering.push(level);
-            altering.len() - 1
-        }))
-    }
-}
-
-/// It has ended.
-pub(super) fn end_altering(before: usize) {
-    ALTERING.with_borrow_mut(|altering| altering.truncate(before));
-}
-
 /// The transaction has ended.
 pub(super) fn at_end() {
-    ALTERING.with_borrow_mut(Vec::clear);
+    commands::at_end();
     if LOADED_NOW.replace(false) {
         // SAFETY: marks plans as no longer good; allocates nothing and asks no catalog.
         unsafe { pg_sys::ResetPlanCache() }
     }
 }
 
-/// A subtransaction was rolled back.
-pub(super) fn at_rollback(ending: c_int) {
-    ALTERING.with_borrow_mut(|altering| altering.retain(|level| *level < ending));
-}
-
 /// Is this one of the two queries by which ALTER TABLE looks for rows that violate a foreign key
 /// (`RI_Initial_Check`, `RI_PartitionRemove_Check` of ri_triggers.c)? They run with the rights of whoever alters.
 unsafe fn checks_foreign_key(source: *const c_char) -> bool {
-    let alters = ALTERING.with_borrow(|altering| !altering.is_empty());
-    if source.is_null() || !alters && !LOADED_NOW.get() {
+    if source.is_null() || !commands::alters_table() && !LOADED_NOW.get() {
         return false;
     }
     // SAFETY: the text of a query ends with a nul.
     let source = unsafe { CStr::from_ptr(source) }.to_bytes();
     let has = |part: &[u8]| source.windows(part.len()).any(|window| window == part);
     source.starts_with(b"SELECT fk.\"") && has(b" fk ") && has(b" pk ON ")
+}
+
+/// In a security-restricted operation: is this CREATE MATERIALIZED VIEW, which its owner runs for himself? Not what is
+/// explained meanwhile.
+unsafe fn fills_view(query: *mut pg_sys::QueryDesc) -> bool {
+    // SAFETY: the executor's query, whose destination is null or says what it is.
+    let kind = unsafe { (*query).dest.as_ref().map(|destination| destination.mydest) };
+    !veil::is_down() && (commands::fills_relation() || kind == Some(pg_sys::CommandDest::DestIntoRel))
 }
 
 /// What row security hides.
@@ -200,7 +179,7 @@ pub(super) unsafe extern "C-unwind" fn refuse_unseen(query: *mut pg_sys::QueryDe
         if !asked
             || flags & pg_sys::EXEC_FLAG_EXPLAIN_ONLY as c_int != 0
             || pg_sys::ParallelWorkerNumber >= 0 && !executor::runs() && !LOADED_BY_QUERY.get()
-            || in_restricted_operation()
+            || in_restricted_operation() && !fills_view(query)
             || pg_sys::IsLogicalWorker()
         {
             return;

@@ -5,8 +5,8 @@
 //! both is closed before the commit, which fails. Cursors that a procedure reads across its own commits are
 //! left to it, and closed when the command ends that called it.
 
+use super::commands;
 use super::migration;
-use super::owners;
 use super::portals::{self, OpenPortal, PortalIdentity};
 use super::veil;
 use super::version::standard_ProcessUtility;
@@ -121,11 +121,11 @@ unsafe extern "C-unwind" fn process_utility(
         if veil::is_down() && veil::executes_prepared((*statement).utilityStmt) {
             veil::refuse_execute();
         }
-        let altering = owners::begin_altering(statement);
+        let noted = commands::begin(statement);
         let next = PREVIOUS.get().unwrap_or(standard_ProcessUtility);
         next(statement, query, read_only_tree, context, params, environment, destination, completion);
-        if let Some(before) = altering {
-            owners::end_altering(before);
+        if let Some(before) = noted {
+            commands::end(before);
         }
         // Planning the cursor's query may have run a function that authenticates.
         if holds {
