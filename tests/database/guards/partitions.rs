@@ -149,6 +149,10 @@ fn t195_no_open_table_becomes_a_parent() {
                     "rows of shop.invoices could be read through shop.opener, which is not protected",
                 ),
                 (
+                    "create table shop.under () inherits (shop.above, shop.invoices)",
+                    "rows of shop.under could be read through shop.above, which is not protected",
+                ),
+                (
                     "alter table shop.near attach partition shop.invoices for values in (1, 2)",
                     "rows of shop.invoices could be read through shop.near, which is not protected",
                 ),
