@@ -40,6 +40,21 @@ create or replace function auth_internal.guard_owner(source oid) returns table (
 $$;
 comment on function auth_internal.guard_owner is 'Why a protected table cannot have the owner that it has: one who logs in, or whom no policy binds.';
 
+-- Rows are read through a parent by its policies alone. The parent that is furthest away comes first: auth.protect() protects
+-- all below it.
+create or replace function auth_internal.guard_parents(source oid) returns table (fault text, repair text)
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select format('rows of %s could be read through %s, which is not protected',
+                  auth_internal.qualified(t.part), auth_internal.qualified(a.ancestor)),
+           auth_internal.protection_call(a.ancestor, s.settings)
+      from auth_internal.table_ancestors(guard_parents.source) a
+     cross join auth_internal.table_tree(guard_parents.source) with ordinality t (part, is_being_detached, n)
+     cross join lateral (select auth_internal.protection_of(t.part) as settings) s
+     where s.settings is not null and auth_internal.protection_of(a.ancestor) is null
+     order by a.level desc, a.ancestor, t.n limit 1
+$$;
+comment on function auth_internal.guard_parents is 'Why a table cannot be under another, or have another under it: rows of a protected table could be read through one that is not.';
+
 create or replace function auth_internal.guard_policy(policy oid) returns table (fault text, repair text)
     language sql stable set search_path = pg_catalog, pg_temp as $$
     select format('policy %I would open %s further: permissive policies add up', p.polname, t.name),

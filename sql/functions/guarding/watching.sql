@@ -44,6 +44,17 @@ begin
           from auth_internal.guard_new_table(command.object, command.tag, command.is_member, command.changes) g;
         exit when found;
     end loop;
+    if refused is null then
+        select g.* into refused
+          from jsonb_to_recordset(commands) x (class oid, object oid, tag text, changes jsonb)
+         cross join lateral auth_internal.guard_parents(x.object) g
+         where x.class = 'pg_class'::regclass
+           -- What belongs to a protected table is under no other.
+           and (x.changes ? 'parent'
+                or x.tag = 'CREATE TABLE' and exists (select from pg_inherits i
+                                                       where i.inhrelid = x.object and auth_internal.protection_of(i.inhparent) is not null))
+         limit 1;
+    end if;
     -- Nothing that has no policies is protected; most tables cost no more than this.
     tables := array(select t.oid from unnest(tables) t (oid)
                      where exists (select from auth_internal.table_ancestors(t.oid) a join pg_policy p on p.polrelid = a.ancestor));

@@ -12,7 +12,10 @@ create or replace function auth_internal.protection_call(source oid, settings js
     language sql stable set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
     select format('select auth.protect(%L', auth_internal.qualified(protection_call.source))
            || coalesce((select string_agg(format(', %s => %s', a.argument, a.value), '' order by a.n)
-                from (values (1, 'org_column', coalesce(quote_literal(settings ->> 'organization'), 'null'), '''org_id'''),
+                from (values (1, 'org_column', coalesce(quote_literal(settings ->> 'organization'), 'null'),
+                              -- Left out, it is the column that the table is protected by now.
+                              case when coalesce(auth_internal.protection_of(protection_call.source) ->> 'organization', 'org_id') = 'org_id'
+                                   then '''org_id''' end),
                              (2, 'workspace_column', quote_literal(settings ->> 'workspace'), null),
                              (3, 'owner_column', quote_literal(settings ->> 'owner'), null),
                              (4, 'environment_column', quote_literal(settings ->> 'environment'), null),
@@ -34,7 +37,9 @@ comment on function auth_internal.protection_call is 'The call of auth.protect()
 create or replace function auth_internal.protection_faults(source oid, settings jsonb) returns table (fault text, repair text)
     language sql stable set search_path = pg_catalog, pg_temp as $$
     with parts as materialized (
-        select c.oid, auth_internal.qualified(c.oid) as name, c.relkind, c.relrowsecurity, c.relforcerowsecurity, t.n
+        select c.oid, auth_internal.qualified(c.oid) as name, c.relkind, c.relrowsecurity, c.relforcerowsecurity, t.n,
+               auth_internal.protection_of(c.oid)
+                   - '{organization,workspace,owner,environment,resource,roles,all_orgs,single_login}'::text[] as memory
           from auth_internal.table_tree(protection_faults.source) with ordinality as t (oid, is_being_detached, n)
           join pg_class c on c.oid = t.oid
     ), found as (
@@ -58,7 +63,9 @@ create or replace function auth_internal.protection_faults(source oid, settings 
           left join pg_policy y on y.polrelid = p.oid and y.polname = w.policy
          where p.relkind <> 'f'
            and (y.oid is null or not y.polpermissive or y.polcmd <> w.command
+                -- The comments of one table are all the same.
                 or auth_internal.protection_memory(obj_description(y.oid, 'pg_policy')) is null
+                or auth_internal.protection_memory(obj_description(y.oid, 'pg_policy')) <> p.memory
                 or pg_get_expr(y.polqual, y.polrelid) is distinct from w.using_test
                 or pg_get_expr(y.polwithcheck, y.polrelid) is distinct from w.check_test
                 or (select array_agg(r order by r) from unnest(y.polroles) r) is distinct from w.roles)
@@ -67,7 +74,7 @@ create or replace function auth_internal.protection_faults(source oid, settings 
           from parts p
          cross join lateral auth_internal.protection_columns(p.oid, protection_faults.settings) c
          where c.present_default is distinct from c.own_default
-           and auth_internal.protection_of(p.oid) -> 'defaults' ? c.kind
+           and p.memory -> 'defaults' ? c.kind
     )
     select f.fault, auth_internal.protection_call(f.oid, protection_faults.settings)
       from found f order by f.place, f.n, f.detail

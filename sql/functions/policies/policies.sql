@@ -96,7 +96,8 @@ create or replace function auth_internal.protection_policies(source oid, setting
      cross join (values ('bearer_select'::name, 'r'::"char", 'select'), ('bearer_insert', 'a', 'insert'),
                         ('bearer_update', 'w', 'update'), ('bearer_delete', 'd', 'delete'),
                         ('bearer_service', '*', 'all')) as p (name, command, verb)
-     cross join (select r.oid from pg_roles r where r.rolname = 'bearer_service') s
+     -- Where somebody renamed the role, no policy is as it has to be.
+      left join pg_roles s on s.rolname = 'bearer_service'
 $$;
 comment on function auth_internal.protection_policies is 'The policies that a protected table has to have.';
 

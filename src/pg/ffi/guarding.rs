@@ -93,8 +93,8 @@ pub(in crate::pg) fn protect_as_owner(source: pg_sys::Oid, settings: String) -> 
 pub(in crate::pg) struct DdlCommand(*const pg_sys::CollectedCommand);
 
 impl DdlCommand {
-    /// In words: `owner` where it gave a table to another owner, `name` where something got another name or schema, and the
-    /// numbers of columns that it added or gave another type.
+    /// In words: `owner` where it gave a table to another owner, `parent` where it put one table under another, `name` where
+    /// something got another name or schema, and the numbers of columns that it added or gave another type.
     pub(in crate::pg) fn changes(&self) -> Vec<String> {
         // SAFETY: Postgres keeps the command until its event triggers are done. Its type says which member of the union
         // is the valid one; the list holds CollectedATSubcmd, and each of those a node.
@@ -122,8 +122,12 @@ unsafe fn altered(part: *const pg_sys::CollectedATSubcmd) -> Option<String> {
             return None;
         }
         let step = &*node.cast::<pg_sys::AlterTableCmd>();
-        if step.subtype == pg_sys::AlterTableType::AT_ChangeOwner {
-            return Some("owner".to_owned());
+        match step.subtype {
+            pg_sys::AlterTableType::AT_ChangeOwner => return Some("owner".to_owned()),
+            pg_sys::AlterTableType::AT_AddInherit | pg_sys::AlterTableType::AT_AttachPartition => {
+                return Some("parent".to_owned());
+            }
+            _ => {}
         }
         // Columns are defined where they are added and where they get another type.
         is_a(step.def, pg_sys::NodeTag::T_ColumnDef).then(|| (*part).address.objectSubId.to_string())

@@ -20,6 +20,7 @@ pub(super) const GUARD_FUNCTIONS: &[(&str, &str)] = &[
         "auth_internal.guard_new_table(oid, text, boolean, text[]) TABLE(fault text, repair text): volatile unsafe plpgsql",
     ),
     ("bearer_owner", "auth_internal.guard_owner(oid) TABLE(fault text, repair text): stable unsafe sql"),
+    ("bearer_owner", "auth_internal.guard_parents(oid) TABLE(fault text, repair text): stable unsafe sql"),
     ("bearer_owner", "auth_internal.guard_policy(oid) TABLE(fault text, repair text): stable unsafe sql"),
     ("bearer_owner", "auth_internal.guard_table(oid) TABLE(fault text, repair text): stable unsafe sql"),
     (

@@ -139,3 +139,28 @@ fn t314_guards_wait_only_while_no_code_of_the_owner_runs() {
     let expected = "ALTER POLICY true, ALTER TABLE false, ALTER TABLE true, COMMENT false, COMMENT true, CREATE INDEX false, CREATE POLICY true, CREATE TABLE false";
     assert_eq!(session.value(seen), Some(expected.to_owned()));
 }
+
+/// What a comment says of the table's past, in the words of auth.protect().
+#[test]
+fn t311_a_forged_comment_lets_no_default_go() {
+    let db = guarded("");
+    let mut session = owner(&db);
+    for policy in ["bearer_select", "bearer_insert", "bearer_service"] {
+        let memory = "{\"by\": \"auth.protect\", \"forced\": true, \"enabled\": true, \"defaults\": []}";
+        let comment = format!("comment on policy {policy} on shop.invoices is '{memory}'");
+        let refused = session.refused(&comment);
+        assert!(refused.contains("is not as auth.protect() makes it"), "{comment}: {refused}");
+    }
+    assert_eq!(session.value(PROTECTED).as_deref(), Some("shop.invoices t"));
+}
+
+/// Policies name a role of ours; nobody has its name when it is renamed.
+#[test]
+fn t310_a_renamed_role_of_ours_opens_nothing() {
+    let db = guarded("");
+    let mut superuser = db.superuser();
+    superuser.run("begin; alter role bearer_service rename to bearer_renamed; set local role table_owner");
+    let opened = superuser.refused("alter policy bearer_select on shop.invoices using (true)");
+    assert!(opened.starts_with("42501 a guard"), "{opened}");
+    superuser.run("rollback");
+}

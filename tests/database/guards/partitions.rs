@@ -122,3 +122,78 @@ fn t195_no_moment_is_left_between_making_and_protecting() {
     superuser.run("rollback");
     assert_eq!(superuser.value("select to_regclass('shop.next')"), None);
 }
+
+/// Policies of a parent alone decide what is read through it.
+#[test]
+fn t195_no_open_table_becomes_a_parent() {
+    let db = guarded(
+        "create table shop.near (id int not null, org_id uuid, body text) partition by list (id);
+         create table shop.far (id int, org_id uuid, body text) partition by list (id);
+         create table shop.above (body text); create table shop.opener (id int, org_id uuid, body text);
+         grant select on all tables in schema shop to tenant; alter table shop.above owner to table_owner;
+         alter table shop.near owner to table_owner; alter table shop.far owner to table_owner;
+         alter table shop.opener owner to table_owner; create table shop.kid () inherits (shop.opener);
+         alter table shop.kid owner to table_owner",
+    );
+    let mut session = owner(&db);
+    for mut session in [owner(&db), db.superuser()] {
+        assert_refused(
+            &mut session,
+            &[
+                (
+                    "alter table shop.invoices inherit shop.above",
+                    "rows of shop.invoices could be read through shop.above, which is not protected",
+                ),
+                (
+                    "alter table shop.invoices add x int, inherit shop.kid",
+                    "rows of shop.invoices could be read through shop.opener, which is not protected",
+                ),
+                (
+                    "create table shop.under () inherits (shop.above, shop.invoices)",
+                    "rows of shop.under could be read through shop.above, which is not protected",
+                ),
+                (
+                    "alter table shop.near attach partition shop.invoices for values in (1, 2)",
+                    "rows of shop.invoices could be read through shop.near, which is not protected",
+                ),
+            ],
+        );
+    }
+    // What is said to be right is right.
+    for (join, parent, leave) in [
+        (
+            "alter table shop.invoices inherit shop.kid",
+            "opener",
+            "alter table shop.invoices no inherit shop.kid",
+        ),
+        (
+            "alter table shop.far attach partition shop.invoices default",
+            "far",
+            "alter table shop.far detach partition shop.invoices",
+        ),
+    ] {
+        let (_, right) = refusal_and_hint(&mut session, join);
+        assert_eq!(right, format!("select auth.protect('shop.{parent}')"));
+        session.run(&format!("{right}; {join}"));
+        let seen = seen_by_a(&db, &format!("select string_agg(body, '') from shop.{parent}"));
+        assert_eq!(seen.as_deref(), Some("a"));
+        session.run(leave);
+    }
+    // Tables of which none is protected are nobody's business.
+    session.run("alter table shop.above add org_id uuid; create table shop.a (id int); create table shop.b (id int); alter table shop.b inherit shop.a");
+}
+
+/// auth.protect() keeps the column that a table is protected by where none is given.
+#[test]
+fn t195_the_hint_names_the_column_where_a_table_is_protected_by_another() {
+    let db = guarded(
+        "create table shop.child (id int not null, org_id uuid, body text, tenant_id uuid);
+         alter table shop.child owner to table_owner; select auth.protect('shop.child', 'tenant_id')",
+    );
+    let mut session = owner(&db);
+    let inherit = "alter table shop.child inherit shop.invoices";
+    let (_, right) = refusal_and_hint(&mut session, inherit);
+    assert_eq!(right, "select auth.protect('shop.child', org_column => 'org_id')");
+    session.run(&format!("{right}; {inherit}"));
+    assert_eq!(session.value(PROTECTED).as_deref(), Some("shop.child t, shop.invoices t"));
+}
