@@ -68,5 +68,15 @@ create or replace function auth_internal.lint_open_tables(namespaces oid[], tabl
            null, j.relowner
       from judged j
      where j.relkind <> 'f' and j.guesses = '{}' and not j.has_workspace and j.parents is not null
+    union all
+    select 'parent_open', 'error', j.oid::regclass::text,
+           format('rows of %s, which is protected, are read through this table past its policies; no SQL can say how to tell them apart here',
+                  string_agg(i.inhrelid::regclass::text, ', ' order by i.inhrelid::regclass::text)),
+           null, j.relowner
+      from judged j
+      join pg_inherits i on i.inhparent = j.oid and not i.inhdetachpending
+      join protected p on p.oid = i.inhrelid
+     where j.guesses = '{}' and not j.has_workspace
+     group by j.oid, j.relowner
 $$;
 comment on function auth_internal.lint_open_tables is 'Findings of auth.lint() about open tables that may be tenants''; tables are those that surely are.';

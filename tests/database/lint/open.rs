@@ -59,6 +59,11 @@ pub(super) const OPEN: &[Case] = &[
              partition by list (id);
          create table app.child_labels_1 partition of app.child_labels default",
     ),
+    (
+        "parent_open",
+        "app.base",
+        "create table app.base (body text); alter table app.base owner to table_owner; alter table app.parents inherit app.base",
+    ),
     // Of users, and with a policy of somebody's who knows no other function of ours.
     (
         "open_reference",
@@ -75,7 +80,7 @@ fn t330_tables_whose_columns_have_other_names_are_found() {
 
 #[test]
 fn t331_open_tables_that_refer_to_protected_ones_are_found() {
-    assert_codes(&["open_reference"]);
+    assert_codes(&["open_reference", "parent_open"]);
 }
 
 #[test]
