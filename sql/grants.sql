@@ -122,9 +122,9 @@ grant execute on function
     auth_internal.protection_advice, auth_internal.protection_changes, auth_internal.protection_columns,
     auth_internal.protection_demand_columns, auth_internal.protection_demand_owner, auth_internal.protection_demand_table,
     auth_internal.protection_index,
-    auth_internal.protection_is_small, auth_internal.protection_key_suggestions, auth_internal.protection_memory,
+    auth_internal.protection_is_small, auth_internal.protection_key_suggestions, auth_internal.protection_kinds, auth_internal.protection_memory,
     auth_internal.protection_name, auth_internal.protection_of, auth_internal.protection_organization, auth_internal.protection_plan,
-    auth_internal.protection_policies, auth_internal.protection_policy_changes, auth_internal.protection_removal,
+    auth_internal.protection_policies, auth_internal.protection_policy_changes, auth_internal.protection_policy_names, auth_internal.protection_removal,
     auth_internal.protection_role_names, auth_internal.protection_settings, auth_internal.protection_suggestions,
     auth_internal.protection_table_test, auth_internal.protection_test, auth_internal.refuse, auth_internal.refuse_protection
 to public;

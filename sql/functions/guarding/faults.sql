@@ -1,11 +1,5 @@
 -- Why guards refuse a command, and the statement that is right: no row where they do not.
 
-create or replace function auth_internal.protection_policy_names() returns name[]
-    language sql immutable set search_path = pg_catalog, pg_temp as $$
-    select '{bearer_select,bearer_insert,bearer_update,bearer_delete,bearer_service}'::name[]
-$$;
-comment on function auth_internal.protection_policy_names is 'What the policies of auth.protect() are called.';
-
 -- The table, and all that it inherits from, nearest first.
 create or replace function auth_internal.table_ancestors(source oid) returns table (ancestor oid, level integer)
     language sql stable set search_path = pg_catalog, pg_temp as $$

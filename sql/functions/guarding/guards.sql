@@ -8,19 +8,26 @@ create or replace function auth_internal.guard_triggers() returns table (name na
 $$;
 comment on function auth_internal.guard_triggers is 'The event triggers that auth.guard() makes.';
 
+create or replace function auth_internal.demand_superuser() returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    perform from pg_roles r where r.rolname = current_user and r.rolsuper;
+    if not found then
+        perform auth_internal.refuse('42501', 'only superusers make guards and take them away', null);
+    end if;
+end
+$$;
+comment on function auth_internal.demand_superuser is '42501 unless the caller is a superuser.';
+
 -- The caller makes them: Postgres lets nobody but superusers.
 create or replace function auth.guard(schemas name[] default null, new_tables text default 'protect') returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     wanted record;
 begin
-    perform from pg_roles r where r.rolname = current_user and r.rolsuper;
-    if not found then
-        raise insufficient_privilege using message = 'only superusers make guards and take them away';
-    end if;
+    perform auth_internal.demand_superuser();
     if coalesce(guard.new_tables, '') not in ('protect', 'refuse', 'ignore') then
-        raise invalid_parameter_value using
-            message = 'new_tables has a value that is not allowed', hint = 'It is protect, refuse or ignore.';
+        perform auth_internal.refuse('22023', 'new_tables has a value that is not allowed', 'It is protect, refuse or ignore.');
     end if;
     -- 22023 for a schema that does not exist.
     perform auth_internal.lint_schemas(guard.schemas);
@@ -44,10 +51,7 @@ create or replace function auth.unguard() returns void
 declare
     made record;
 begin
-    perform from pg_roles r where r.rolname = current_user and r.rolsuper;
-    if not found then
-        raise insufficient_privilege using message = 'only superusers make guards and take them away';
-    end if;
+    perform auth_internal.demand_superuser();
     for made in select t.name from auth_internal.guard_triggers() t join pg_event_trigger e on e.evtname = t.name loop
         execute format('drop event trigger %I', made.name);
     end loop;

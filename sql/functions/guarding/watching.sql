@@ -75,8 +75,7 @@ begin
          order by f.place limit 1;
     end if;
     if refused is not null then
-        raise insufficient_privilege using
-            message = format('a guard of pg_bearer refuses the command: %s', refused.fault), hint = auth_internal.guard_hint(refused.repair);
+        perform auth_internal.refuse_command(refused.fault, refused.repair);
     end if;
 end
 $$;
@@ -123,15 +122,18 @@ begin
              where x.type = 'index') f
      order by f.place limit 1;
     if found then
-        raise insufficient_privilege using
-            message = format('a guard of pg_bearer refuses the command: %s', refused.fault), hint = auth_internal.guard_hint(refused.repair);
+        perform auth_internal.refuse_command(refused.fault, refused.repair);
     end if;
 end
 $$;
 comment on function auth_internal.guard_drops is 'The event trigger that judges tables from which something was dropped.';
 
-create or replace function auth_internal.guard_hint(repair text) returns text
-    language sql immutable set search_path = pg_catalog, pg_temp as $$
-    select concat_ws(' ', 'Right is: ' || repair || ';', 'An administrator can begin the transaction with: select auth.allow_changes();')
+create or replace function auth_internal.refuse_command(fault text, repair text) returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    perform auth_internal.refuse(
+        '42501', format('a guard of pg_bearer refuses the command: %s', fault),
+        concat_ws(' ', 'Right is: ' || repair || ';', 'An administrator can begin the transaction with: select auth.allow_changes();'));
+end
 $$;
-comment on function auth_internal.guard_hint is 'The hint of an error of guards.';
+comment on function auth_internal.refuse_command is 'The error of guards (42501), with the statement that is right.';

@@ -70,6 +70,20 @@ create or replace function auth_internal.protection_test(source oid, settings js
 $$;
 comment on function auth_internal.protection_test is 'The test of a protected table, of reading or writing, as Postgres prints it.';
 
+-- What policies auth.protect() makes, by what they are for.
+create or replace function auth_internal.protection_kinds() returns table (name name, command "char", verb text)
+    language sql immutable set search_path = pg_catalog, pg_temp as $$
+    values ('bearer_select'::name, 'r'::"char", 'select'), ('bearer_insert', 'a', 'insert'), ('bearer_update', 'w', 'update'),
+           ('bearer_delete', 'd', 'delete'), ('bearer_service', '*', 'all')
+$$;
+comment on function auth_internal.protection_kinds is 'The policies of auth.protect(), the command of each as in pg_policy, and as in CREATE POLICY.';
+
+create or replace function auth_internal.protection_policy_names() returns name[]
+    language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select array(select k.name from auth_internal.protection_kinds() k)
+$$;
+comment on function auth_internal.protection_policy_names is 'What the policies of auth.protect() are called.';
+
 -- The policies that a table has to have.
 create or replace function auth_internal.protection_policies(source oid, settings jsonb)
     returns table (policy name, command "char", verb text, roles oid[], using_test text, check_test text)
@@ -93,9 +107,7 @@ create or replace function auth_internal.protection_policies(source oid, setting
            case p.command when 'r' then t.reads when 'a' then null when '*' then t.service else t.writes end,
            case p.command when 'a' then t.writes when 'w' then t.writes when '*' then t.service end
       from tests t
-     cross join (values ('bearer_select'::name, 'r'::"char", 'select'), ('bearer_insert', 'a', 'insert'),
-                        ('bearer_update', 'w', 'update'), ('bearer_delete', 'd', 'delete'),
-                        ('bearer_service', '*', 'all')) as p (name, command, verb)
+     cross join auth_internal.protection_kinds() p
      -- Where somebody renamed the role, no policy is as it has to be.
       left join pg_roles s on s.rolname = 'bearer_service'
 $$;

@@ -234,7 +234,7 @@ begin
         select t.oid, s.settings
           from (select distinct p.polrelid as oid from pg_policy p join pg_class c on c.oid = p.polrelid
                  where auth_internal.has_rights_of(c.relowner)
-                   and p.polname in ('bearer_select', 'bearer_insert', 'bearer_update', 'bearer_delete', 'bearer_service')) t
+                   and p.polname = any (auth_internal.protection_policy_names())) t
          cross join lateral (select auth_internal.protection_of(t.oid) as settings) s
          where s.settings is not null
     ), parts as materialized (
@@ -250,8 +250,7 @@ begin
     )
     select o.oid::regclass, (o.settings ->> 'organization')::name, (o.settings ->> 'workspace')::name,
            (o.settings ->> 'owner')::name, (o.settings ->> 'environment')::name, o.settings ->> 'resource',
-           array(select case r when '0' then 'public' else pg_get_userbyid(r::oid) end
-                   from jsonb_array_elements_text(o.settings -> 'roles') r order by 1),
+           auth_internal.protection_role_names(o.settings),
            (o.settings ->> 'all_orgs')::boolean, (o.settings ->> 'single_login')::boolean, a.is_intact
       from ours o join answers a on a.oid = o.oid
      order by o.oid::regclass::text;
@@ -269,7 +268,7 @@ create or replace function auth_internal.protection_is_intact(source oid, settin
            -- Asking for changes would be an error.
            when exists (select from pg_policy p
                          where p.polrelid = protection_is_intact.source
-                           and p.polname in ('bearer_select', 'bearer_insert', 'bearer_update', 'bearer_delete', 'bearer_service')
+                           and p.polname = any (auth_internal.protection_policy_names())
                            and auth_internal.protection_memory(obj_description(p.oid, 'pg_policy')) is null) then false
            else not exists (select from auth_internal.protection_changes(protection_is_intact.source, protection_is_intact.settings, null))
                 and not exists (select from pg_class c

@@ -52,7 +52,7 @@ create or replace function auth_internal.protection_suggestions(source oid, sett
     select format('drop policy %I on %s', p.polname, auth_internal.qualified(p.polrelid))
       from pg_policy p
      where p.polrelid = protection_suggestions.source and p.polpermissive
-       and p.polname not in ('bearer_select', 'bearer_insert', 'bearer_update', 'bearer_delete', 'bearer_service')
+       and p.polname <> all (auth_internal.protection_policy_names())
      order by 1
 $$;
 comment on function auth_internal.protection_suggestions is 'Policies of somebody else that open a protected table.';

@@ -6,6 +6,7 @@
 //! of it, which brings back settings, the identity, the role and cursors, and takes notifications back. Meanwhile
 //! nothing tells what the administrator wrote.
 
+use super::carrier::set_locally;
 use super::catalog::OWNER;
 use super::nodes::members;
 use super::request::setting;
@@ -122,11 +123,12 @@ impl Question<'_> {
         // planning and executing follow each other as in the simple protocol.
         unsafe {
             pg_sys::XactReadOnly = true;
-            set_locally(c"row_security", c"on");
+            let anybody = pg_sys::GucContext::PGC_USERSET;
+            set_locally(c"row_security", c"on", anybody);
             for name in REQUEST {
                 // Where there is no such setting, none is made.
                 if setting(name, usize::MAX).is_some() {
-                    set_locally(name, c"");
+                    set_locally(name, c"", anybody);
                 }
             }
             become_restricted(self.written_by);
@@ -141,7 +143,7 @@ impl Question<'_> {
                 0,
                 std::ptr::null_mut(),
             );
-            set_locally(c"search_path", self.search_path);
+            set_locally(c"search_path", self.search_path, anybody);
             become_restricted(self.role);
             let Some(query) = members(pg_sys::pg_rewrite_query(query)).next() else { return Vec::new() };
             let plan = pg_sys::pg_plan_query(query.cast(), text, 0, std::ptr::null_mut());
@@ -154,22 +156,6 @@ unsafe fn become_restricted(role: pg_sys::Oid) {
     let context = pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION;
     // SAFETY: the role exists; the subtransaction's end brings back user and context.
     unsafe { pg_sys::SetUserIdAndSecContext(role, context as c_int) }
-}
-
-unsafe fn set_locally(name: &CStr, value: &CStr) {
-    // SAFETY: both are terminated; the setting is one that any user can set.
-    unsafe {
-        pg_sys::set_config_option(
-            name.as_ptr(),
-            value.as_ptr(),
-            pg_sys::GucContext::PGC_USERSET,
-            pg_sys::GucSource::PGC_S_SESSION,
-            pg_sys::GucAction::GUC_ACTION_LOCAL,
-            true,
-            0,
-            false,
-        );
-    }
 }
 
 /// What the executor hands rows to.

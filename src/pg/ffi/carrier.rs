@@ -147,13 +147,19 @@ pub(in crate::pg) fn publish(encoded: Option<&[u8]>) -> Result<(), NotPublished>
     let value = CString::new(text).map_err(|_| NotPublished)?;
     let _flag = Publishing;
     PUBLISHING.0.set(true);
-    // SAFETY: both strings are nul-terminated and live across the call. An ERROR unwinds through the
-    // flag's Drop, which only stores a bool.
+    // An ERROR unwinds through the flag's Drop, which only stores a bool.
+    let done = set_locally(NAME, &value, pg_sys::GucContext::PGC_SUSET);
+    if done { Ok(()) } else { Err(NotPublished) }
+}
+
+/// Sets a setting until the end of the transaction, as somebody who may do what `rights` says. Was it set?
+pub(super) fn set_locally(name: &CStr, value: &CStr, rights: pg_sys::GucContext::Type) -> bool {
+    // SAFETY: both strings are nul-terminated and live across the call.
     let done = unsafe {
         pg_sys::set_config_option(
-            NAME.as_ptr(),
+            name.as_ptr(),
             value.as_ptr(),
-            pg_sys::GucContext::PGC_SUSET,
+            rights,
             pg_sys::GucSource::PGC_S_SESSION,
             pg_sys::GucAction::GUC_ACTION_LOCAL,
             true,
@@ -161,7 +167,7 @@ pub(in crate::pg) fn publish(encoded: Option<&[u8]>) -> Result<(), NotPublished>
             false,
         )
     };
-    if done > 0 { Ok(()) } else { Err(NotPublished) }
+    done > 0
 }
 
 /// Lets `read` look at the published identity, expired or not. The view must not outlive the call,

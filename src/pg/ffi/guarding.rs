@@ -1,6 +1,7 @@
 //! What the guards of protected tables ask of Postgres: what a command did, whether they are to look away, and steps of
 //! `auth.protect()` that are judged when all of them are done.
 
+use super::carrier::set_locally;
 use super::catalog;
 use super::nodes::{is_a, members};
 use super::output::JsonbText;
@@ -24,21 +25,10 @@ pub(in crate::pg) fn is_protecting() -> bool {
     PROTECTING.get()
 }
 
-/// Turns the setting on until the end of the transaction, or of the savepoint that is rolled back.
+/// Turns the setting on until the end of the transaction, or of the savepoint that is rolled back. The caller has asked
+/// whether the user may.
 pub(in crate::pg) fn allow_changes() {
-    // SAFETY: both strings are terminated. The caller has asked whether the user may.
-    unsafe {
-        pg_sys::set_config_option(
-            SETTING.as_ptr(),
-            c"on".as_ptr(),
-            pg_sys::GucContext::PGC_SUSET,
-            pg_sys::GucSource::PGC_S_SESSION,
-            pg_sys::GucAction::GUC_ACTION_LOCAL,
-            true,
-            0,
-            false,
-        );
-    }
+    set_locally(SETTING, c"on", pg_sys::GucContext::PGC_SUSET);
 }
 
 /// Calls a function of auth_internal with a table and settings. False where there is none.

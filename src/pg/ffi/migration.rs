@@ -11,6 +11,7 @@ use super::portals;
 use super::transaction;
 use super::version::find_all_inheritors;
 use crate::pg::sqlstate::{self, unseen};
+use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{pg_guard, pg_sys};
 use std::cell::{Cell, RefCell};
@@ -114,7 +115,8 @@ pub(in crate::pg) fn begin(tables: &[pg_sys::Oid]) -> Result<Vec<String>, ErrorR
         for table in tables {
             names.push(demand_table(*table)?);
             let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
-            let tree = find_all_inheritors(*table, lock, std::ptr::null_mut());
+            // It waits for locks, and its errors must not jump over what is to be dropped.
+            let tree = pg_guard_ffi_boundary(|| find_all_inheritors(*table, lock, std::ptr::null_mut()));
             let length = if tree.is_null() { 0 } else { (*tree).length };
             for place in 0..usize::try_from(length).unwrap_or(0) {
                 let table = (*(*tree).elements.add(place)).oid_value;

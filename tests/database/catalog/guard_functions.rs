@@ -3,9 +3,9 @@
 pub(super) const GUARD_FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_owner", "auth_internal.command_changes(pg_ddl_command) text[]: volatile unsafe c"),
     ("", "auth_internal.guard_changes() event_trigger: volatile unsafe definer plpgsql"),
+    ("bearer_owner", "auth_internal.demand_superuser() void: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.guard_column(oid) name: stable unsafe sql"),
     ("", "auth_internal.guard_drops() event_trigger: volatile unsafe definer plpgsql"),
-    ("bearer_owner", "auth_internal.guard_hint(text) text: immutable unsafe sql"),
     (
         "bearer_owner",
         "auth_internal.guard_index(name, name) TABLE(fault text, repair text): stable unsafe sql",
@@ -41,10 +41,15 @@ pub(super) const GUARD_FUNCTIONS: &[(&str, &str)] = &[
         "bearer_owner",
         "auth_internal.protection_faults(oid, jsonb) TABLE(fault text, repair text): stable unsafe sql",
     ),
-    ("bearer_owner", "auth_internal.protection_policy_names() name[]: immutable unsafe sql"),
+    (
+        "public bearer_owner",
+        "auth_internal.protection_kinds() TABLE(name name, command \"char\", verb text): immutable unsafe sql",
+    ),
+    ("public bearer_owner", "auth_internal.protection_policy_names() name[]: immutable unsafe sql"),
     ("bearer_owner", "auth_internal.protection_repeated(oid, jsonb) void: volatile unsafe plpgsql"),
     ("public bearer_owner", "auth_internal.protection_role_names(jsonb) name[]: stable unsafe sql"),
     ("bearer_owner", "auth_internal.protection_run(oid, jsonb) void: volatile unsafe plpgsql"),
+    ("bearer_owner", "auth_internal.refuse_command(text, text) void: volatile unsafe plpgsql"),
     ("public bearer_owner", "auth_internal.run_protection(oid, jsonb) boolean: volatile unsafe strict c"),
     (
         "bearer_owner",

@@ -163,22 +163,25 @@ fn defaults_of_the_application_are_kept() {
     assert_eq!(session.value(set).as_deref(), Some("'live'::text"));
 }
 
+/// What leaves a table less than protected.
+const BREAKING: [&str; 12] = [
+    "alter policy bearer_update on shop.invoices using (true)",
+    "alter policy bearer_select on shop.invoices using (true)",
+    "alter policy bearer_insert on shop.invoices with check (true)",
+    "alter policy bearer_delete on shop.invoices to other",
+    "drop policy bearer_select on shop.invoices",
+    "drop policy bearer_service on shop.invoices",
+    "drop policy bearer_delete on shop.invoices; create policy bearer_delete on shop.invoices as restrictive for delete using (auth.in_org(org_id))",
+    "comment on policy bearer_insert on shop.invoices is 'mine'",
+    "alter table shop.invoices disable row level security",
+    "alter table shop.invoices no force row level security",
+    "alter table shop.invoices alter org_id drop default",
+    "drop index shop.bearer_invoices",
+];
+
 #[test]
 fn t333_what_somebody_changed_shows_and_is_repaired() {
-    for change in [
-        "alter policy bearer_update on shop.invoices using (true)",
-        "alter policy bearer_select on shop.invoices using (true)",
-        "alter policy bearer_insert on shop.invoices with check (true)",
-        "alter policy bearer_delete on shop.invoices to other",
-        "drop policy bearer_select on shop.invoices",
-        "drop policy bearer_service on shop.invoices",
-        "drop policy bearer_delete on shop.invoices; create policy bearer_delete on shop.invoices as restrictive for delete using (auth.in_org(org_id))",
-        "comment on policy bearer_insert on shop.invoices is 'mine'",
-        "alter table shop.invoices disable row level security",
-        "alter table shop.invoices no force row level security",
-        "alter table shop.invoices alter org_id drop default",
-        "drop index shop.bearer_invoices",
-    ] {
+    for change in BREAKING {
         let db = shop(
             "select auth.protect('shop.invoices', resource => 'r', environment_column => 'environment')",
         );
@@ -196,6 +199,33 @@ fn t333_what_somebody_changed_shows_and_is_repaired() {
         } else {
             session.run(again);
             assert_eq!(session.value(STATE), state, "{change}");
+        }
+    }
+}
+
+#[test]
+fn t333_guards_and_intact_agree_on_what_breaks_a_table() {
+    let db =
+        shop("select auth.protect('shop.invoices', resource => 'r', environment_column => 'environment')");
+    let mut session = db.superuser();
+    let harmless = [
+        "alter table shop.invoices add column more int",
+        "alter table shop.invoices rename org_id to company",
+        "alter table shop.invoices alter body set default 'x', alter workspace_id set not null",
+        "create index on shop.invoices (body)",
+        "create policy narrow on shop.invoices as restrictive using (id <> 2)",
+        "alter table shop.invoices rename to bills; alter table shop.bills rename to invoices",
+    ];
+    let verdicts = "select intact::text || ' ' ||
+            not (exists (select from auth_internal.guard_table(source))
+                 or exists (select from auth_internal.guard_index('shop', 'bearer_invoices')))
+       from auth.protected_tables()";
+    session.run("truncate shop.invoices");
+    for (changes, expected) in [(&BREAKING[..], "false false"), (&harmless, "true true")] {
+        for change in changes {
+            session.run(&format!("begin; {change}"));
+            assert_eq!(session.value(verdicts).as_deref(), Some(expected), "{change}");
+            session.run("rollback");
         }
     }
 }
