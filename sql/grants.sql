@@ -97,6 +97,7 @@ grant execute on function
     auth.workspace_ids, auth.id_lists, auth.org_ids_with, auth.in_org, auth.is_member, auth.is_workspace_member,
     auth.has_permission, auth.has_permission_in, auth.has_scope, auth.environment, auth.is_authenticated,
     auth.is_service_role, auth.require_authenticated, auth.require_permission, auth.require_org, auth.email_verified,
+    auth.aal, auth.amr, auth.session_id, auth.signed_in_within, auth.require_aal,
     auth.workspace_role, auth.set_org, auth.create_organization, auth.update_organization, auth.disable_organization,
     auth.enable_organization, auth.delete_organization, auth.transfer_ownership, auth.list_organizations,
     auth.add_member, auth.set_member_role, auth.remove_member, auth.leave_organization, auth.list_members,

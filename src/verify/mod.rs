@@ -15,11 +15,13 @@ pub(crate) mod jwt;
 pub(crate) mod masking;
 pub(crate) mod membership;
 pub(crate) mod memory;
+pub(crate) mod period;
 pub(crate) mod permission;
 pub(crate) mod place;
 pub(crate) mod rate;
 pub(crate) mod restriction;
 pub(crate) mod role;
+pub(crate) mod sign_in;
 pub(crate) mod signature;
 pub(crate) mod token;
 

@@ -33,7 +33,7 @@ fn everything_that_is_stated_is_shown_and_read() {
         r#"{{"user_id": "{USER_A}", "org_id": "{ORG_A}", "org_role": "editor", "permissions": ["r.read"],
              "workspace_id": "{workspace}", "scopes": ["s"], "role": "app", "email": "a@example.org",
              "environment": "test", "org_ids": ["{ORG_B}"], "issuer": "i", "session_id": "x", "actor": "y",
-             "claims": {{"plan": "pro", "n": 12345678901234567890}}, "key_id": null, "expires_at": null}}"#
+             "claims": {{"plan": "pro", "aal": "aal2", "amr": ["pwd"], "n": 12345678901234567890}}, "key_id": null, "expires_at": null}}"#
     )));
     assert_values(
         &mut session,
@@ -53,6 +53,10 @@ fn everything_that_is_stated_is_shown_and_read() {
             ("select auth.environment()", Some("test")),
             ("select auth.claim('plan')", Some("pro")),
             ("select auth.jwt() ->> 'n'", Some("12345678901234567890")),
+            (
+                "select concat(auth.aal(), auth.amr(), auth.session_id(), auth.require_aal('aal2'))",
+                Some("aal2{pwd}xt"),
+            ),
             ("select auth.identity() ->> 'actor'", Some("y")),
             ("select auth.is_service_role()", Some("f")),
             ("select auth.allows_table('docs'::regclass)", Some("t")),

@@ -28,7 +28,7 @@ fn every_reader_answers_from_the_token() {
     let claims = with(
         claims_a(),
         json!({"role": "authenticated", "email": "a@a.example", "org_role": "owner", "scope": "read write",
-               "permissions": ["invoices.*"], "session_id": "s1", "act": {"sub": "support"}, "n": 1.50, "b": true,
+               "permissions": ["invoices.*"], "session_id": "s1", "aal": "aal2", "amr": ["pwd"], "auth_time": now(), "act": {"sub": "support"}, "n": 1.50, "b": true,
                "workspace_id": ORG_B}),
     );
     session.run("begin");
@@ -57,6 +57,11 @@ fn every_reader_answers_from_the_token() {
         ("select auth.claim('b')", Some("true")),
         ("select auth.claim('act')", Some(r#"{"sub": "support"}"#)),
         ("select auth.claim('nothing')", None),
+        ("select auth.aal()", Some("aal2")),
+        ("select auth.amr()", Some("{pwd}")),
+        ("select auth.session_id()", Some("s1")),
+        ("select auth.signed_in_within('1 minute')", Some("t")),
+        ("select auth.require_aal('aal2')", Some("t")),
         ("select auth.require_authenticated()", Some("t")),
         ("select auth.require_permission('invoices.read')", Some("t")),
         ("select auth.identity()->>'kind'", Some("jwt")),

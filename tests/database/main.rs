@@ -60,6 +60,7 @@ mod rules;
 mod sandbox;
 mod scenarios;
 mod secrets;
+mod sign_in;
 mod standby;
 mod stat_statements;
 mod tenancy;

@@ -23,7 +23,7 @@ fn prepared() -> (Database, Client) {
     (db, session)
 }
 
-const CONDITIONS: [&str; 24] = [
+const CONDITIONS: [&str; 26] = [
     "auth.in_org(org_id)",
     "not auth.in_org(org_id)",
     "org_id = auth.current_org()",
@@ -47,6 +47,8 @@ const CONDITIONS: [&str; 24] = [
     "(auth.jwt()->>'n')::int > n % 7",
     "auth.claim('n')::int > n % 7",
     "auth.identity()->>'org_id' = org_id::text",
+    "auth.aal() = 'aal2' and auth.session_id() = 's1' and 'otp' = any (auth.amr()) and auth.require_aal('aal1')",
+    "auth.signed_in_within(n % 2 * interval '1 hour')",
     "auth.require_authenticated() and auth.require_org(auth.current_org()) and auth.require_permission('a.read')",
 ];
 
@@ -56,7 +58,8 @@ fn t028_every_reader_counts_the_same_in_parallel_workers() {
     let claims = with(
         claims_a(),
         json!({"org_id": ORG_A, "workspace_id": [ORG_A, ORG_B], "scope": "s0", "permissions": ["a.*"],
-               "role": "authenticated", "email": "a@a.example", "org_role": "owner", "n": 3}),
+               "role": "authenticated", "email": "a@a.example", "org_role": "owner", "n": 3,
+               "aal": "aal2", "sid": "s1", "amr": ["pwd", "otp"], "auth_time": now() - 60}),
     );
     session.run("begin");
     session.authenticate(&hs256(&claims)).unwrap();

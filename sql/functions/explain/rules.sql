@@ -177,6 +177,9 @@ create or replace function auth_internal.call_reason(called text, arguments json
            when called = 'has_permission_in' then
                u.name || ' does not have the permission ' || (arguments ->> 0) || ' in ' || (arguments ->> 1)
            when called = 'has_scope' then 'the scope ' || (arguments ->> 0) || ' was not granted'
+           when called in ('aal', 'amr', 'session_id') then 'the credential does not say it'
+           when called = 'signed_in_within' then
+               'the credential does not say that ' || u.name || ' signed in less than ' || (arguments ->> 0) || ' ago'
            when called = 'is_service_role' then 'the identity is no verified service credential'
            when called = 'allows_table' then 'the API key is not for this table' end
       from (select coalesce(case when shown ->> 'kind' = 'api_key' then 'the API key' || coalesce(' of user ' || (shown ->> 'user_id'), '') end,

@@ -21,6 +21,13 @@ comment on function auth.org_ids_with is
     'The organizations in which the identity has this permission, as auth.has_permission_in() says; empty without one, NULL for NULL.';
 comment on function auth.has_scope is
     'Was this scope granted to the credential? The scopes of an API key are permissions, with wildcards. NULL without an identity or for NULL.';
+comment on function auth.session_id is 'The session that the token belongs to, by its claim session_id or sid, or NULL.';
+comment on function auth.aal is
+    'How strongly the user signed in: the authenticator assurance level aal1, aal2 or aal3 of NIST SP 800-63 that the token''s claim aal says. NULL where it says none of them, for an API key and without an identity.';
+comment on function auth.amr is
+    'How the user signed in: the methods in the token''s claim amr, in its order, written as strings (RFC 8176) or as objects with a member method. NULL without such a list, for an API key and without an identity.';
+comment on function auth.signed_in_within is
+    'Did the user prove who they are less than this period ago, by the token''s claim auth_time or, without it, the latest timestamp in amr? A refreshed token changes neither. False when they say nothing, or a time more than 300 seconds ahead, and for an API key; NULL without an identity or for NULL. A day has 24 hours, whatever the time zone.';
 comment on function auth.is_service_role is
     'Is the identity a verified service credential? The name of the Postgres role plays no part.';
 comment on function auth.api_key_id is 'The API key that the identity came from; NULL without one.';
@@ -49,6 +56,8 @@ create or replace function auth_internal.readers() returns table (name name, tel
         ('workspace_role', 'user', true), ('has_permission', 'user', true), ('has_scope', 'user', true),
         ('identity', 'user', true), ('api_key_id', 'user', false), ('is_authenticated', 'user', false),
         ('require_authenticated', 'user', false), ('require_permission', 'user', false),
+        ('aal', 'user', true), ('amr', 'user', true), ('session_id', 'user', true), ('signed_in_within', 'user', true),
+        ('require_aal', 'user', false),
         ('verify_jwt', 'credential', true), ('check_api_key', 'credential', false),
         ('is_service_role', 'service', false), ('service_floor', 'service', false),
         ('service_floor_text', 'service', false), ('service_floor_number', 'service', false),

@@ -190,7 +190,7 @@ pub(in crate::pg) fn with_published<T>(read: impl FnOnce(View<'_>) -> T) -> Opti
 
 /// When the running statement began, in a parallel worker as in its leader.
 #[inline]
-pub(super) fn statement_start() -> pg_sys::TimestampTz {
+pub(in crate::pg) fn statement_start() -> pg_sys::TimestampTz {
     // SAFETY: reads a variable of the backend.
     unsafe { GetCurrentStatementStartTimestamp() }
 }

@@ -11,7 +11,7 @@ const FUNCTIONS: c_int = pg_sys::SysCacheIdentifier::PROCOID as c_int;
 
 /// What views and policies ask: `auth_internal.readers()`, which a test compares with this, and what the planner puts in place
 /// of some.
-const READERS: [&CStr; 37] = [
+const READERS: [&CStr; 42] = [
     c"id_lists",
     c"in_org",
     c"is_member",
@@ -41,6 +41,11 @@ const READERS: [&CStr; 37] = [
     c"is_authenticated",
     c"require_authenticated",
     c"require_permission",
+    c"aal",
+    c"amr",
+    c"session_id",
+    c"signed_in_within",
+    c"require_aal",
     c"verify_jwt",
     c"check_api_key",
     c"is_service_role",

@@ -1,9 +1,10 @@
 //! The same questions as the readers ask, with an error for an answer: for RPC functions and for
 //! policies that should say 403 instead of showing nothing.
 
-use super::readers::may;
+use super::readers::{level as level_of, may};
 use crate::pg::ffi::carrier::with_identity;
-use crate::pg::sqlstate::{forbidden, not_authenticated};
+use crate::pg::sqlstate::{bad_argument, forbidden, not_authenticated};
+use crate::verify::sign_in::Level;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
@@ -35,6 +36,27 @@ fn require_org(org_id: Option<pgrx::Uuid>) -> Result<bool, ErrorReport> {
     match is_current {
         Some(true) => Ok(true),
         Some(false) => Err(forbidden("this is not the identity's current organization")),
+        None => Err(not_authenticated()),
+    }
+}
+
+/// True, 28000 when nobody is signed in, or 42501 when the token says a lower authenticator assurance level than this, or
+/// none. 22023 for what is no level, whoever asks: a policy with a slip of the pen is to be noticed.
+#[pg_extern(schema = "auth", stable, parallel_safe)]
+fn require_aal(level: Option<&str>) -> Result<bool, ErrorReport> {
+    let wanted = level.and_then(Level::read);
+    let wanted = wanted.ok_or_else(|| bad_argument("the level must be aal1, aal2 or aal3"))?;
+    match with_identity(|view| level_of(view).is_some_and(|level| level >= wanted)) {
+        Some(true) => Ok(true),
+        Some(false) => {
+            let message = format!(
+                "the identity's authenticator assurance level is not known to be {} or higher",
+                wanted.name()
+            );
+            Err(forbidden(message).set_hint(
+                "Sign in again, with what is missing for this level, and authenticate with the new token.",
+            ))
+        }
         None => Err(not_authenticated()),
     }
 }

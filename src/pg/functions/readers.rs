@@ -1,13 +1,17 @@
 //! Reading the identity. None of these raises; without an identity they give NULL, false or nothing.
 
-use crate::pg::encoding::{Held, RoleView, Text};
-use crate::pg::ffi::carrier::with_identity;
+use crate::pg::encoding::{Held, RoleView, Text, View};
+use crate::pg::ffi::carrier::{statement_start, with_identity};
 use crate::pg::ffi::output::{JsonbText, JsonbValue, member_text};
 use crate::pg::identity;
 use crate::pg::store::roles::asking::Asking;
 use crate::verify::identity::Kind;
+use crate::verify::json::parse_object;
+use crate::verify::period::Period;
 use crate::verify::permission::covers;
+use crate::verify::sign_in::{self, Level};
 use pgrx::prelude::*;
+use serde_json::{Map, Value};
 use std::cell::OnceCell;
 
 /// Does this role, which the identity carries, have the permission?
@@ -121,4 +125,40 @@ fn has_scope(scope: &str) -> Option<bool> {
         Kind::ApiKey => covers(view.scopes(), scope),
         Kind::Jwt | Kind::Service | Kind::ActAs => view.scopes().any(|granted| granted == scope),
     })
+}
+
+/// The claims of a token. An API key has none.
+fn claims(view: View<'_>) -> Option<Map<String, Value>> {
+    parse_object(view.bytes(Text::Payload)?).ok()
+}
+
+/// How strongly its bearer signed in.
+pub(super) fn level(view: View<'_>) -> Option<Level> {
+    sign_in::level(&claims(view)?)
+}
+
+/// The session that the token belongs to, as its issuer names it.
+#[pg_extern(schema = "auth", stable, parallel_safe)]
+fn session_id() -> Option<String> {
+    text(Text::SessionId)
+}
+
+/// The authenticator assurance level that the token says.
+#[pg_extern(schema = "auth", stable, parallel_safe)]
+fn aal() -> Option<&'static str> {
+    with_identity(level).flatten().map(Level::name)
+}
+
+/// The methods by which the user proved who they are.
+#[pg_extern(schema = "auth", stable, parallel_safe)]
+fn amr() -> Option<Vec<String>> {
+    with_identity(|view| sign_in::methods(&claims(view)?)).flatten()
+}
+
+/// Did the user prove who they are less than this period before the statement? NULL when nobody is signed in.
+#[pg_extern(schema = "auth", stable, parallel_safe)]
+fn signed_in_within(period: Interval) -> Option<bool> {
+    let period = Period { months: period.months(), days: period.days(), microseconds: period.micros() };
+    let now = statement_start();
+    with_identity(|view| claims(view).is_some_and(|claims| sign_in::signed_in_within(&claims, period, now)))
 }

@@ -4,6 +4,7 @@
 /// arguments, result, volatility, parallel safety, language. For a raw reader a difference to
 /// `src/pg/ffi/readers.rs` would be memory-unsafe.
 pub(super) const FUNCTIONS: &[(&str, &str)] = &[
+    ("public", "auth.aal() text: stable safe strict c"),
     ("public", "auth.accept_invitation(text) uuid: volatile unsafe definer plpgsql"),
     ("bearer_admin", "auth.act_as(jsonb) jsonb: volatile unsafe c"),
     (
@@ -21,6 +22,7 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = &[
     ("public", "auth.add_member(uuid, text, text) void: volatile unsafe definer plpgsql"),
     ("public", "auth.add_workspace_member(uuid, text, text) void: volatile unsafe definer plpgsql"),
     ("public", "auth.allows_table(oid) boolean: stable safe strict c"),
+    ("public", "auth.amr() text[]: stable safe strict c"),
     ("public", "auth.api_key_id() uuid: stable safe strict c"),
     (
         "bearer_admin",
@@ -178,6 +180,7 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_admin", "auth.remove_issuer(text) void: volatile unsafe definer plpgsql"),
     ("public", "auth.remove_member(uuid, text) void: volatile unsafe definer plpgsql"),
     ("public", "auth.remove_workspace_member(uuid, text) void: volatile unsafe definer plpgsql"),
+    ("public", "auth.require_aal(text) boolean: stable safe c"),
     ("public", "auth.require_authenticated() boolean: stable safe strict c"),
     ("public", "auth.require_org(uuid) boolean: stable safe c"),
     ("public", "auth.require_permission(text) boolean: stable safe c"),
@@ -196,6 +199,7 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = &[
     ("public", "auth.service_floor() uuid: stable safe c pg_bearer_service_floor"),
     ("public", "auth.service_floor_number() bigint: stable safe c pg_bearer_service_floor_number"),
     ("public", "auth.service_floor_text() text: stable safe c pg_bearer_service_floor_text"),
+    ("public", "auth.session_id() text: stable safe strict c"),
     (
         "public",
         "auth.set_api_key_settings(uuid, text, integer, integer, interval) void: volatile unsafe definer plpgsql",
@@ -204,6 +208,7 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = &[
     ("public", "auth.set_org(uuid) void: volatile unsafe c"),
     ("public", "auth.set_workspace_member_role(uuid, text, text) void: volatile unsafe definer plpgsql"),
     ("public", "auth.sign_out() void: volatile unsafe strict c"),
+    ("public", "auth.signed_in_within(interval) boolean: stable safe strict c"),
     ("", "auth.support_in_org(internal) internal: volatile unsafe strict c pg_bearer_support_in_org"),
     ("", "auth.support_is_member(internal) internal: volatile unsafe strict c pg_bearer_support_is_member"),
     (

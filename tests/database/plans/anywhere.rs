@@ -133,6 +133,8 @@ const STATEMENTS: &[&str] = &[
     "select current_setting('is_superuser'), auth.role() from t where auth.claim(current_setting('my.claim', true)) is null limit 1",
     "select count(*) from t where auth.allows_table(tableoid) and auth.allows_table('t'::regclass)",
     "select count(*) from t where auth.jwt() -> 'permissions' ? 'a.read' and auth.identity() ->> 'kind' = 'jwt'",
+    "select count(*) from t where auth.signed_in_within('1 hour') is false and auth.aal() is null and auth.amr() is null and auth.session_id() is null",
+    "select count(*) from t where auth.require_aal('aal1') and id < 0",
     "select count(*) from t where auth.require_permission('a.read') and auth.require_org(auth.current_org())",
     "explain (costs off, verbose) select auth.in_org(org_id), auth.is_member(org_id) from t where id < 0 and auth.is_member(org_id) is null",
 ];

@@ -12,7 +12,8 @@ fn counting(policy: &str) -> (Database, Client) {
     session.run("set track_functions = 'all'; set max_parallel_workers_per_gather = 0; set role tenant");
     sign_in(
         &mut session,
-        json!({"role": "r", "email": "e", "org_role": "owner", "permissions": ["a.read"], "scope": "s", "workspace_id": ORG_A}),
+        json!({"role": "r", "email": "e", "org_role": "owner", "permissions": ["a.read"], "scope": "s", "workspace_id": ORG_A,
+               "aal": "aal2", "amr": ["pwd"], "sid": "s1", "auth_time": now()}),
     );
     (db, session)
 }
@@ -25,7 +26,7 @@ fn calls(session: &mut Client, function: &str) -> i64 {
     session.value(&sql).unwrap().parse().unwrap()
 }
 
-const FUNCTIONS: [(&str, &str); 14] = [
+const FUNCTIONS: [(&str, &str); 18] = [
     ("claim", "auth.claim('sub') is not null"),
     ("claim", "auth.claim(lower('S') || 'ub') = any (array[auth.claim('sub')]) or body = 'x'"),
     ("jwt", "auth.jwt() ->> 'sub' is not null"),
@@ -38,6 +39,10 @@ const FUNCTIONS: [(&str, &str); 14] = [
     ("has_scope", "auth.has_scope('s')"),
     ("has_permission_in", "auth.has_permission_in('a.read', '0a000000-0000-4000-8000-00000000000a')"),
     ("org_ids_with", "org_id = any (auth.org_ids_with('a.read')) or org_id is not null"),
+    ("aal", "auth.aal() = 'aal2'"),
+    ("amr", "'pwd' = any (auth.amr())"),
+    ("session_id", "auth.session_id() = 's1'"),
+    ("signed_in_within", "auth.signed_in_within('1 hour')"),
     ("allows_table", "auth.allows_table('items'::regclass)"),
     ("verify_jwt", "auth.verify_jwt(current_setting('my.token')) is not null"),
 ];
@@ -134,6 +139,7 @@ fn what_is_not_reached_does_not_raise() {
     for sql in [
         "select count(*) from items where case when id < 0 then auth.verify_jwt('bad') is null end",
         "select count(case when id < 0 then auth.verify_jwt('bad') end) from items",
+        "select count(*) from items where id < 0 and case when id < 0 then auth.require_aal('x') end",
         "select count(*) from items where id < 0 and case when id < 0 then auth.require_permission('x') end",
     ] {
         assert_eq!(session.value(sql).as_deref(), Some("0"), "{sql}");
