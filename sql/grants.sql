@@ -112,7 +112,8 @@ grant execute on function
     auth.list_api_key_settings, auth.external_org_id, auth.external_org_number, auth.service_floor,
     auth.service_floor_text, auth.service_floor_number, auth.protect, auth.unprotect, auth.protected_tables,
     auth.lint, auth.organization_columns, auth.help, auth.begin_data_migration,
-    auth.recheck_foreign_keys
+    auth.recheck_foreign_keys, auth.jwks, auth.issue_jwt, auth.exchange_api_key, auth.impersonate, auth.revoke_token,
+    auth.revoke_session, auth.revoke_user, auth.remove_user, auth.purge_revocations, auth.list_tokens
 to public;
 
 -- Everybody, in auth_internal: only what runs as its caller, and why it has to. auth.protect() and auth.unprotect() change a
@@ -162,7 +163,8 @@ grant execute on function
     auth.update_issuer, auth.remove_issuer, auth.load_jwks, auth.add_jwt_key, auth.add_jwt_secret,
     auth.revoke_jwt_key, auth.register_membership_source, auth.unregister_membership_source,
     auth.list_membership_sources, auth.act_as, auth.explain_access, auth.rows_visible_to, auth.assert_isolated,
-    auth.allow_changes, auth.guards, auth.guard, auth.unguard
+    auth.allow_changes, auth.guards, auth.guard, auth.unguard, auth.create_signing_key, auth.rotate_signing_key,
+    auth.set_signing_key_state
 to bearer_admin;
 grant select on auth.api_keys_due to bearer_admin;
 

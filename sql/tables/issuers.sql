@@ -46,9 +46,17 @@ create table auth.issuers (
     email_verified_claim text[] not null default '{email_verified}'
         check (('' <> all (email_verified_claim)) is true
                and coalesce(pg_catalog.array_ndims(email_verified_claim), 1) = 1),
+    own boolean not null default false,
+    issued_since timestamptz,
     -- A service sees every organization.
     constraint issuers_allow_service_role_check
-        check (not (allow_service_role and pg_catalog.cardinality(org_ids) > 0))
+        check (not (allow_service_role and pg_catalog.cardinality(org_ids) > 0)),
+    constraint issuers_own_check
+        check (not own or not memberships_from_claims and org_ids = '{}' and user_id_prefix = ''
+                          and org_claim = '{org_id}' and workspace_claim = '{workspace_id}' and role_claim = '{role}'
+                          and org_role_claim = '{org_role}' and permissions_claim = '{permissions}'
+                          and scopes_claim = '{scope}' and email_claim = '{email}'
+                          and email_verified_claim = '{email_verified}')
 );
 
 comment on table auth.issuers is 'The issuers whose tokens are accepted. Tokens of any other issuer are refused.';
@@ -73,6 +81,8 @@ comment on column auth.issuers.org_ids is 'The only organizations its users act 
 comment on column auth.issuers.user_id_prefix is 'Put before the subject of its tokens, so that two issuers cannot name each other''s users; at most 255 bytes.';
 comment on column auth.issuers.email_verified_claim is 'Path of member names to the claim that says true when the e-mail address is verified; empty: the issuer vouches for every address it names.';
 comment on column auth.issuers.created_at is 'When it was added.';
+comment on column auth.issuers.own is 'This database makes its tokens, with keys that auth.create_signing_key() makes. Their claims are where we put them: memberships_from_claims, org_ids, user_id_prefix and the names of claims stay as they are by default.';
+comment on column auth.issuers.issued_since is 'Its tokens must have an iat from then on; NULL: any. Set where a revocation goes because no token of that time is good any more: a longer max_lifetime brings none back.';
 
 create table auth.jwt_keys (
     id uuid primary key default pg_catalog.gen_random_uuid(),
@@ -90,6 +100,7 @@ create table auth.jwt_keys (
     created_at timestamptz not null default pg_catalog.now(),
     revoked_at timestamptz,
     retired_until timestamptz,
+    made_in text,
     check ((alg in ('HS256', 'HS384', 'HS512')) = (public_jwk is null)),
     check ((public_jwk is null) = (thumbprint is null)),
     check ((state = 'revoked') = (revoked_at is not null)),
@@ -107,21 +118,22 @@ comment on column auth.jwt_keys.kid is 'The key id a token names (RFC 7515 secti
 comment on column auth.jwt_keys.alg is 'The one algorithm it is used with (RFC 7518 section 3.1).';
 comment on column auth.jwt_keys.public_jwk is 'The public key (RFC 7517) without anything else; NULL for a secret.';
 comment on column auth.jwt_keys.thumbprint is 'SHA-256 thumbprint of the public key (RFC 7638).';
-comment on column auth.jwt_keys.state is 'next: not in use yet. active. retired: verifies until retired_until. revoked: never verifies again.';
+comment on column auth.jwt_keys.state is 'next: published, not in use yet. active. retired: verifies until retired_until. revoked: never verifies again.';
 comment on column auth.jwt_keys.disappeared is 'It was revoked or retired because the issuer''s key set no longer had it, and comes back with it.';
 comment on column auth.jwt_keys.not_before is 'It verifies nothing before this time.';
 comment on column auth.jwt_keys.not_after is 'It verifies nothing from this time on.';
 comment on column auth.jwt_keys.created_at is 'When it was added.';
 comment on column auth.jwt_keys.revoked_at is 'When it was revoked.';
 comment on column auth.jwt_keys.retired_until is 'When the grace of a retired key ends.';
+comment on column auth.jwt_keys.made_in is 'The database that made a signing key of ours, as system identifier and number of the database; NULL: a key of another issuer.';
 
 create table auth.jwt_secrets (
     key_id uuid primary key,
     material bytea not null
 );
-comment on table auth.jwt_secrets is 'The secrets of HS256, HS384 and HS512 keys. Left out of dumps unless pg_bearer.dump_secrets is on.';
+comment on table auth.jwt_secrets is 'The secrets of HS256, HS384 and HS512 keys, and the private keys of our own issuers. Left out of dumps unless pg_bearer.dump_secrets is on.';
 comment on column auth.jwt_secrets.key_id is 'The key it belongs to.';
-comment on column auth.jwt_secrets.material is 'The secret. Whoever reads it can sign tokens.';
+comment on column auth.jwt_secrets.material is 'The secret, or the private key as PKCS #8 (RFC 5958). Whoever reads it can sign tokens.';
 comment on index auth.jwt_keys_issuer is 'Finds the keys that may have signed a token.';
 comment on index auth.jwt_keys_kid is 'Among the keys that an issuer uses, a kid and an algorithm name one.';
 

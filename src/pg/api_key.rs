@@ -94,6 +94,19 @@ fn decide(presented: &Presented, stored: Option<&Stored>, at: Place) -> Result<A
     Ok(Accepted { key: key.clone(), name: stored.name.clone(), limit: stored.limit, place })
 }
 
+/// Looks the key up that a token came from, and decides about it in this request.
+pub(super) fn accept_by_id(id: Uuid) -> Result<Accepted, Failure> {
+    let refuse = |refusal| refused(Some(id), refusal);
+    let stored = api_keys::find_by_id(id)?.ok_or_else(|| refuse(Refusal::KeyUnknown))?;
+    let key = stored.row.ok_or_else(|| refuse(Refusal::KeyMalformed))?;
+    judge_row(&key, None, catalog::now(), &settings::allowed_environments()).map_err(refuse)?;
+    if key.restrictions != Restrictions::default() {
+        key.restrictions.check(&surroundings()).map_err(refuse)?;
+    }
+    let place = settled(&key)?;
+    Ok(Accepted { key, name: stored.name, limit: stored.limit, place })
+}
+
 /// Would the key with this id, which was accepted earlier in this place, be accepted now?
 pub(super) fn demand_still_holds(id: Uuid) -> Result<(), Failure> {
     let stored = api_keys::find_by_id(id)?;
@@ -168,12 +181,14 @@ impl Accepted {
             let (id, name) = (uuid_text(&self.key.id), &self.name);
             sqlstate::log(format!("pg_bearer: service key {id} ({name:?}) was used"));
         }
-        let tables = self
-            .key
-            .tables
-            .as_ref()
-            .map(|names| names.iter().filter_map(|name| table_number(name)).collect());
+        let tables = self.tables();
         Identity::from_key(&self.key, self.place, tables)
+    }
+
+    /// The numbers of the only tables that it is for.
+    pub(super) fn tables(&self) -> Option<Vec<u32>> {
+        let names = self.key.tables.as_ref()?;
+        Some(names.iter().filter_map(|name| table_number(name)).collect())
     }
 }
 

@@ -3,6 +3,7 @@
 use super::api_key;
 use super::ffi::catalog;
 use super::ffi::input::{CredentialText, JsonbArgument};
+use super::minted::{self, Verified};
 use super::sqlstate::{self, Configured, Refused};
 use super::store::{self, Issuer, directory};
 use super::usage;
@@ -13,6 +14,8 @@ use crate::verify::identity::{Identity, Said};
 use crate::verify::jwt::{self, VerifiedClaims};
 use crate::verify::membership::settle;
 use crate::verify::memory::SignatureMemory;
+use crate::verify::minted::MintedToken;
+use crate::verify::revocation::Revocable;
 use crate::verify::token::Token;
 use pgrx::pg_sys::panic::ErrorReport;
 use std::cell::RefCell;
@@ -92,7 +95,10 @@ pub(super) fn identify_unused(credential: &CredentialText) -> Result<Identity, F
 fn proven(credential: Option<&CredentialText>, used: bool) -> Result<Identity, Failure> {
     match Credential::classify(bytes(credential)?)? {
         Credential::Jwt(text) => {
-            let (claims, issuer) = verify_token(Token::parse(text)?, None, None)?;
+            let (claims, issuer, row) = verify_token(Token::parse(text)?, None, None)?;
+            if let Some(row) = row {
+                return minted::identity(&claims, &issuer, &row, used);
+            }
             let profile = &issuer.profile;
             let said = Said::of(claims.claims(), profile);
             let (held, tables) = directory::memberships(said.user_id.as_deref())?;
@@ -156,8 +162,19 @@ pub(super) fn verify_jwt(
     issuer: Option<&str>,
     audience: Option<&str>,
 ) -> Result<String, Failure> {
-    let (claims, _) = verify_token(Token::parse(token_text(token)?)?, issuer, audience)?;
+    let (claims, ..) = verify_token(Token::parse(token_text(token)?)?, issuer, audience)?;
     String::from_utf8(claims.payload().to_vec()).map_err(|_| Refusal::PayloadNotJson.into())
+}
+
+/// What can be revoked of a token, and when it expires, in Unix seconds. `None` for one that has expired; one that was revoked
+/// can be revoked again.
+pub(super) fn revocable(token: Option<&CredentialText>) -> Result<Option<(Revocable, u64)>, Failure> {
+    let (claims, issuer) = match verified(Token::parse(token_text(token)?)?, None, None) {
+        Ok(verified) => verified,
+        Err(Failure::Refused(Refused { refusal: Refusal::Expired, .. })) => return Ok(None),
+        Err(failure) => return Err(failure),
+    };
+    Ok(Some((of(&claims, &issuer).revocable(), claims.expires_at())))
 }
 
 /// Takes a token apart without verifying it.
@@ -169,7 +186,31 @@ fn bytes(credential: Option<&CredentialText>) -> Result<&[u8], Refusal> {
     credential.ok_or(Refusal::NoCredential)?.bytes().ok_or(Refusal::TooLong)
 }
 
+/// The claims of a token, its issuer and, if that is ours, its row.
+type Accepted<'a> = (VerifiedClaims<'a>, Rc<Issuer>, Option<MintedToken>);
+
 fn verify_token<'a>(
+    token: Token<'a>,
+    issuer: Option<&str>,
+    audience: Option<&str>,
+) -> Result<Accepted<'a>, Failure> {
+    let (claims, issuer) = verified(token, issuer, audience)?;
+    match minted::demand_current(&of(&claims, &issuer)) {
+        Ok(row) => Ok((claims, issuer, row)),
+        Err(Failure::Refused(Refused { refusal, configured: None })) => {
+            let configured = Configured::Issuer { issuer: claims.issuer().to_owned(), kid: None };
+            Err(Refused { refusal, configured: Some(configured) }.into())
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+fn of<'a>(claims: &'a VerifiedClaims<'_>, issuer: &'a Issuer) -> Verified<'a> {
+    Verified { name: claims.issuer(), issuer, claims: claims.claims(), payload: claims.payload() }
+}
+
+/// By signature and claims alone: whether it was revoked is another question.
+fn verified<'a>(
     token: Token<'a>,
     issuer: Option<&str>,
     audience: Option<&str>,

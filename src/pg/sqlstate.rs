@@ -147,6 +147,11 @@ fn told(refusal: Refusal) -> Told {
         | Refusal::TokenIdMalformed
         | Refusal::ServiceRoleNotAllowed
         | Refusal::IssuerChanged
+        | Refusal::TokenRevoked
+        | Refusal::TokenNotMinted
+        | Refusal::TokenParent
+        | Refusal::TokenEnvironment
+        | Refusal::TokenPlace
         | Refusal::NotAKey
         | Refusal::KeyChecksum
         | Refusal::KeyUnknown
@@ -356,6 +361,14 @@ pub(super) fn log_given_up() {
 /// Something of this transaction is in the way (55006).
 pub(super) fn in_use(message: impl Into<Cow<'static, str>>) -> ErrorReport {
     ErrorReport::new(PgSqlErrorCode::ERRCODE_OBJECT_IN_USE, message, "pg_bearer_identity")
+}
+
+/// The private key of a signing key of ours is not there, or cannot be used (55000).
+pub(super) fn no_private_key() -> ErrorReport {
+    let code = PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
+    ErrorReport::new(code, "the private key of the signing key is missing", "pg_bearer_tokens").set_hint(
+        "Dumps leave it out unless pg_bearer.dump_secrets is on. auth.create_signing_key() and auth.rotate_signing_key() give the issuer another key.",
+    )
 }
 
 /// There are no random numbers to make a secret of (XX000).

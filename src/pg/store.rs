@@ -9,12 +9,13 @@ pub(super) mod directory;
 mod endings;
 pub(super) mod granted;
 pub(super) mod roles;
+pub(super) mod tokens;
 
 use super::ffi::catalog;
 use super::ffi::scan::{Latest, Row, Wanted};
 use super::sqlstate;
 use crate::verify::algorithm::Algorithm;
-use crate::verify::identity::{ClaimPaths, Profile, Uuid};
+use crate::verify::identity::{ClaimPaths, Profile, Uuid, unix_seconds};
 use crate::verify::jwt::{MAX_KEYS_WITHOUT_KID, Rules};
 use crate::verify::signature::{Key, KeyMaterial};
 use pgrx::pg_sys::panic::ErrorReport;
@@ -36,7 +37,9 @@ const KEPT_ISSUERS: usize = 16;
 
 /// An issuer as its row describes it.
 pub(super) struct Issuer {
-    id: Uuid,
+    pub(super) id: Uuid,
+    /// Does this database make its tokens?
+    pub(super) is_own: bool,
     pub(super) rules: Rules,
     pub(super) profile: Profile,
 }
@@ -188,6 +191,14 @@ fn key(row: &Row) -> Option<Key> {
     })
 }
 
+/// The private key or secret of a signing key of ours.
+pub(super) fn private_key(key: Uuid) -> Result<Option<Zeroizing<Vec<u8>>>, ErrorReport> {
+    Ok(match secret(&Latest::new(), key)? {
+        KeyMaterial::Secret(private) => Some(private),
+        KeyMaterial::PublicJwk(_) | KeyMaterial::Missing => None,
+    })
+}
+
 fn secret(latest: &Latest, key: Uuid) -> Result<KeyMaterial, ErrorReport> {
     let mut material = KeyMaterial::Missing;
     let take = |row: &Row| {
@@ -226,12 +237,14 @@ fn parse(row: &Row) -> Option<Issuer> {
     let role = row.texts(13);
     Some(Issuer {
         id: row.uuid(1)?,
+        is_own: row.flag(22),
         rules: Rules {
             audiences: row.texts(3),
             algorithms: (!algorithms.is_empty()).then_some(algorithms),
             token_types: (!token_types.is_empty()).then_some(token_types),
             leeway: row.seconds(9),
             max_lifetime: (max_lifetime > 0).then_some(max_lifetime),
+            issued_since: row.timestamp(23).map(unix_seconds),
             allow_service_role: row.flag(7),
             role_claim: role.clone(),
         },

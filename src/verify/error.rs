@@ -54,6 +54,11 @@ pub(crate) enum Refusal {
     TokenIdMalformed,
     ServiceRoleNotAllowed,
     IssuerChanged,
+    TokenRevoked,
+    TokenNotMinted,
+    TokenParent,
+    TokenEnvironment,
+    TokenPlace,
     NotAKey,
     KeyChecksum,
     KeyUnknown,
@@ -123,6 +128,13 @@ impl Refusal {
             Self::TokenIdMalformed => "jti is not a string of 1 to 256 bytes",
             Self::ServiceRoleNotAllowed => "the issuer may not make tokens for service_role",
             Self::IssuerChanged => "the issuer's settings no longer allow what the token is used for",
+            Self::TokenRevoked => "the token has been revoked, or its session or user",
+            Self::TokenNotMinted => "this database has not made the token, or has forgotten it",
+            Self::TokenParent => "the token that the token came from is gone or revoked",
+            Self::TokenEnvironment => "the environment of the token is not allowed in this database",
+            Self::TokenPlace => {
+                "the organization or workspace of the token is gone or disabled, or its user is no member"
+            }
             Self::NotAKey => "not an API key of 1 to 512 printable characters",
             Self::KeyChecksum => "the checksum of the API key does not fit: it was mistyped or cut short",
             Self::KeyUnknown => "no such API key",

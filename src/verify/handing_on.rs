@@ -37,6 +37,8 @@ pub(crate) struct Issuer<'a> {
     pub(crate) rules: &'a Rules,
     pub(crate) profile: &'a Profile,
     pub(crate) key: Option<Algorithm>,
+    /// Are the scopes those of the API key that the token came from, whatever its claims say?
+    pub(crate) scopes_are_of_key: bool,
 }
 
 /// Would this token be accepted at the Unix second `now`, say the same of its bearer, and be good in this organization?
@@ -52,7 +54,11 @@ pub(crate) fn token_still_holds(
     let algorithm = issuer.key.ok_or(Refusal::UnknownKey)?;
     let claims = json::parse_object(&token.payload).map_err(Refusal::in_payload)?;
     jwt::verify_again(&claims, token.token_type.as_deref(), issuer.rules, algorithm, now)?;
-    let is_same = Said::of(&claims, issuer.profile) == *said;
+    let mut now_said = Said::of(&claims, issuer.profile);
+    if issuer.scopes_are_of_key {
+        now_said.scopes.clone_from(&said.scopes);
+    }
+    let is_same = now_said == *said;
     if is_same && org.is_none_or(|org| issuer.profile.reaches(Some(org))) {
         Ok(())
     } else {

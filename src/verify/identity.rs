@@ -3,6 +3,7 @@
 use super::api_key::{KeyKind, KeyRow};
 use super::jwt::{SERVICE_ROLE, VerifiedClaims, claim_at};
 use super::membership::Settled;
+use super::revocation::session;
 use serde_json::{Map, Value};
 
 /// 128 bits, in network order, as in the `uuid` type.
@@ -124,7 +125,7 @@ impl Said {
             email,
             environment: profile.environment.clone(),
             scopes: scopes(at(&paths.scopes)),
-            session_id: text(claims.get("session_id")).or_else(|| text(claims.get("sid"))),
+            session_id: session(claims),
             actor: actor(claims.get("act")),
         }
     }
@@ -232,6 +233,13 @@ fn actor(value: Option<&Value>) -> Option<String> {
 pub(crate) fn timestamp(seconds: u64) -> i64 {
     let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
     seconds.saturating_sub(POSTGRES_EPOCH).checked_mul(1_000_000).unwrap_or(i64::MAX)
+}
+
+/// The other way round: the first whole second that is not before that time.
+pub(crate) fn unix_seconds(timestamp: i64) -> u64 {
+    let seconds =
+        timestamp.div_euclid(1_000_000).saturating_add(i64::from(timestamp.rem_euclid(1_000_000) > 0));
+    u64::try_from(seconds.saturating_add(POSTGRES_EPOCH)).unwrap_or(0)
 }
 
 /// Reads the canonical form of RFC 9562 section 4, in either case, and nothing else.

@@ -142,6 +142,15 @@ fn read_jwk(members: &Map<String, Value>, rsa_default: Algorithm) -> Result<Opti
     finish(&material, algorithm, optional_text(members, "kid")?).map(Some)
 }
 
+/// The public half of a key of ours.
+pub(crate) fn public_key(
+    material: &Material,
+    algorithm: Algorithm,
+    kid: &str,
+) -> Result<PublicKey, KeyFault> {
+    finish(material, algorithm, Some(kid))
+}
+
 fn finish(material: &Material, algorithm: Algorithm, kid: Option<&str>) -> Result<PublicKey, KeyFault> {
     if !material.fits(algorithm) {
         return Err(KeyFault::AlgorithmContradicts);

@@ -38,6 +38,8 @@ pub(crate) struct Rules {
     pub(crate) leeway: u64,
     /// If given, the most seconds between `iat` and `exp`; `iat` is then required.
     pub(crate) max_lifetime: Option<u64>,
+    /// If given, the earliest `iat`, in Unix seconds; `iat` is then required.
+    pub(crate) issued_since: Option<u64>,
     /// Whether the issuer may make tokens whose role is `service_role`.
     pub(crate) allow_service_role: bool,
     /// Where the role is in the claims.
@@ -271,6 +273,12 @@ fn check_times(claims: &Map<String, Value>, rules: &Rules, now: u64) -> Result<(
     if let Some(limit) = rules.max_lifetime {
         let issued = issued_at.ok_or(Refusal::IssuedAtMissing)?;
         if expires_at.checked_sub(issued).is_none_or(|lifetime| lifetime > limit) {
+            return Err(Refusal::LifetimeTooLong);
+        }
+    }
+    if let Some(earliest) = rules.issued_since {
+        let issued = issued_at.ok_or(Refusal::IssuedAtMissing)?;
+        if issued < earliest {
             return Err(Refusal::LifetimeTooLong);
         }
     }

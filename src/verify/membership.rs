@@ -188,6 +188,20 @@ impl Settled {
         role.map_or(&[], |role| &role.permissions)
     }
 
+    /// The same, with nothing permitted that these scopes do not cover. Roles elsewhere that are left where they are stored
+    /// permit nothing: no look at one would know of the scopes.
+    pub(crate) fn limited<D: Directory>(
+        mut self,
+        scopes: &[String],
+        directory: &D,
+    ) -> Result<Settled, D::Error> {
+        let held = &mut self.memberships;
+        held.read_role(held.org_index(self.org), directory)?;
+        held.read_role(held.workspace_index(self.workspace), directory)?;
+        held.limit_to(scopes);
+        Ok(Settled { org_role: None, workspace_role: None, ..self })
+    }
+
     /// The same, with the roles of the current organization and workspace read.
     pub(crate) fn with_roles<D: Directory>(mut self, directory: &D) -> Result<Settled, D::Error> {
         let read = |held: Option<&HeldRole>| match held {

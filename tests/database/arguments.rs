@@ -101,7 +101,7 @@ const MOST: [usize; 2] = [128, 512];
 const STEP: usize = 7919;
 
 /// Functions that may fail, by the beginnings of their names, and in which ways. Readers never raise.
-const MAY_RAISE: [(&str, &[&str]); 15] = [
+const MAY_RAISE: [(&str, &[&str]); 16] = [
     ("help", &["22023"]),
     ("lint", &["22023", "42501"]),
     ("organization_columns", &["42501"]),
@@ -114,12 +114,13 @@ const MAY_RAISE: [(&str, &[&str]); 15] = [
     ("recheck_foreign_keys", &["42501", "55000"]),
     ("authenticate", &["28000"]),
     ("verify_jwt", &["28000"]),
+    ("revoke_token", &["22023", "28000", "42501", "55000"]),
     ("require_aal", &["22023", "28000", "42501"]),
     ("require_", &["28000", "42501"]),
     ("set_org", &["28000", "42501"]),
 ];
 /// How those that manage tenants may fail, for somebody.
-const MANAGING: &[&str] = &["42501", "22023", "23505", "2BP01", "0A000"];
+const MANAGING: &[&str] = &["42501", "22023", "23505", "2BP01", "0A000", "55000"];
 
 struct Call {
     sql: String,
@@ -173,7 +174,7 @@ fn argument_lists(types: &[String], most: usize) -> Vec<String> {
 fn calls(session: &mut Client) -> Vec<Call> {
     let functions = session
         .query(
-            "select p.proname::text, p.prosecdef and p.proname not in ('touch_api_key', 'lint', 'organization_columns', 'protected_tables'),
+            "select p.proname::text, p.prosecdef and p.proname not in ('touch_api_key', 'jwks', 'lint', 'organization_columns', 'protected_tables'),
                     array(select t::regtype::text from unnest(p.proargtypes) with ordinality a(t, n) order by n),
                     p.pronamespace::regnamespace::text
                from pg_proc p where p.pronamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace) and has_function_privilege('tenant', p.oid, 'execute')",

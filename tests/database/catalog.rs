@@ -5,6 +5,7 @@ mod guard_functions;
 mod internal_functions;
 mod lint_functions;
 mod protect_functions;
+mod token_functions;
 
 use functions::FUNCTIONS;
 use guard_functions::GUARD_FUNCTIONS;
@@ -14,8 +15,9 @@ use pg_bearer_tests::Database;
 use pg_bearer_tests::database::Session;
 use postgres::Client;
 use protect_functions::PROTECT_FUNCTIONS;
+use token_functions::TOKEN_FUNCTIONS;
 
-const TABLES: [&str; 19] = [
+const TABLES: [&str; 21] = [
     "auth.api_key_revocations",
     "auth.api_key_settings",
     "auth.api_key_usage",
@@ -30,7 +32,9 @@ const TABLES: [&str; 19] = [
     "auth.jwt_secrets",
     "auth.membership_sources",
     "auth.memberships",
+    "auth.minted_tokens",
     "auth.organizations",
+    "auth.revocations",
     "auth.roles",
     "auth.unchecked_foreign_keys",
     "auth.workspace_memberships",
@@ -44,6 +48,7 @@ fn every_function() -> impl Iterator<Item = &'static (&'static str, &'static str
         .chain(LINT_FUNCTIONS)
         .chain(PROTECT_FUNCTIONS)
         .chain(GUARD_FUNCTIONS)
+        .chain(TOKEN_FUNCTIONS)
 }
 
 /// The first column of every row.

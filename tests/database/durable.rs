@@ -47,6 +47,13 @@ const TAKE_AWAY: &[(&str, &str)] = &[
     ("root", "unregister_membership_source('belongs')"),
     ("root", "protect('notes')"),
     ("root", "unprotect('shut')"),
+    ("root", "rotate_signing_key()"),
+    ("root", "set_signing_key_state(:next, 'retired')"),
+    ("root", "revoke_token(:minted)"),
+    ("ada", "revoke_token(:minted)"),
+    ("root", "revoke_session(:issuer, 's')"),
+    ("ada", "revoke_user('ada')"),
+    ("root", "remove_user('ben')"),
 ];
 
 /// Those that give, move within a transaction, or only look.
@@ -65,6 +72,12 @@ const TAKE_NOTHING: &[&str] = &[
     "begin_data_migration",
     "confirm_membership",
     "create_api_key",
+    "create_signing_key",
+    "exchange_api_key",
+    "impersonate",
+    "issue_jwt",
+    // What has expired counts for nothing.
+    "purge_revocations",
     "create_invitation",
     "create_organization",
     "create_workspace",
@@ -111,6 +124,9 @@ fn world(session: &mut Client) -> Vec<(&'static str, String)> {
         ("invitation", "invitation_id from auth.create_invitation(:north)"),
         ("token", "token from auth.create_invitation(:north)"),
         ("key", "id from auth.create_api_key('k', :north)"),
+        ("", "auth.add_issuer('https://ours.example', own => true), auth.create_signing_key()"),
+        ("next", "auth.create_signing_key()"),
+        ("minted", "auth.issue_jwt('ada')"),
         ("jwt_key", "auth.add_jwt_secret(:issuer, repeat('x', 32), kid => 'x')"),
     ] {
         let value = session.value(&format!("select {}", fill(&named, sql)));
@@ -120,7 +136,8 @@ fn world(session: &mut Client) -> Vec<(&'static str, String)> {
 }
 
 fn fill(named: &[(&str, String)], sql: &str) -> String {
-    named.iter().fold(sql.to_owned(), |sql, (name, value)| sql.replace(&format!(":{name}"), value))
+    let named = named.iter().filter(|(name, _)| !name.is_empty());
+    named.fold(sql.to_owned(), |sql, (name, value)| sql.replace(&format!(":{name}"), value))
 }
 
 #[test]

@@ -43,6 +43,9 @@ const GIVE: &[(&str, &str)] = &[
     ("ada", "update_api_key(:key, clear => '{scopes}')"),
     ("service", "update_api_key(:key, clear => '{scopes}')"),
     ("service", "set_api_key_settings(:north, max_keys => 9)"),
+    ("ada", "issue_jwt(environment => 'live')"),
+    ("service", "issue_jwt('eve', environment => 'live')"),
+    ("service", "impersonate('eve', 'asked for help')"),
 ];
 
 /// Those that end something, move within a transaction, look, or change a table with the rights that its owner has.
@@ -53,17 +56,24 @@ const GIVE_NOTHING: &[&str] = &[
     "delete_workspace",
     "disable_organization",
     "disable_workspace",
+    // For API keys alone: credentials.rs.
+    "exchange_api_key",
     "leave_organization",
     "leave_workspace",
     "protect",
     "purge_api_keys",
     "purge_endings",
+    "purge_revocations",
     "purge_sandbox",
     "recheck_foreign_keys",
     "remove_member",
+    "remove_user",
     "remove_workspace_member",
     "revoke_api_key",
     "revoke_invitation",
+    "revoke_session",
+    "revoke_token",
+    "revoke_user",
     "set_org",
     "sign_out",
     "touch_api_key",
@@ -83,6 +93,10 @@ const END: &[(&str, &str)] = &[
     ("ada", "revoke_invitation(:invitation)"),
     ("ada", "revoke_api_key(:key)"),
     ("service", "purge_endings()"),
+    ("ben", "revoke_user('ben')"),
+    ("service", "revoke_user('ben')"),
+    ("service", "revoke_session('https://strict.example', 's')"),
+    ("service", "remove_user('ben')"),
 ];
 
 fn name(call: &str) -> &str {

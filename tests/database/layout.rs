@@ -1,7 +1,10 @@
 //! What library and SQL must agree on: the tables as it reads them past the executor, and its symbols.
 
+mod columns;
+
 use super::catalog::rows;
 use super::upgrade::released;
+use columns::COLUMNS;
 use pg_bearer_tests::Database;
 use pg_bearer_tests::database::installation;
 use std::collections::BTreeSet;
@@ -9,234 +12,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The columns as `src/pg/store.rs`, `src/pg/store/api_keys.rs`, `src/pg/store/directory.rs` and `src/pg/store/granted.rs` number them: a difference would be memory-unsafe.
-const COLUMNS: &[(&str, &[&str])] = &[
-    ("api_key_usage", &["key_id uuid", "day date", "uses bigint"]),
-    ("api_key_uses", &["key_id uuid", "last_used_at timestamp with time zone null"]),
-    (
-        "api_key_revocations",
-        &[
-            "id uuid",
-            "key_id uuid",
-            "revoked_at timestamp with time zone",
-            "revoked_by text null",
-            "revoke_reason text null",
-        ],
-    ),
-    (
-        "api_key_settings",
-        &[
-            "org_id uuid",
-            "key_prefix text null",
-            "max_keys integer null",
-            "rate_limit integer null",
-            "rate_period interval",
-        ],
-    ),
-    (
-        "api_keys",
-        &[
-            "id uuid",
-            "key_hash bytea",
-            "kind text",
-            "org_id uuid null",
-            "workspace_id uuid null",
-            "user_id text \"C\" null",
-            "role_id uuid null",
-            "environment text",
-            "scopes text[] null",
-            "expires_at timestamp with time zone null",
-            "revoked_at timestamp with time zone null",
-            "allowed_cidrs text[] null",
-            "allowed_origins text[] null",
-            "allowed_endpoints text[] null",
-            "allowed_tables text[] null",
-            "rate_limit integer null",
-            "rate_period interval",
-            "name text",
-            "prefix text null",
-            "public_id text \"C\" null",
-            "last4 text null",
-            "metadata jsonb",
-            "created_at timestamp with time zone",
-            "created_by text null",
-            "created_by_key uuid null",
-            "replaced_by uuid null",
-            "revoked_by text null",
-            "revoke_reason text null",
-        ],
-    ),
-    ("creation_rates", &["user_id text \"C\"", "kind text", "busy_until timestamp with time zone"]),
-    (
-        "endings",
-        &[
-            "id uuid",
-            "kind text",
-            "target_id uuid",
-            "org_id uuid",
-            "user_id text \"C\" null",
-            "role_id uuid null",
-            "deleted boolean",
-            "rank integer null",
-            "permissions text[] null",
-            "grantable text[] null",
-            "ended_at timestamp with time zone",
-            "ended_by text null",
-            "former_role_id uuid null",
-        ],
-    ),
-    ("guard_settings", &["single boolean", "schemas name[] \"C\" null", "new_tables text"]),
-    (
-        "invitations",
-        &[
-            "id uuid",
-            "org_id uuid",
-            "workspace_id uuid null",
-            "email text null",
-            "role_id uuid",
-            "token_hash bytea",
-            "created_by text null",
-            "created_at timestamp with time zone",
-            "expires_at timestamp with time zone",
-            "accepted_at timestamp with time zone null",
-            "accepted_by text null",
-            "revoked_at timestamp with time zone null",
-            "accepted_email text null",
-            "membership_id uuid null",
-        ],
-    ),
-    (
-        "issuers",
-        &[
-            "id uuid",
-            "issuer text \"C\"",
-            "audiences text[]",
-            "algorithms text[]",
-            "token_types text[]",
-            "memberships_from_claims boolean",
-            "allow_service_role boolean",
-            "environment text",
-            "leeway interval",
-            "max_lifetime interval",
-            "org_claim text[]",
-            "workspace_claim text[]",
-            "role_claim text[]",
-            "org_role_claim text[]",
-            "permissions_claim text[]",
-            "scopes_claim text[]",
-            "email_claim text[]",
-            "created_at timestamp with time zone",
-            "org_ids uuid[]",
-            "user_id_prefix text",
-            "email_verified_claim text[]",
-        ],
-    ),
-    (
-        "jwt_keys",
-        &[
-            "id uuid",
-            "issuer_id uuid",
-            "kid text \"C\" null",
-            "alg text",
-            "public_jwk text null",
-            "thumbprint bytea null",
-            "state text",
-            "disappeared boolean",
-            "not_before timestamp with time zone null",
-            "not_after timestamp with time zone null",
-            "created_at timestamp with time zone",
-            "revoked_at timestamp with time zone null",
-            "retired_until timestamp with time zone null",
-        ],
-    ),
-    ("jwt_secrets", &["key_id uuid", "material bytea"]),
-    (
-        "membership_sources",
-        &[
-            "source regclass",
-            "user_column name \"C\"",
-            "org_column name \"C\"",
-            "role_column name \"C\" null",
-            "created_at timestamp with time zone",
-        ],
-    ),
-    (
-        "memberships",
-        &[
-            "user_id text \"C\"",
-            "org_id uuid",
-            "role_id uuid",
-            "suspended boolean",
-            "created_at timestamp with time zone",
-            "created_by text null",
-            "id uuid",
-            "accepted boolean null",
-            "invitation_id uuid null",
-        ],
-    ),
-    (
-        "organizations",
-        &[
-            "id uuid",
-            "slug text \"C\" null",
-            "name text",
-            "external_id text \"C\" null",
-            "metadata jsonb",
-            "created_at timestamp with time zone",
-            "disabled_at timestamp with time zone null",
-            "revision bigint",
-            "created_by text \"C\" null",
-        ],
-    ),
-    (
-        "roles",
-        &[
-            "id uuid",
-            "builtin boolean",
-            "org_id uuid null",
-            "name text \"C\"",
-            "rank integer",
-            "permissions text[]",
-            "grantable text[] null",
-            "created_at timestamp with time zone",
-            "version uuid",
-        ],
-    ),
-    ("unchecked_foreign_keys", &["key oid"]),
-    (
-        "workspace_memberships",
-        &[
-            "user_id text \"C\"",
-            "workspace_id uuid",
-            "org_id uuid",
-            "role_id uuid",
-            "suspended boolean",
-            "created_at timestamp with time zone",
-            "created_by text null",
-            "id uuid",
-            "accepted boolean null",
-            "membership_id uuid null",
-        ],
-    ),
-    (
-        "workspaces",
-        &[
-            "id uuid",
-            "org_id uuid",
-            "slug text \"C\" null",
-            "name text",
-            "metadata jsonb",
-            "created_at timestamp with time zone",
-            "disabled_at timestamp with time zone null",
-        ],
-    ),
-];
-
 /// The indexes that it names, and the columns it looks for in them.
-const INDEXES: [&str; 17] = [
+const INDEXES: [&str; 19] = [
     "CREATE INDEX api_key_revocations_key ON auth.api_key_revocations USING btree (key_id)",
     "CREATE INDEX jwt_keys_issuer ON auth.jwt_keys USING btree (issuer_id, kid)",
     "CREATE INDEX memberships_accepted ON auth.memberships USING btree (user_id, accepted, created_at)",
+    "CREATE INDEX revocations_value ON auth.revocations USING btree (value)",
     "CREATE INDEX workspace_memberships_accepted ON auth.workspace_memberships USING btree (user_id, accepted, created_at)",
     "CREATE UNIQUE INDEX api_key_settings_pkey ON auth.api_key_settings USING btree (org_id)",
     "CREATE UNIQUE INDEX api_keys_key_hash_key ON auth.api_keys USING btree (key_hash)",
@@ -246,6 +27,7 @@ const INDEXES: [&str; 17] = [
     "CREATE UNIQUE INDEX jwt_secrets_pkey ON auth.jwt_secrets USING btree (key_id)",
     "CREATE UNIQUE INDEX membership_sources_pkey ON auth.membership_sources USING btree (source)",
     "CREATE UNIQUE INDEX memberships_pkey ON auth.memberships USING btree (user_id, org_id)",
+    "CREATE UNIQUE INDEX minted_tokens_pkey ON auth.minted_tokens USING btree (id)",
     "CREATE UNIQUE INDEX organizations_external_id_key ON auth.organizations USING btree (external_id)",
     "CREATE UNIQUE INDEX organizations_pkey ON auth.organizations USING btree (id)",
     "CREATE UNIQUE INDEX roles_org_id_name_builtin_key ON auth.roles USING btree (org_id, name, builtin) NULLS NOT DISTINCT",
@@ -285,7 +67,8 @@ fn tables_and_indexes_are_laid_out_as_the_library_reads_them() {
               'auth.memberships_accepted', 'auth.workspace_memberships_accepted',
               'auth.workspace_memberships_pkey', 'auth.roles_pkey', 'auth.roles_org_id_name_builtin_key',
               'auth.membership_sources_pkey', 'auth.api_keys_key_hash_key', 'auth.api_keys_public_id_key',
-              'auth.api_key_settings_pkey', 'auth.api_key_revocations_key', 'auth.api_keys_pkey')
+              'auth.api_key_settings_pkey', 'auth.api_key_revocations_key', 'auth.api_keys_pkey',
+              'auth.minted_tokens_pkey', 'auth.revocations_value')
             and i.indisvalid and i.indpred is null
           order by pg_get_indexdef(i.indexrelid) collate \"C\"",
     );

@@ -271,7 +271,9 @@ fn a_new_reason_does_not_compile_until_it_has_a_sqlstate() {
 fn files_are_short() {
     let rule: Rule = |file| {
         let ours = ["src", "tests", "xtask", "sql", "benches"].iter().any(|place| file.is_in(place))
-            && !file.is_in("tests/upgrade/released");
+            && !file.is_in("tests/upgrade/released")
+            // A step is one list of what a release changed, in order.
+            && !(file.is_in("sql/upgrade") && file.path.contains("--"));
         let lines = file.text.lines().count();
         if ours && (file.has_extension("rs") || file.has_extension("sql")) && lines > 400 {
             return vec![format!("{lines} lines, more than 400")];

@@ -229,6 +229,7 @@ create or replace function auth_internal.lock_api_key(key_id uuid) returns auth.
 declare
     found_key auth.api_keys := auth_internal.own_api_key(key_id);
 begin
+    perform auth_internal.refuse_derived();
     perform auth_internal.lock_organization(found_key.org_id);
     perform from auth.api_keys k where k.id = lock_api_key.key_id for update;
     found_key := auth_internal.own_api_key(key_id);

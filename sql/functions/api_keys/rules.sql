@@ -10,11 +10,17 @@ comment on function auth_internal.all_covered is 'Does the first list of permiss
 -- The scopes that limit a token, or NULL: those of OpenID Connect Core 1.0 only ask for claims.
 create or replace function auth_internal.token_scopes() returns text[]
     language sql stable set search_path = pg_catalog, pg_temp as $$
-    select array_agg(s) from jsonb_array_elements_text(auth.identity() -> 'scopes') s
-     where auth.identity() ->> 'kind' in ('jwt', 'service') and auth.identity() ->> 'key_id' is null
-       and s not in ('openid', 'profile', 'email', 'address', 'phone', 'offline_access')
+    select case when own.permissions is null or given.scopes is null then coalesce(own.permissions, given.scopes)
+                else auth_internal.common_permissions(own.permissions, given.scopes) end
+      from (select array_agg(s) as scopes from jsonb_array_elements_text(auth.identity() -> 'scopes') s
+             where auth.identity() ->> 'kind' in ('jwt', 'service') and auth.identity() ->> 'key_id' is null
+               and s not in ('openid', 'profile', 'email', 'address', 'phone', 'offline_access')) given,
+           -- What a token of ours was made for.
+           (select array_agg(p) as permissions from auth.issuers i
+             cross join jsonb_array_elements_text(auth.jwt() -> 'permissions') p
+             where i.own and i.issuer = auth.identity() ->> 'issuer' and auth.identity() ->> 'key_id' is null) own
 $$;
-comment on function auth_internal.token_scopes is 'The scopes that limit the token of the identity; NULL: none do, or it is no token.';
+comment on function auth_internal.token_scopes is 'The scopes that limit the token of the identity, and the permissions that a token of ours was made for; NULL: none do, or it is no token.';
 
 -- What the identity may do in this organization now, or NULL when it does not belong there.
 create or replace function auth_internal.acting_permissions(org_id uuid) returns text[]
@@ -44,6 +50,7 @@ create or replace function auth_internal.demand_key_creation() returns void
 declare
     allowed text := current_setting('pg_bearer.api_key_creation', true);
 begin
+    perform auth_internal.refuse_derived();
     if allowed = 'any' or allowed = 'interactive' and auth.api_key_id() is null then
         return;
     end if;

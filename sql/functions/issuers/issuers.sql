@@ -81,7 +81,8 @@ create or replace function auth.add_issuer(
     email_claim text[] default '{email}',
     org_ids uuid[] default '{}',
     user_id_prefix text default '',
-    email_verified_claim text[] default '{email_verified}'
+    email_verified_claim text[] default '{email_verified}',
+    own boolean default false
 ) returns uuid
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -92,12 +93,13 @@ begin
     insert into auth.issuers (issuer, audiences, algorithms, token_types, memberships_from_claims,
                               allow_service_role, environment, leeway, max_lifetime, org_claim,
                               workspace_claim, role_claim, org_role_claim, permissions_claim, scopes_claim,
-                              email_claim, org_ids, user_id_prefix, email_verified_claim)
+                              email_claim, org_ids, user_id_prefix, email_verified_claim, own)
     values (issuer, audiences, algorithms, token_types, memberships_from_claims, allow_service_role,
             environment, leeway, max_lifetime, org_claim, workspace_claim, role_claim, org_role_claim,
-            permissions_claim, scopes_claim, email_claim, org_ids, user_id_prefix, email_verified_claim)
+            permissions_claim, scopes_claim, email_claim, org_ids, user_id_prefix, email_verified_claim, own)
     returning issuers.id into new_id;
     perform auth_internal.demand_own_users(org_ids, user_id_prefix);
+    perform auth_internal.demand_distinct_issuer(issuer, own);
     return new_id;
 exception
     when unique_violation then
@@ -112,7 +114,7 @@ exception
 end
 $$;
 comment on function auth.add_issuer is
-    'Administrators: accepts tokens of an issuer from now on, once it has keys; returns its id. The columns of auth.issuers explain the arguments. With org_ids, user_id_prefix has to be given too. 22023 for a value that is not allowed, 23505 when it exists, 42501 for anybody else.';
+    'Administrators: accepts tokens of an issuer from now on, once it has keys; returns its id. The columns of auth.issuers explain the arguments. With org_ids, user_id_prefix has to be given too. own: this database makes its tokens itself, with keys of auth.create_signing_key(); it takes no other keys. 22023 for a value that is not allowed, 23505 when it exists, 42501 for anybody else.';
 
 create or replace function auth.update_issuer(
     issuer text,
@@ -184,11 +186,12 @@ begin
     old := auth_internal.lock_issuer(remove_issuer.issuer);
     delete from auth.jwt_secrets s using auth.jwt_keys k where s.key_id = k.id and k.issuer_id = old.id;
     delete from auth.jwt_keys k where k.issuer_id = old.id;
+    delete from auth.minted_tokens t where t.issuer_id = old.id;
     delete from auth.issuers i where i.id = old.id;
 end
 $$;
 comment on function auth.remove_issuer is
-    'Administrators: forgets an issuer and its keys. Its tokens are refused from the commit on. 22023 for an unknown issuer, 42501 for anybody else.';
+    'Administrators: forgets an issuer, its keys and the tokens that we made for it. Its tokens are refused from the commit on. 22023 for an unknown issuer, 42501 for anybody else.';
 
 create or replace function auth.list_issuers() returns setof auth.issuers
     language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$

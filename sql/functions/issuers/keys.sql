@@ -80,6 +80,7 @@ begin
             message = 'the grace must be from 0 to 100 years', hint = 'It is how long a key that disappeared goes on working.';
     end if;
     the_issuer := auth_internal.lock_issuer(load_jwks.issuer);
+    perform auth_internal.refuse_own_issuer(the_issuer);
     select array_agg(p.thumbprint || p.alg::bytea) into present
       from auth_internal.parse_jwks(jwks, auth_internal.rsa_algorithm(the_issuer.algorithms)) p;
 
@@ -154,6 +155,7 @@ begin
         raise invalid_parameter_value using message = 'not_after must be later than not_before';
     end if;
     the_issuer := auth_internal.lock_issuer(issuer);
+    perform auth_internal.refuse_own_issuer(the_issuer);
     select * into parsed from auth_internal.parse_jwt_key(add_jwt_key.key, add_jwt_key.alg, add_jwt_key.kid);
     if auth_internal.revoked_jwt_key(the_issuer.id, parsed.thumbprint) is not null then
         raise unique_violation using
@@ -206,6 +208,7 @@ begin
     secret_bytes := auth_internal.decode_jwt_secret(secret, encoding);
     perform auth_internal.check_jwt_secret(secret_bytes, alg);
     the_issuer := auth_internal.lock_issuer(issuer);
+    perform auth_internal.refuse_own_issuer(the_issuer);
     if exists (select from auth.jwt_keys k join auth.jwt_secrets s on s.key_id = k.id
                 where k.issuer_id = the_issuer.id and k.state = 'revoked' and s.material = secret_bytes) then
         raise unique_violation using
@@ -253,4 +256,4 @@ begin
 end
 $$;
 comment on function auth.revoke_jwt_key is
-    'Administrators: revokes a key or secret for good, under every algorithm and kid; no token it signed is accepted by an authenticate that starts after the commit. Idempotent. 22023 when there is no such key, 42501 for anybody else.';
+    'Administrators: revokes a key or secret for good, under every algorithm and kid, a signing key of ours too; no token it signed is accepted by an authenticate that starts after the commit. Idempotent. 22023 when there is no such key, 42501 for anybody else.';

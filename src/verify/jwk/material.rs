@@ -106,12 +106,12 @@ impl Material {
     }
 
     /// An RSA key from big-endian numbers, with or without leading zeros.
-    pub(super) fn rsa(n: &[u8], e: &[u8]) -> Self {
+    pub(crate) fn rsa(n: &[u8], e: &[u8]) -> Self {
         Self::Rsa { n: without_leading_zeros(n), e: without_leading_zeros(e) }
     }
 
     /// A point from coordinates of exactly the curve's length (RFC 7518 section 6.2.1.2).
-    pub(super) fn ec(curve: Curve, x: &[u8], y: &[u8]) -> Result<Self, KeyFault> {
+    pub(crate) fn ec(curve: Curve, x: &[u8], y: &[u8]) -> Result<Self, KeyFault> {
         let expected = curve.coordinate_bytes();
         for coordinate in [x, y] {
             if coordinate.len() != expected {
@@ -122,7 +122,7 @@ impl Material {
     }
 
     /// An Ed25519 point of exactly 32 bytes (RFC 8037 section 2).
-    pub(super) fn ed25519(x: Vec<u8>) -> Result<Self, KeyFault> {
+    pub(crate) fn ed25519(x: Vec<u8>) -> Result<Self, KeyFault> {
         match x.len() {
             32 => Ok(Self::Ed25519 { x }),
             bytes => Err(KeyFault::CoordinateLength { bytes, expected: 32 }),

@@ -4,7 +4,7 @@ use super::{Parts, is_word};
 
 /// The functions of ours that take a credential or a secret, in lower case. Of a text that calls one, every literal is
 /// hidden.
-const FUNCTIONS: [&[u8]; 22] = [
+const FUNCTIONS: [&[u8]; 26] = [
     b"accept_invitation",
     b"add_jwt_key",
     b"add_jwt_secret",
@@ -16,15 +16,19 @@ const FUNCTIONS: [&[u8]; 22] = [
     b"check_jwt_secret",
     b"decode_jwt_secret",
     b"decode_key_hash",
+    b"demand_accepted",
     b"described_identity",
     b"enter_invitation",
     b"explain_access",
     b"explain_credential",
     b"import_api_key",
     b"load_jwks",
+    b"looks_like_token",
     b"parse_jwks",
     b"parse_jwt_key",
     b"policy_reading",
+    b"revocable_token",
+    b"revoke_token",
     b"token_hash",
     b"verify_jwt",
 ];

@@ -76,6 +76,7 @@ fn rules() -> Rules {
         token_types: None,
         leeway: 30,
         max_lifetime: None,
+        issued_since: None,
         allow_service_role: false,
         role_claim: vec!["role".to_owned()],
     }

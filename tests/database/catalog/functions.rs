@@ -9,7 +9,7 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_admin", "auth.act_as(jsonb) jsonb: volatile unsafe c"),
     (
         "bearer_admin",
-        "auth.add_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[], uuid[], text, text[]) uuid: volatile unsafe definer plpgsql",
+        "auth.add_issuer(text, text[], text[], text[], boolean, boolean, text, interval, interval, text[], text[], text[], text[], text[], text[], text[], uuid[], text, text[], boolean) uuid: volatile unsafe definer plpgsql",
     ),
     (
         "bearer_admin",

@@ -82,6 +82,12 @@ pub(super) const WEAK: &[Weak] = &[
         ..ENDS
     },
     Weak {
+        name: "its user was revoked",
+        weaken: "select auth.revoke_user(u) from unnest('{ada,ben,cara,guest,service}'::text[]) u",
+        undo: "delete from auth.revocations",
+        ..ENDS
+    },
+    Weak {
         name: "its issuer names users otherwise",
         weaken: "select auth.update_issuer('https://strict.example', user_id_prefix => 'x:')",
         undo: "select auth.update_issuer('https://strict.example', user_id_prefix => '')",
@@ -172,7 +178,7 @@ pub(super) fn weakened(claims: Value, changes: &str) -> Value {
 #[test]
 fn t252_an_api_key_that_has_ended_gives_nothing() {
     let mut world = World::new();
-    for sql in ["create_api_key('made', :north)", "rotate_api_key(auth.api_key_id())"] {
+    for sql in ["create_api_key('made', :north)", "rotate_api_key(auth.api_key_id())", "exchange_api_key()"] {
         for end in [
             "",
             "select auth.revoke_api_key(:it)",

@@ -34,6 +34,9 @@ impl World {
              select auth.add_issuer('{TEST_ISSUER}', environment => 'test', allow_service_role => true),
                     auth.add_jwt_secret('{TEST_ISSUER}', '{SECRET}')"
         ));
+        admin.run(
+            "select auth.add_issuer('https://ours.example', own => true); select auth.create_signing_key()",
+        );
         let mut world = World { db, admin, session, named: Vec::new() };
         for (name, who, sql) in [
             ("north", "service", "auth.create_organization('north', owner_id => 'ada')"),

@@ -1,0 +1,339 @@
+-- Who may have which token of ours. None reaches further than whoever asks for it, then and later: src/pg/minted.rs looks at
+-- what it came from each time.
+
+-- The token that the caller's own would allow: where it came from, and how far that reaches.
+create or replace function auth_internal.token_of_caller(wanted_issuer text, out described auth.minted_tokens, out issuer auth.issuers,
+                                                         out latest timestamptz)
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+    origin record;
+    parent auth.minted_tokens;
+    is_seen boolean;
+begin
+    -- Before anything else is told, and again when the token is there.
+    perform auth_internal.demand_handing_on(null, coalesce(auth.environment(), 'live'));
+    select * into origin from auth_internal.origin_of_identity();
+    described.api_key_id := auth.api_key_id();
+    select k.expires_at into latest from auth.api_keys k where k.id = described.api_key_id;
+    is_seen := found or described.api_key_id is null;
+    if origin.minted_id is not null then
+        select * into parent from auth.minted_tokens t where t.id = origin.minted_id;
+        is_seen := is_seen and found;
+        issuer := auth_internal.own_issuer(origin.issuer);
+        if wanted_issuer <> issuer.issuer then
+            perform auth_internal.refuse_token_argument('issuer', 'A token that a token makes is of the same issuer.');
+        end if;
+        described.parent_id := parent.id;
+        described.org_id := parent.org_id;
+        described.workspace_id := parent.workspace_id;
+        latest := least(latest, parent.expires_at);
+    else
+        issuer := auth_internal.own_issuer(wanted_issuer);
+        if origin.issuer is not null then
+            described.from_issuer := origin.issuer;
+            described.from_user := origin.user_id;
+            described.from_subject := origin.subject;
+            described.from_session := origin.session;
+            described.from_token := origin.token;
+            described.from_digest := origin.digest;
+            described.from_issued_at := origin.issued_at;
+        end if;
+    end if;
+    -- A snapshot that is kept is older than what it came from.
+    if not is_seen then
+        raise serialization_failure using message = 'could not serialize access due to concurrent update';
+    end if;
+    described.environment := coalesce(auth.environment(), 'live');
+    described.is_service := false;
+    described.is_member := false;
+end
+$$;
+comment on function auth_internal.token_of_caller is 'A token that begins as that of the caller: its origin, issuer, and latest end; 55000 where this database makes no tokens, 40001 where a snapshot that is kept does not show what it comes from.';
+
+-- A token that was made for less than its user may do makes others only where it says so.
+create or replace function auth_internal.demand_minting(org_id uuid) returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    if auth.api_key_id() is not null then
+        perform auth_internal.refuse_derived();
+        if auth_internal.permission_covers(auth_internal.acting_permissions(org_id), 'tokens.write') is not true then
+            perform auth_internal.refuse('42501', 'the API key may not make tokens', 'It needs the permission tokens.write.');
+        end if;
+    end if;
+    perform auth_internal.demand_scopes('{tokens.write}');
+end
+$$;
+comment on function auth_internal.demand_minting is '42501 for an API key, or a token with scopes or permissions, without tokens.write.';
+
+-- The user id that a token is for which this subject is asked: somebody's own; for an API key a member of its organization, or a
+-- name of its own.
+create or replace function auth_internal.minted_user(subject text, org_id uuid) returns text
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    if auth.api_key_id() is null then
+        if subject <> auth.user_id() or auth.user_id() is null then
+            perform auth_internal.refuse('42501', 'users have tokens for themselves only',
+                'A service or an administrator makes tokens for others.');
+        end if;
+        return auth.user_id();
+    elsif subject is null or subject = auth.user_id() then
+        return auth.user_id();
+    elsif auth_internal.member_permissions(subject, org_id) is not null then
+        return subject;
+    elsif char_length(subject) not between 1 and 200 or subject ~ '[[:cntrl:]]' or subject !~ '[^[:space:]]' then
+        perform auth_internal.refuse_token_argument('subject', 'It is a member, or a name of 1 to 200 characters without control characters.');
+    end if;
+    return org_id || ':' || subject;
+end
+$$;
+comment on function auth_internal.minted_user is 'The user that a token is for which the caller asks; 42501 for anybody else''s, 22023 for what is no name.';
+
+-- Permissions for which somebody asks, in this organization or, NULL, wherever they act; NULL is what they have.
+create or replace function auth_internal.minted_permissions(permissions text[], org_id uuid) returns text[]
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+    held text[] := case when org_id is null then auth_internal.token_scopes() else auth_internal.acting_permissions(org_id) end;
+    is_narrowed boolean := auth_internal.token_scopes() is not null;
+    lacking text;
+begin
+    if org_id is not null and held is null then
+        perform auth_internal.refuse('42501', 'a membership that only a token claims gives no tokens',
+            'A service or an administrator can make one.');
+    end if;
+    if held is not null then
+        select min(p collate "C") into lacking from unnest(permissions) p
+         where auth_internal.permission_covers(held, p) is not true;
+    end if;
+    if lacking is not null then
+        perform auth_internal.refuse('42501', 'the token would go beyond what you may do', format('You do not have %s there.', lacking));
+    end if;
+    return coalesce(permissions, case when is_narrowed then held end);
+end
+$$;
+comment on function auth_internal.minted_permissions is 'The permissions of a token for which the caller asks; 42501 where they go beyond the caller.';
+
+-- In policies a scope may open something, so that nobody takes one.
+create or replace function auth_internal.minted_scopes(scopes text[]) returns text[]
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+    unrestricted boolean := auth_internal.is_unrestricted();
+begin
+    if exists (select from unnest(scopes) s where (s ~ '^[!#-[\]-~]{1,200}$') is not true) or cardinality(scopes) > 200 then
+        perform auth_internal.refuse_token_argument('scopes', 'It is at most 200 names as RFC 6749 section 3.3 has them, of up to 200 bytes.');
+    elsif not unrestricted and exists (select from unnest(scopes) s where auth.has_scope(s) is not true) then
+        perform auth_internal.refuse('42501', 'the token would go beyond what you may do', 'Its scopes are not among those of your credential.');
+    elsif unrestricted or auth.api_key_id() is not null then
+        return scopes;
+    end if;
+    return coalesce(scopes, array(select jsonb_array_elements_text(auth.identity() -> 'scopes')));
+end
+$$;
+comment on function auth_internal.minted_scopes is 'The scopes of a token for which the caller asks, NULL: their own; 22023 for what is none, 42501 where they go beyond the caller.';
+
+-- What a service or an administrator asks for.
+create or replace function auth_internal.described_for_others(begun auth.minted_tokens, subject text, org_id uuid, workspace_id uuid, role text) returns auth.minted_tokens
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+    described auth.minted_tokens := begun;
+begin
+    perform auth_internal.demand_unrestricted();
+    perform auth_internal.refuse_derived();
+    described.maker_key_id := described.api_key_id;
+    described.api_key_id := null;
+    if role = 'service_role' then
+        if not auth_internal.is_administrator() then
+            perform auth_internal.refuse('42501', 'only administrators make tokens of services', null);
+        elsif subject is not null or org_id is not null or workspace_id is not null then
+            perform auth_internal.refuse_token_argument('role', 'A service has neither a subject nor an organization.');
+        end if;
+        described.is_service := true;
+        return described;
+    elsif role is not null and not auth_internal.is_administrator() then
+        perform auth_internal.refuse('42501', 'only administrators choose the role of a token', null);
+    elsif subject is null then
+        perform auth_internal.refuse_token_argument('subject', 'Name the user that the token is for.');
+    end if;
+    described.user_id := subject;
+    described.org_id := coalesce(org_id, auth_internal.workspace_org(workspace_id));
+    described.workspace_id := workspace_id;
+    described.is_member := described.org_id is not null;
+    return described;
+end
+$$;
+comment on function auth_internal.described_for_others is 'The token that a service or an administrator asks for; 42501 for anybody else, 22023 for what makes no sense.';
+
+-- What a user or an API key asks for.
+create or replace function auth_internal.described_for_oneself(begun auth.minted_tokens, subject text, org_id uuid, workspace_id uuid, role text) returns auth.minted_tokens
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+    described auth.minted_tokens := begun;
+    -- A token of ours, an issuer and an API key may be for one organization only.
+    its_workspace uuid := (select k.workspace_id from auth.api_keys k where k.id = auth.api_key_id());
+    bound boolean := described.org_id is not null or auth.api_key_id() is not null
+        or auth.jwt() is not null and not auth_internal.issuer_reaches(null);
+begin
+    if role is not null then
+        perform auth_internal.refuse('42501', 'only administrators choose the role of a token', null);
+    elsif described.org_id <> org_id or described.workspace_id <> workspace_id then
+        perform auth_internal.refuse('42501', 'the token would go beyond what you may do', 'Yours is for another organization or workspace.');
+    end if;
+    described.org_id := coalesce(described.org_id, org_id, auth_internal.workspace_org(workspace_id), case when bound then auth.current_org() end);
+    if bound and described.org_id is null or described.org_id is not null and auth.is_member(described.org_id) is not true then
+        perform auth_internal.refuse_target('organization');
+    end if;
+    perform auth_internal.demand_minting(described.org_id);
+    described.workspace_id := coalesce(described.workspace_id, workspace_id, its_workspace);
+    if described.workspace_id is not null
+       and (auth.is_workspace_member(described.workspace_id) is not true
+            or auth_internal.workspace_org(described.workspace_id) is distinct from described.org_id) then
+        perform auth_internal.refuse_target('workspace');
+    end if;
+    described.user_id := auth_internal.minted_user(subject, described.org_id);
+    -- One that an API key names, and its own, act where the key does.
+    described.is_member := described.org_id is not null
+        and (auth.api_key_id() is null
+             or described.user_id is distinct from auth.user_id()
+                and auth_internal.member_permissions(described.user_id, described.org_id) is not null);
+    if not described.is_member and described.workspace_id is distinct from its_workspace then
+        perform auth_internal.refuse_token_argument('workspace_id', 'A token that acts as an API key acts where the key does.');
+    end if;
+    return described;
+end
+$$;
+comment on function auth_internal.described_for_oneself is 'The token that a user or an API key asks for; 42501 where it goes beyond them.';
+
+create or replace function auth_internal.minted_environment(environment text, own text) returns text
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    if (coalesce(environment, own) in ('live', 'test')) is not true then
+        perform auth_internal.refuse_token_argument('environment', 'It is live or test.');
+    end if;
+    perform auth_internal.demand_environment(coalesce(environment, own));
+    if environment <> own and (own = 'test' or auth.api_key_id() is not null) then
+        perform auth_internal.refuse('42501', 'the token would go beyond what you may do', 'Its environment is another one than yours.');
+    end if;
+    return coalesce(environment, own);
+end
+$$;
+comment on function auth_internal.minted_environment is 'The environment of a token for which the caller asks; 22023 and 42501 for one that is not allowed.';
+
+create or replace function auth.issue_jwt(
+    subject text default null, permissions text[] default null, scopes text[] default null, org_id uuid default null,
+    workspace_id uuid default null, environment text default null, expires_at timestamptz default null,
+    claims jsonb default null, role text default null, issuer text default null
+) returns text
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    unrestricted boolean := auth_internal.is_unrestricted();
+    begun record;
+    described auth.minted_tokens;
+begin
+    perform auth_internal.demand_claims(claims);
+    if array_position(permissions, null) is not null or 0 = cardinality(permissions) then
+        perform auth_internal.refuse_token_argument('permissions', 'NULL is all that the user may do; a list names some.');
+    end if;
+    begun := auth_internal.token_of_caller(issuer);
+    described := begun.described;
+    if role = 'service_role' and not (begun.issuer).allow_service_role then
+        perform auth_internal.refuse('55000', 'the issuer may not make tokens of services',
+            'auth.update_issuer(issuer, allow_service_role => true) lets it.');
+    elsif unrestricted then
+        described := auth_internal.described_for_others(described, subject, org_id, workspace_id, role);
+        described.permissions := permissions;
+    else
+        described := auth_internal.described_for_oneself(described, subject, org_id, workspace_id, role);
+        described.permissions := auth_internal.minted_permissions(permissions, described.org_id);
+    end if;
+    described.environment := auth_internal.minted_environment(environment, described.environment);
+    described.expires_at := auth_internal.token_end(expires_at, begun.latest, begun.issuer);
+    return auth_internal.mint(described, begun.issuer, coalesce(role, 'authenticated'),
+                              auth_internal.minted_scopes(scopes), claims);
+end
+$$;
+comment on function auth.issue_jwt is
+    'Everybody who is signed in, for themselves; API keys with tokens.write for a member of their organization, or for a name of their own, whose user id is the organization''s id, a colon and the name; services and administrators for anybody: makes a token and returns it. permissions NULL: all that the user may do; a list: that much of it, at each use. A token never goes beyond whoever asked for it and ends with the API key, the token of ours or the membership that it came from; with org_id it is for that organization only. expires_at NULL: in a year, or as late as pg_bearer.max_token_lifetime and the caller''s own credential let it. claims: a JSON object without reserved names. role: administrators only; service_role makes the token of a service, without subject. environment NULL: the caller''s. issuer NULL: the only one of ours. 22023 for a value that is not allowed, 42501 for what goes beyond the caller, 28000 without an identity, 54000 beyond pg_bearer.max_tokens, 55000 without an issuer of ours or its key.';
+
+create or replace function auth.exchange_api_key(ttl interval default '1 hour') returns text
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    begun record;
+    described auth.minted_tokens;
+begin
+    perform auth_internal.is_unrestricted();
+    if auth.api_key_id() is null or auth.jwt() is not null then
+        perform auth_internal.refuse('42501', 'only an API key can be exchanged', 'Authenticate with the key itself.');
+    end if;
+    perform auth_internal.demand_ttl(ttl, interval '1 day');
+    begun := auth_internal.token_of_caller(null);
+    described := begun.described;
+    select k.user_id, k.org_id, k.workspace_id into described.user_id, described.org_id, described.workspace_id
+      from auth.api_keys k where k.id = described.api_key_id;
+    described.is_service := auth.is_service_role();
+    if described.is_service then
+        described.org_id := null;
+    end if;
+    described.expires_at := auth_internal.token_end(least(clock_timestamp() + ttl, begun.latest), begun.latest, begun.issuer);
+    return auth_internal.mint(described, begun.issuer, case when described.is_service then 'service_role' else 'authenticated' end, null, null);
+end
+$$;
+comment on function auth.exchange_api_key is
+    'API keys: a token that acts as the key of the identity, with all of its restrictions, for ttl (up to a day), but no longer than the key. It counts as a use of the key each time, makes no tokens and changes no API keys. For clients that are not to have the key. 22023 for another ttl, 42501 for anybody else, 28000 without an identity, 54000 beyond pg_bearer.max_tokens, 55000 without an issuer of ours or its key.';
+
+create or replace function auth_internal.demand_ttl(ttl interval, longest interval) returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    if (ttl between interval '1 second' and longest) is not true then
+        perform auth_internal.refuse_token_argument('ttl', format('It is from 1 second to %s.', longest));
+    end if;
+end
+$$;
+comment on function auth_internal.demand_ttl is '22023 unless this is from a second to the longest time.';
+
+-- Whoever came by a key changes no keys with what was made of it for less.
+create or replace function auth_internal.refuse_derived() returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    if auth.api_key_id() is not null and auth.jwt() is not null then
+        perform auth_internal.refuse('42501', 'a token that came from an API key may not do this', 'Use the API key itself.');
+    end if;
+end
+$$;
+comment on function auth_internal.refuse_derived is '42501 for the identity of a token that came from an API key.';
+
+create or replace function auth.impersonate(user_id text, reason text, ttl interval default '1 hour') returns text
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    begun record;
+    described auth.minted_tokens;
+begin
+    perform auth_internal.demand_unrestricted();
+    perform auth_internal.refuse_derived();
+    perform auth_internal.demand_handing_on(null, null);
+    if (octet_length(user_id) between 1 and 1024) is not true then
+        perform auth_internal.refuse_token_argument('user_id', 'Name the user to act for.');
+    elsif (char_length(reason) between 1 and 1000 and reason ~ '[^[:space:]]' and reason !~ '[[:cntrl:]]') is not true then
+        perform auth_internal.refuse_token_argument('reason', 'Say why, in 1 to 1000 characters.');
+    end if;
+    perform auth_internal.demand_ttl(ttl, interval '1 day');
+    begun := auth_internal.token_of_caller(null);
+    described := begun.described;
+    described.user_id := impersonate.user_id;
+    described.maker_key_id := described.api_key_id;
+    described.api_key_id := null;
+    described.reason := impersonate.reason;
+    described.actor := auth_internal.actor_name();
+    described.expires_at := auth_internal.token_end(least(clock_timestamp() + ttl, begun.latest), begun.latest, begun.issuer);
+    return auth_internal.mint(described, begun.issuer, 'authenticated', null, null);
+end
+$$;
+comment on function auth.impersonate is
+    'Services and administrators: a token with which one acts for a user, for ttl (up to a day), and says who does (the claim act of RFC 8693). It gives nothing that lasts and makes no tokens; auth.identity() shows the actor. The reason, 1 to 1000 characters, is kept with the token. 22023 for a value that is not allowed, 42501 for anybody else and for whoever acts for somebody already, 28000 without an identity, 55000 without an issuer of ours or its key.';
+
+-- Who acts for a user: the API key or token of the service, else the database role.
+create or replace function auth_internal.actor_name() returns text
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select coalesce('api_key:' || auth.api_key_id(), 'token:' || (auth.jwt() ->> 'jti'), 'service:' || auth.user_id(),
+                    case when auth.is_service_role() then 'service:' || (auth.identity() ->> 'issuer') end,
+                    'role:' || auth_internal.outer_role())
+$$;
+comment on function auth_internal.actor_name is 'Who acts for a user, as the claim act says it.';

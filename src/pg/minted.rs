@@ -1,0 +1,157 @@
+//! Tokens that this database made: whether one is still accepted, and where it acts now. And what ends tokens of any issuer.
+
+use super::api_key::{self, Accepted};
+use super::credential::Failure;
+use super::settings;
+use super::store::tokens::Tokens;
+use super::store::{Issuer, directory};
+use super::usage;
+use crate::verify::api_key::{Environment, KeyKind};
+use crate::verify::error::Refusal;
+use crate::verify::identity::{Identity, Profile, Said};
+use crate::verify::jwt::VerifiedClaims;
+use crate::verify::membership::{Settled, settle, settle_key};
+use crate::verify::minted::{ANCESTORS_MAX, MintedToken, minted_id};
+use crate::verify::permission::intersection;
+use crate::verify::revocation::Revocable;
+use pgrx::pg_sys::panic::ErrorReport;
+use serde_json::{Map, Value};
+
+/// A token whose signature and claims were found good, by its issuer.
+pub(super) struct Verified<'a> {
+    pub(super) name: &'a str,
+    pub(super) issuer: &'a Issuer,
+    pub(super) claims: &'a Map<String, Value>,
+    pub(super) payload: &'a [u8],
+}
+
+impl Verified<'_> {
+    pub(super) fn revocable(&self) -> Revocable {
+        let (prefix, leeway) = (&self.issuer.profile.user_id_prefix, self.issuer.rules.leeway);
+        Revocable::of(self.name, prefix, self.claims, self.payload, leeway)
+    }
+}
+
+/// The row of a token of ours. Refused where it, its user or session was revoked, or a token that it came from. Looks each
+/// time, with a snapshot taken now.
+pub(super) fn demand_current(token: &Verified<'_>) -> Result<Option<MintedToken>, Failure> {
+    let tables = Tokens::now();
+    let row = if token.issuer.is_own { Some(own_row(&tables, token)?) } else { None };
+    let mut asked = Vec::new();
+    if let Some(row) = &row {
+        asked = ancestors(&tables, row, token.name)?;
+    } else if tables.can_be_revoked() {
+        asked.push(token.revocable());
+    }
+    match tables.is_any_revoked(&asked)? {
+        true => Err(Refusal::TokenRevoked.into()),
+        false => Ok(row),
+    }
+}
+
+fn own_row(tables: &Tokens, token: &Verified<'_>) -> Result<MintedToken, Failure> {
+    let found = minted_id(token.claims).map(|id| tables.minted(id)).transpose()?.flatten();
+    let row = found.filter(|row| row.is_of(token.issuer.id, token.payload));
+    let row = row.ok_or(Refusal::TokenNotMinted)?;
+    let environment = Environment::from_name(&row.environment);
+    match environment.is_some_and(|environment| settings::allowed_environments().contains(&environment)) {
+        true => Ok(row),
+        false => Err(Refusal::TokenEnvironment.into()),
+    }
+}
+
+/// What can be revoked of a token and of those that it came from, of the same issuer of ours or, the first of them, of another
+/// one. Refused where one is gone, or a service key that made one.
+fn ancestors(tables: &Tokens, row: &MintedToken, issuer: &str) -> Result<Vec<Revocable>, Failure> {
+    let mut found = Vec::new();
+    let mut next = Some(row.clone());
+    for _ in 0..=ANCESTORS_MAX {
+        let Some(row) = next else { return Ok(found) };
+        row.maker_key.map_or(Ok(()), api_key::demand_still_holds)?;
+        found.push(row.revocable(issuer));
+        found.extend(row.from);
+        next = match row.parent {
+            Some(id) => Some(tables.minted(id)?.ok_or(Refusal::TokenParent)?),
+            None => None,
+        };
+    }
+    Err(Refusal::TokenParent.into())
+}
+
+/// The identity of the bearer of a token of ours. With `used` that of an API key, which it may have come from, is counted.
+pub(super) fn identity(
+    claims: &VerifiedClaims<'_>,
+    issuer: &Issuer,
+    row: &MintedToken,
+    used: bool,
+) -> Result<Identity, Failure> {
+    let profile = row.profile(&issuer.profile);
+    let mut said = Said::of(claims.claims(), &profile);
+    let key = row.api_key.map(api_key::accept_by_id).transpose()?;
+    let place = place(claims, &profile, row, key.as_ref())?;
+    let mut tables = None;
+    if let Some(key) = key {
+        if used {
+            usage::note(key.key.id, key.limit, key.key.org, key.org_limit()?)?;
+        }
+        tables = key.tables();
+        // As those of the key itself.
+        said.scopes = match said.scopes.is_empty() {
+            true => place.permissions().to_vec(),
+            false => intersection(&said.scopes, place.permissions()),
+        };
+    }
+    Ok(Identity { key_id: row.api_key, tables, ..Identity::from_claims(claims, said, place) })
+}
+
+fn place(
+    claims: &VerifiedClaims<'_>,
+    profile: &Profile,
+    row: &MintedToken,
+    key: Option<&Accepted>,
+) -> Result<Settled, Failure> {
+    let limiting = key.filter(|key| key.key.kind == KeyKind::Secret);
+    let held = limiting.map(|key| key.place.permissions());
+    let limit = match (&row.permissions, held) {
+        (Some(own), Some(held)) => Some(intersection(own, held)),
+        (own, held) => own.clone().or(held.map(<[String]>::to_vec)),
+    };
+    match (row.user.as_deref(), row.org, key) {
+        (Some(user), Some(org), _) if row.is_member => member_place(user, org, row, limit.as_deref()),
+        (Some(user), None, _) if limiting.is_none() => {
+            let (held, tables) = directory::memberships(Some(user))?;
+            let place = settle(claims, profile, held, &tables)?;
+            Ok(match limit {
+                Some(limit) => place.limited(&limit, &tables)?,
+                None => place,
+            })
+        }
+        (_, _, Some(key)) => Ok(match limit.filter(|_| limiting.is_some()) {
+            Some(limit) => key.place.clone().limited(&limit, &directory::memberships(None)?.1)?,
+            None => key.place.clone(),
+        }),
+        (None, None, None) if row.is_service => Ok(Settled::default()),
+        (_, _, None) => Err(Refusal::TokenPlace.into()),
+    }
+}
+
+/// As that of a user's API key.
+fn member_place(
+    user: &str,
+    org: [u8; 16],
+    row: &MintedToken,
+    limit: Option<&[String]>,
+) -> Result<Settled, Failure> {
+    let known = directory::organization(org)?.filter(|known| !known.disabled).ok_or(Refusal::TokenPlace)?;
+    // Whoever was removed and came back has the tokens that were made since.
+    let (held, tables) = directory::memberships_in(user, org, Some(row.created_at))?;
+    if !held.has_org(org) || !is_enabled_workspace(row.workspace, org)? {
+        return Err(Refusal::TokenPlace.into());
+    }
+    let settled = settle_key(held, org, row.workspace, limit, &tables)?.ok_or(Refusal::TokenPlace)?;
+    Ok(Settled { external_id: known.external_id, ..settled })
+}
+
+fn is_enabled_workspace(workspace: Option<[u8; 16]>, org: [u8; 16]) -> Result<bool, ErrorReport> {
+    workspace.map_or(Ok(true), |workspace| directory::is_enabled_workspace(workspace, org))
+}

@@ -1,0 +1,68 @@
+//! Tokens that this database made: what their rows say.
+
+use super::identity::{Profile, Uuid, uuid, uuid_text};
+use super::revocation::Revocable;
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+/// How many tokens may have come from one another.
+pub(crate) const ANCESTORS_MAX: usize = 8;
+
+/// A token that this database made, as its row says it. Times are in microseconds since 2000.
+#[derive(Debug, Clone)]
+pub(crate) struct MintedToken {
+    pub(crate) id: Uuid,
+    pub(crate) issuer: Uuid,
+    /// SHA-256 of the payload.
+    pub(crate) digest: Vec<u8>,
+    pub(crate) user: Option<String>,
+    pub(crate) org: Option<Uuid>,
+    pub(crate) workspace: Option<Uuid>,
+    pub(crate) environment: String,
+    pub(crate) permissions: Option<Vec<String>>,
+    pub(crate) is_service: bool,
+    /// Its user has to be a member of the organization since before the token was made.
+    pub(crate) is_member: bool,
+    /// The API key that it acts as.
+    pub(crate) api_key: Option<Uuid>,
+    /// The service key that made it for somebody, with which it ends.
+    pub(crate) maker_key: Option<Uuid>,
+    pub(crate) parent: Option<Uuid>,
+    /// The token of another issuer that it came from.
+    pub(crate) from: Option<Revocable>,
+    pub(crate) created_at: i64,
+}
+
+impl MintedToken {
+    /// Is this payload the one that was signed?
+    pub(crate) fn is_of(&self, issuer: Uuid, payload: &[u8]) -> bool {
+        self.issuer == issuer && self.digest.as_slice() == Sha256::digest(payload).as_slice()
+    }
+
+    /// How far it reaches, of what its issuer's profile lets it.
+    pub(crate) fn profile(&self, issuer: &Profile) -> Profile {
+        Profile {
+            org_ids: self.org.into_iter().collect(),
+            environment: self.environment.clone(),
+            ..issuer.clone()
+        }
+    }
+
+    /// What can be revoked of it.
+    pub(crate) fn revocable(&self, issuer: &str) -> Revocable {
+        Revocable {
+            issuer: issuer.to_owned(),
+            user: self.user.clone(),
+            subject: self.user.clone(),
+            session: None,
+            token: Some(uuid_text(&self.id)),
+            digest: None,
+            issued_at: Some(self.created_at),
+        }
+    }
+}
+
+/// The id of a token of ours, which its claims name.
+pub(crate) fn minted_id(claims: &Map<String, Value>) -> Option<Uuid> {
+    uuid(claims.get("jti")?.as_str()?)
+}
