@@ -341,3 +341,17 @@ comment on column auth.guard_settings.schemas is 'The schemas in which new table
 comment on column auth.guard_settings.new_tables is 'What becomes of a new table with a column for the organization: protect, refuse or ignore.';
 alter table auth.guard_settings enable row level security;
 select pg_catalog.pg_extension_config_dump('auth.guard_settings'::pg_catalog.regclass, '');
+
+create table auth.ticket_secret (
+    single boolean primary key default true check (single),
+    secret bytea not null check (pg_catalog.octet_length(secret) >= 32)
+);
+
+comment on table auth.ticket_secret is 'What the tickets of this database are sealed with. Never dumped: each database makes its own.';
+comment on column auth.ticket_secret.single is 'True, so that there is one row at most.';
+comment on column auth.ticket_secret.secret is 'The secret, 32 bytes or more. Whoever reads it can make tickets, which are good where the library is not in shared_preload_libraries.';
+alter table auth.ticket_secret enable row level security;
+
+insert into auth.ticket_secret (secret)
+select pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.string_agg(pg_catalog.gen_random_uuid()::pg_catalog.text, ''), 'UTF8'))
+  from pg_catalog.generate_series(1, 4);

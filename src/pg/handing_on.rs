@@ -1,18 +1,18 @@
 //! Giving something that outlives the transaction: `src/verify/handing_on.rs` decides, by what our tables say now.
 
 use super::api_key;
-use super::credential::Failure;
+use super::credential::{self, Failure};
 use super::encoding::{Text, View};
-use super::ffi::{carrier, catalog};
+use super::ffi::carrier;
 use super::settings;
 use super::sqlstate::{self, Configured, Refused};
 use super::store;
 use crate::verify::api_key::Environment;
-use crate::verify::handing_on::{self, Bearer, Issuer, Obstacle, Origin, Token};
+use crate::verify::handing_on::{self, Bearer, Obstacle, Origin, Token};
 use crate::verify::identity::{Said, Uuid};
 use pgrx::pg_sys::panic::ErrorReport;
 
-fn bearer(view: View<'_>) -> Bearer {
+pub(super) fn bearer(view: View<'_>) -> Bearer {
     let text = |which| view.text(which).map(str::to_owned);
     let origin = match (view.key(), text(Text::Issuer), view.signing_key()) {
         (Some(key), _, _) => Origin::ApiKey(*key),
@@ -35,7 +35,7 @@ fn bearer(view: View<'_>) -> Bearer {
         session_id: text(Text::SessionId),
         actor: text(Text::Actor),
     };
-    Bearer { said, origin }
+    Bearer { said, origin, from_ticket: view.is_from_ticket() }
 }
 
 /// 28000 unless the credential of the transaction's identity would be accepted now, for the same user, also in this
@@ -71,17 +71,10 @@ fn still_holds(bearer: &Bearer, org: Option<&Uuid>) -> Result<(), Failure> {
         Origin::Stated => Ok(()),
         Origin::ApiKey(key) => api_key::demand_still_holds(*key),
         Origin::Token(token) => {
-            let found = store::issuer_and_algorithm(&token.issuer, token.key)?;
-            let issuer = found.as_ref().map(|(issuer, key)| Issuer {
-                rules: &issuer.rules,
-                profile: &issuer.profile,
-                key: *key,
-            });
-            let is_known = issuer.is_some();
-            let held = handing_on::token_still_holds(token, &bearer.said, issuer, org, catalog::clock());
-            held.map_err(|refusal| {
-                let known = || Configured::Issuer { issuer: token.issuer.clone(), kid: None };
-                Failure::Refused(Refused { refusal, configured: is_known.then(known) })
+            let (claims, issuer) = credential::renewed(token)?;
+            handing_on::say_the_same(&claims, &issuer.profile, &bearer.said, org).map_err(|refusal| {
+                let issuer = token.issuer.clone();
+                Refused { refusal, configured: Some(Configured::Issuer { issuer, kid: None }) }.into()
             })
         }
     }
@@ -89,6 +82,8 @@ fn still_holds(bearer: &Bearer, org: Option<&Uuid>) -> Result<(), Failure> {
 
 fn obstacle(obstacle: Obstacle) -> ErrorReport {
     match obstacle {
+        Obstacle::Ticket => sqlstate::forbidden("whoever signed in with a ticket gives nothing that lasts")
+            .set_hint("Sign in with the credential that the ticket was issued for."),
         Obstacle::Actor => sqlstate::forbidden("whoever acts for somebody else gives nothing that lasts")
             .set_hint("The token has the claim act. Use a token of the user alone."),
         Obstacle::Environment => sqlstate::forbidden(

@@ -10,6 +10,7 @@ mod identity;
 mod settings;
 mod sqlstate;
 mod store;
+mod tickets;
 mod usage;
 
 /// Declares settings and installs hooks. Called when a backend loads the library.

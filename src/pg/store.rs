@@ -30,6 +30,8 @@ const KEYS: &CStr = c"jwt_keys";
 const KEYS_BY_ISSUER: &CStr = c"jwt_keys_issuer";
 const SECRETS: &CStr = c"jwt_secrets";
 const SECRETS_BY_KEY: &CStr = c"jwt_secrets_pkey";
+const TICKET_SECRET: &CStr = c"ticket_secret";
+const TICKET_SECRET_INDEX: &CStr = c"ticket_secret_pkey";
 
 /// How many issuers a backend keeps in their parsed form.
 const KEPT_ISSUERS: usize = 16;
@@ -198,6 +200,17 @@ fn secret(latest: &Latest, key: Uuid) -> Result<KeyMaterial, ErrorReport> {
     };
     latest.rows(SECRETS, SECRETS_BY_KEY, &[Wanted::Uuid(1, key)], take).ok_or_else(not_installed)?;
     Ok(material)
+}
+
+/// What the tickets of this database are sealed with.
+pub(super) fn ticket_secret() -> Result<Option<Zeroizing<Vec<u8>>>, ErrorReport> {
+    let mut secret = None;
+    let take = |row: &Row| {
+        secret = row.bytes(2).map(Zeroizing::new);
+        false
+    };
+    Latest::new().rows(TICKET_SECRET, TICKET_SECRET_INDEX, &[], take).ok_or_else(not_installed)?;
+    Ok(secret)
 }
 
 /// The issuer of a row, parsed anew only when its bytes are not known.

@@ -21,6 +21,7 @@ pub(crate) mod rate;
 pub(crate) mod restriction;
 pub(crate) mod role;
 pub(crate) mod signature;
+pub(crate) mod ticket;
 pub(crate) mod token;
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use pg_bearer_tests::database::Session;
 use postgres::Client;
 use protect_functions::PROTECT_FUNCTIONS;
 
-const TABLES: [&str; 19] = [
+const TABLES: [&str; 20] = [
     "auth.api_key_revocations",
     "auth.api_key_settings",
     "auth.api_key_usage",
@@ -32,6 +32,7 @@ const TABLES: [&str; 19] = [
     "auth.memberships",
     "auth.organizations",
     "auth.roles",
+    "auth.ticket_secret",
     "auth.unchecked_foreign_keys",
     "auth.workspace_memberships",
     "auth.workspaces",
@@ -307,6 +308,7 @@ fn first_column(table: &str) -> &'static str {
         "auth.creation_rates" | "auth.memberships" | "auth.workspace_memberships" => "user_id",
         "auth.guard_settings" => "new_tables",
         "auth.membership_sources" => "source",
+        "auth.ticket_secret" => "single",
         "auth.unchecked_foreign_keys" => "key",
         _ => "id",
     }

@@ -63,6 +63,7 @@ mod secrets;
 mod standby;
 mod stat_statements;
 mod tenancy;
+mod tickets;
 mod tokens;
 mod unchanged;
 mod upgrade;

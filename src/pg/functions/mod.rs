@@ -11,4 +11,5 @@ mod migrations;
 mod readers;
 mod refusals;
 mod tenancy;
+mod tickets;
 mod usage;
