@@ -166,7 +166,7 @@ pub(super) fn check_api_key(key: Option<&CredentialText>) -> Result<api_key::Acc
 
 /// What there is to say to an administrator of a credential.
 pub(super) enum Explained {
-    ApiKey(api_key::Explained),
+    ApiKey(Box<api_key::Explained>),
     Ticket(tickets::Explained),
     /// A token, which [`verify_jwt`] explains.
     Jwt,
@@ -178,7 +178,9 @@ pub(super) fn explain(
     place: api_key::Place,
 ) -> Result<Explained, Failure> {
     match Credential::classify(bytes(credential)?)? {
-        Credential::ApiKey(text) => api_key::explain(text, place).map(Explained::ApiKey),
+        Credential::ApiKey(text) => {
+            api_key::explain(text, place).map(|explained| Explained::ApiKey(Box::new(explained)))
+        }
         Credential::Ticket(text) => tickets::explain(text, place).map(Explained::Ticket),
         Credential::Jwt(_) => Ok(Explained::Jwt),
     }

@@ -204,7 +204,6 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = &[
     ("public", "auth.set_member_role(uuid, text, text) void: volatile unsafe definer plpgsql"),
     ("public", "auth.set_org(uuid) void: volatile unsafe c"),
     ("public", "auth.set_workspace_member_role(uuid, text, text) void: volatile unsafe definer plpgsql"),
-    ("public", "auth.issue_ticket(interval) text: volatile unsafe c"),
     ("public", "auth.sign_out() void: volatile unsafe strict c"),
     ("", "auth.support_in_org(internal) internal: volatile unsafe strict c pg_bearer_support_in_org"),
     ("", "auth.support_is_member(internal) internal: volatile unsafe strict c pg_bearer_support_is_member"),

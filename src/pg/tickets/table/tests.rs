@@ -38,7 +38,7 @@ fn issued(ticket: u64, holder: u64, expires_at: i64) -> Issued {
 }
 
 #[test]
-fn t161_a_ticket_is_taken_once_and_from_its_own_database() {
+fn a_ticket_is_taken_once_and_from_its_own_database() {
     let memory = Memory::new(3, 1);
     let table = memory.table();
     assert!(!table.take(5, &print(1)));
@@ -52,7 +52,7 @@ fn t161_a_ticket_is_taken_once_and_from_its_own_database() {
 }
 
 #[test]
-fn t161_a_full_table_refuses_and_what_expired_makes_room() {
+fn a_full_table_refuses_and_what_expired_makes_room() {
     let memory = Memory::new(3, 2);
     let table = memory.table();
     for (ticket, expires_at) in [(1, 3), (2, 1), (3, 2)] {
@@ -71,7 +71,7 @@ fn t161_a_full_table_refuses_and_what_expired_makes_room() {
 }
 
 #[test]
-fn t161_tickets_from_before_the_clock_was_set_back_make_room() {
+fn tickets_from_before_the_clock_was_set_back_make_room() {
     let memory = Memory::new(2, 1);
     let table = memory.table();
     let day = 86_400 * SECOND;
@@ -90,7 +90,7 @@ fn a_table_without_room_refuses_all() {
 }
 
 #[test]
-fn t161_nobody_has_more_than_a_hundred_open() {
+fn nobody_has_more_than_a_hundred_open() {
     let memory = Memory::new(500, 3);
     let table = memory.table();
     for ticket in 0..u64::from(MOST_OF_ONE) {
