@@ -202,15 +202,15 @@ fn secret(latest: &Latest, key: Uuid) -> Result<KeyMaterial, ErrorReport> {
     Ok(material)
 }
 
-/// What the tickets of this database are sealed with.
-pub(super) fn ticket_secret() -> Result<Option<Zeroizing<Vec<u8>>>, ErrorReport> {
+/// What the tickets of this database are sealed with. `None` also where the schema is older than tickets.
+pub(super) fn ticket_secret() -> Option<Zeroizing<Vec<u8>>> {
     let mut secret = None;
     let take = |row: &Row| {
         secret = row.bytes(2).map(Zeroizing::new);
         false
     };
-    Latest::new().rows(TICKET_SECRET, TICKET_SECRET_INDEX, &[], take).ok_or_else(not_installed)?;
-    Ok(secret)
+    Latest::new().rows(TICKET_SECRET, TICKET_SECRET_INDEX, &[], take)?;
+    secret
 }
 
 /// The issuer of a row, parsed anew only when its bytes are not known.

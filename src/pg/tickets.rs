@@ -48,7 +48,7 @@ pub(super) fn issue(lifetime: Option<i128>) -> Result<Zeroizing<String>, ErrorRe
 }
 
 fn sealed(bearer: Bearer, now: i64, expires_at: i64) -> Result<Zeroizing<String>, ErrorReport> {
-    let secret = store::ticket_secret()?.ok_or_else(errors::no_secret)?;
+    let secret = store::ticket_secret().ok_or_else(errors::no_secret)?;
     let mut id = Uuid::default();
     SystemRandom::new().fill(&mut id).map_err(|_| sqlstate::no_random_numbers())?;
     let ticket = Ticket { issued_at: now, expires_at, origin: bearer.origin };
@@ -98,7 +98,7 @@ pub(super) fn identify(text: &[u8], used: bool) -> Result<Identity, Failure> {
 }
 
 fn opened(text: &[u8]) -> Result<Ticket, Failure> {
-    let secret = store::ticket_secret()?.ok_or(Refusal::TicketUnknown)?;
+    let secret = store::ticket_secret().ok_or(Refusal::TicketUnknown)?;
     Ok(Ticket::open(text, &secret, shared::database())?)
 }
 
