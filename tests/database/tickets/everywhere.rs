@@ -98,7 +98,6 @@ fn t372_the_log_has_neither_tickets_nor_what_is_in_them() {
     let ticket = issue(&mut session, &token_a());
     let secret = ticket.strip_prefix("ticket.").unwrap();
     let name = &secret[40..56];
-    session.run("select set_config('log_statement', '', false) where false");
     session.refused(&format!("select '{ticket}'::int as control_1"));
     session.refused(&format!("select auth.set_org('{ticket}') as control_2"));
     session.refused(&format!("do $$ begin raise exception 'control_3 GET /events?ticket={ticket}'; end $$"));
