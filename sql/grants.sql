@@ -92,7 +92,7 @@ $$;
 -- Everybody. None of these does for somebody what his credential or his rights do not allow.
 grant usage on schema auth to public;
 grant execute on function
-    auth.authenticate, auth.sign_out, auth.verify_jwt, auth.uid, auth.user_id, auth.jwt, auth.role, auth.email,
+    auth.authenticate, auth.issue_ticket, auth.sign_out, auth.verify_jwt, auth.uid, auth.user_id, auth.jwt, auth.role, auth.email,
     auth.claim, auth.identity, auth.current_org, auth.current_workspace, auth.org_role, auth.org_ids,
     auth.workspace_ids, auth.id_lists, auth.org_ids_with, auth.in_org, auth.is_member, auth.is_workspace_member,
     auth.has_permission, auth.has_permission_in, auth.has_scope, auth.environment, auth.is_authenticated,

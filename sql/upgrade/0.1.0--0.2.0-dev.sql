@@ -452,3 +452,16 @@ alter table auth.minted_tokens enable row level security;
 alter table auth.revocations enable row level security;
 select pg_catalog.pg_extension_config_dump('auth.minted_tokens'::pg_catalog.regclass, '');
 select pg_catalog.pg_extension_config_dump('auth.revocations'::pg_catalog.regclass, '');
+create table auth.ticket_secret (
+    single boolean primary key default true check (single),
+    secret bytea not null check (pg_catalog.octet_length(secret) >= 32)
+);
+
+comment on table auth.ticket_secret is 'What the tickets of this database are sealed with. Never dumped: each database makes its own.';
+comment on column auth.ticket_secret.single is 'True, so that there is one row at most.';
+comment on column auth.ticket_secret.secret is 'The secret, 32 bytes or more. Whoever reads it can make tickets, which are good where the library is not in shared_preload_libraries.';
+alter table auth.ticket_secret enable row level security;
+
+insert into auth.ticket_secret (secret)
+select pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.string_agg(pg_catalog.gen_random_uuid()::pg_catalog.text, ''), 'UTF8'))
+  from pg_catalog.generate_series(1, 4);

@@ -94,28 +94,27 @@ fn decide(presented: &Presented, stored: Option<&Stored>, at: Place) -> Result<A
     Ok(Accepted { key: key.clone(), name: stored.name.clone(), limit: stored.limit, place })
 }
 
-/// Looks the key up that a token came from, and decides about it in this request.
-pub(super) fn accept_by_id(id: Uuid) -> Result<Accepted, Failure> {
+/// Would the key with this id, which was accepted earlier in this place, be accepted now?
+pub(super) fn demand_still_holds(id: Uuid) -> Result<(), Failure> {
+    renewed(id, Place::Anywhere).map(drop)
+}
+
+/// The key with this id, which was accepted earlier, if it would be accepted now and there.
+pub(super) fn renewed(id: Uuid, at: Place) -> Result<Accepted, Failure> {
     let refuse = |refusal| refused(Some(id), refusal);
     let stored = api_keys::find_by_id(id)?.ok_or_else(|| refuse(Refusal::KeyUnknown))?;
     let key = stored.row.ok_or_else(|| refuse(Refusal::KeyMalformed))?;
     judge_row(&key, None, catalog::now(), &settings::allowed_environments()).map_err(refuse)?;
-    if key.restrictions != Restrictions::default() {
-        key.restrictions.check(&surroundings()).map_err(refuse)?;
+    let surroundings = match at {
+        Place::Here if key.restrictions != Restrictions::default() => Some(surroundings()),
+        Place::At(given) => Some(given),
+        Place::Here | Place::Anywhere => None,
+    };
+    if let Some(surroundings) = surroundings {
+        key.restrictions.check(&surroundings).map_err(refuse)?;
     }
     let place = settled(&key)?;
     Ok(Accepted { key, name: stored.name, limit: stored.limit, place })
-}
-
-/// Would the key with this id, which was accepted earlier in this place, be accepted now?
-pub(super) fn demand_still_holds(id: Uuid) -> Result<(), Failure> {
-    let stored = api_keys::find_by_id(id)?;
-    let refuse = |refusal| refused(Some(id), refusal);
-    let row = stored.ok_or_else(|| refuse(Refusal::KeyUnknown))?.row;
-    let key = row.ok_or_else(|| refuse(Refusal::KeyMalformed))?;
-    let allowed = settings::allowed_environments();
-    judge_row(&key, None, catalog::now(), &allowed).map_err(refuse)?;
-    settled(&key).map(drop)
 }
 
 /// Where the key acts, and what it may do there, with the name that others have for its organization.

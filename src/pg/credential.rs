@@ -3,21 +3,24 @@
 use super::api_key;
 use super::ffi::catalog;
 use super::ffi::input::{CredentialText, JsonbArgument};
-use super::minted::{self, Verified};
+use super::minted;
 use super::sqlstate::{self, Configured, Refused};
 use super::store::{self, Issuer, directory};
-use super::usage;
+use super::{tickets, usage};
 use crate::verify::acting::{self, Unactable};
 use crate::verify::api_key::{KeyKind, looks_like_jwt};
 use crate::verify::error::Refusal;
-use crate::verify::identity::{Identity, Said};
+use crate::verify::handing_on::{self, Token as Kept};
+use crate::verify::identity::{Identity, Profile, Said};
 use crate::verify::jwt::{self, VerifiedClaims};
 use crate::verify::membership::settle;
 use crate::verify::memory::SignatureMemory;
 use crate::verify::minted::MintedToken;
 use crate::verify::revocation::Revocable;
+use crate::verify::ticket;
 use crate::verify::token::Token;
 use pgrx::pg_sys::panic::ErrorReport;
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -31,6 +34,7 @@ thread_local! {
 enum Credential<'a> {
     Jwt(&'a [u8]),
     ApiKey(&'a [u8]),
+    Ticket(&'a [u8]),
 }
 
 impl<'a> Credential<'a> {
@@ -44,7 +48,11 @@ impl<'a> Credential<'a> {
         if text.is_empty() || text.eq_ignore_ascii_case(b"bearer") {
             return Err(Refusal::NoCredential);
         }
-        Ok(if looks_like_jwt(text) { Credential::Jwt(text) } else { Credential::ApiKey(text) })
+        Ok(match text {
+            _ if looks_like_jwt(text) => Credential::Jwt(text),
+            _ if ticket::looks_like_ticket(text) => Credential::Ticket(text),
+            _ => Credential::ApiKey(text),
+        })
     }
 }
 
@@ -94,26 +102,46 @@ pub(super) fn identify_unused(credential: &CredentialText) -> Result<Identity, F
 
 fn proven(credential: Option<&CredentialText>, used: bool) -> Result<Identity, Failure> {
     match Credential::classify(bytes(credential)?)? {
-        Credential::Jwt(text) => {
-            let (claims, issuer, row) = verify_token(Token::parse(text)?, None, None)?;
-            if let Some(row) = row {
-                return minted::identity(&claims, &issuer, &row, used);
-            }
-            let profile = &issuer.profile;
-            let said = Said::of(claims.claims(), profile);
-            let (held, tables) = directory::memberships(said.user_id.as_deref())?;
-            let place = settle(&claims, profile, held, &tables)?;
-            Ok(Identity::from_claims(&claims, said, place))
-        }
-        Credential::ApiKey(text) => {
-            let accepted = api_key::accept(text)?;
-            if accepted.key.kind == KeyKind::Publishable {
-                return Err(accepted.refuse(Refusal::KeyPublishable));
-            }
-            if used {
-                usage::note(accepted.key.id, accepted.limit, accepted.key.org, accepted.org_limit()?)?;
-            }
-            Ok(accepted.identity())
+        Credential::Jwt(text) => of_token(&verify_token(Token::parse(text)?, None, None)?, used),
+        Credential::ApiKey(text) => of_key(api_key::accept(text)?, used),
+        Credential::Ticket(text) => tickets::identify(text, used),
+    }
+}
+
+/// The identity of the bearer of a token. Where it came from an API key, a use of that is counted.
+pub(super) fn of_token(token: &AcceptedToken, used: bool) -> Result<Identity, Failure> {
+    let (claims, profile) = (&token.claims, &token.profile());
+    if let Some(row) = &token.row {
+        return minted::identity(claims, profile, row, used);
+    }
+    let said = Said::of(claims.claims(), profile);
+    let (held, tables) = directory::memberships(said.user_id.as_deref())?;
+    let place = settle(claims, profile, held, &tables)?;
+    Ok(Identity::from_claims(claims, said, place))
+}
+
+/// The identity of the bearer of an API key.
+pub(super) fn of_key(accepted: api_key::Accepted, used: bool) -> Result<Identity, Failure> {
+    if accepted.key.kind == KeyKind::Publishable {
+        return Err(accepted.refuse(Refusal::KeyPublishable));
+    }
+    if used {
+        usage::note(accepted.key.id, accepted.limit, accepted.key.org, accepted.org_limit()?)?;
+    }
+    Ok(accepted.identity())
+}
+
+/// A token that was accepted earlier, if it would be accepted now. Whatever goes by what was
+/// kept of a token comes by here.
+pub(super) fn renewed(token: &Kept) -> Result<AcceptedToken, Failure> {
+    let found = store::issuer_and_algorithm(&token.issuer, token.key)?;
+    let issuer = found.as_ref().map(|(issuer, key)| handing_on::Issuer { rules: &issuer.rules, key: *key });
+    match (handing_on::renewed(token, issuer.as_ref(), catalog::clock()), found) {
+        (Ok(claims), Some((issuer, _))) => AcceptedToken::current(claims, issuer),
+        (Ok(_), None) => Err(Refusal::UnknownIssuer.into()),
+        (Err(refusal), found) => {
+            let known = |_| Configured::Issuer { issuer: token.issuer.clone(), kid: None };
+            Err(Refused { refusal, configured: found.map(known) }.into())
         }
     }
 }
@@ -136,24 +164,38 @@ pub(super) fn check_api_key(key: Option<&CredentialText>) -> Result<api_key::Acc
     match Credential::classify(bytes(key)?)? {
         Credential::ApiKey(text) => api_key::accept(text),
         Credential::Jwt(_) => Err(Refusal::NotAKey.into()),
+        Credential::Ticket(_) => Err(Refusal::IsATicket.into()),
     }
 }
 
-/// An API key as an administrator asks about it, or `None` for what is a token.
-pub(super) fn explain_api_key(
-    key: Option<&CredentialText>,
+/// What there is to say to an administrator of a credential.
+pub(super) enum Explained {
+    ApiKey(Box<api_key::Explained>),
+    Ticket(tickets::Explained),
+    /// A token, which [`verify_jwt`] explains.
+    Jwt,
+}
+
+/// A credential as an administrator asks about it.
+pub(super) fn explain(
+    credential: Option<&CredentialText>,
     place: api_key::Place,
-) -> Result<Option<api_key::Explained>, Failure> {
-    match Credential::classify(bytes(key)?)? {
-        Credential::ApiKey(text) => api_key::explain(text, place).map(Some),
-        Credential::Jwt(_) => Ok(None),
+) -> Result<Explained, Failure> {
+    match Credential::classify(bytes(credential)?)? {
+        Credential::ApiKey(text) => {
+            api_key::explain(text, place).map(|explained| Explained::ApiKey(Box::new(explained)))
+        }
+        Credential::Ticket(text) => tickets::explain(text, place).map(Explained::Ticket),
+        Credential::Jwt(_) => Ok(Explained::Jwt),
     }
 }
 
 /// A key where a token has to be.
 fn token_text(token: Option<&CredentialText>) -> Result<&[u8], Refusal> {
-    let (Credential::Jwt(text) | Credential::ApiKey(text)) = Credential::classify(bytes(token)?)?;
-    Ok(text)
+    match Credential::classify(bytes(token)?)? {
+        Credential::Jwt(text) | Credential::ApiKey(text) => Ok(text),
+        Credential::Ticket(_) => Err(Refusal::IsATicket),
+    }
 }
 
 /// The verified claims of a JWT that may also have to come from `issuer` and be for `audience`.
@@ -162,7 +204,7 @@ pub(super) fn verify_jwt(
     issuer: Option<&str>,
     audience: Option<&str>,
 ) -> Result<String, Failure> {
-    let (claims, ..) = verify_token(Token::parse(token_text(token)?)?, issuer, audience)?;
+    let AcceptedToken { claims, .. } = verify_token(Token::parse(token_text(token)?)?, issuer, audience)?;
     String::from_utf8(claims.payload().to_vec()).map_err(|_| Refusal::PayloadNotJson.into())
 }
 
@@ -174,7 +216,7 @@ pub(super) fn revocable(token: Option<&CredentialText>) -> Result<Option<(Revoca
         Err(Failure::Refused(Refused { refusal: Refusal::Expired, .. })) => return Ok(None),
         Err(failure) => return Err(failure),
     };
-    Ok(Some((of(&claims, &issuer).revocable(), claims.expires_at())))
+    Ok(Some((minted::revocable(&claims, &issuer), claims.expires_at())))
 }
 
 /// Takes a token apart without verifying it.
@@ -186,35 +228,55 @@ fn bytes(credential: Option<&CredentialText>) -> Result<&[u8], Refusal> {
     credential.ok_or(Refusal::NoCredential)?.bytes().ok_or(Refusal::TooLong)
 }
 
-/// The claims of a token, its issuer and, if that is ours, its row.
-type Accepted<'a> = (VerifiedClaims<'a>, Rc<Issuer>, Option<MintedToken>);
+/// A token that is accepted.
+pub(super) struct AcceptedToken {
+    pub(super) claims: VerifiedClaims,
+    issuer: Rc<Issuer>,
+    /// Of a token of ours.
+    pub(super) row: Option<MintedToken>,
+}
 
-fn verify_token<'a>(
-    token: Token<'a>,
-    issuer: Option<&str>,
-    audience: Option<&str>,
-) -> Result<Accepted<'a>, Failure> {
-    let (claims, issuer) = verified(token, issuer, audience)?;
-    match minted::demand_current(&of(&claims, &issuer)) {
-        Ok(row) => Ok((claims, issuer, row)),
-        Err(Failure::Refused(Refused { refusal, configured: None })) => {
-            let configured = Configured::Issuer { issuer: claims.issuer().to_owned(), kid: None };
-            Err(Refused { refusal, configured: Some(configured) }.into())
+impl AcceptedToken {
+    /// Refused where it has been revoked.
+    fn current(claims: VerifiedClaims, issuer: Rc<Issuer>) -> Result<AcceptedToken, Failure> {
+        match minted::demand_current(&claims, &issuer) {
+            Ok(row) => Ok(AcceptedToken { claims, issuer, row }),
+            Err(Failure::Refused(Refused { refusal, configured: None })) => {
+                let configured = Configured::Issuer { issuer: claims.issuer().to_owned(), kid: None };
+                Err(Refused { refusal, configured: Some(configured) }.into())
+            }
+            Err(failure) => Err(failure),
         }
-        Err(failure) => Err(failure),
+    }
+
+    /// How far its issuer is believed about it.
+    pub(super) fn profile(&self) -> Cow<'_, Profile> {
+        match &self.row {
+            Some(row) => Cow::Owned(row.profile(&self.issuer.profile)),
+            None => Cow::Borrowed(&self.issuer.profile),
+        }
+    }
+
+    pub(super) fn revocable(&self) -> Revocable {
+        minted::revocable(&self.claims, &self.issuer)
     }
 }
 
-fn of<'a>(claims: &'a VerifiedClaims<'_>, issuer: &'a Issuer) -> Verified<'a> {
-    Verified { name: claims.issuer(), issuer, claims: claims.claims(), payload: claims.payload() }
+fn verify_token(
+    token: Token<'_>,
+    issuer: Option<&str>,
+    audience: Option<&str>,
+) -> Result<AcceptedToken, Failure> {
+    let (claims, issuer) = verified(token, issuer, audience)?;
+    AcceptedToken::current(claims, issuer)
 }
 
 /// By signature and claims alone: whether it was revoked is another question.
-fn verified<'a>(
-    token: Token<'a>,
+fn verified(
+    token: Token<'_>,
     issuer: Option<&str>,
     audience: Option<&str>,
-) -> Result<(VerifiedClaims<'a>, Rc<Issuer>), Failure> {
+) -> Result<(VerifiedClaims, Rc<Issuer>), Failure> {
     if issuer.is_some_and(|demanded| demanded != token.issuer()) {
         return Err(Refusal::IssuerMismatch.into());
     }
@@ -254,6 +316,12 @@ mod tests {
             assert!(matches!(Credential::classify(text.as_bytes()), Err(Refusal::NoCredential)), "{text:?}");
         }
         for text in ["sk_live_1", "Bearer sk_live_1", "a.b", "a.b.c.d", "Basic sk"] {
+            assert!(matches!(Credential::classify(text.as_bytes()), Ok(Credential::ApiKey(_))), "{text:?}");
+        }
+        for text in ["ticket.AQ", "Bearer ticket.AQ", " bearer  ticket.A-_ "] {
+            assert!(matches!(Credential::classify(text.as_bytes()), Ok(Credential::Ticket(_))), "{text:?}");
+        }
+        for text in ["ticket", "Ticket.AQ", "ticket.a.b.c", "xticket.AQ", "ticket_AQ"] {
             assert!(matches!(Credential::classify(text.as_bytes()), Ok(Credential::ApiKey(_))), "{text:?}");
         }
         for text in ["Basic a.b.c", "Bearer Bearer a.b.c", "Bearera.b.c"] {

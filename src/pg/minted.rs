@@ -1,6 +1,6 @@
 //! Tokens that this database made: whether one is still accepted, and where it acts now. And what ends tokens of any issuer.
 
-use super::api_key::{self, Accepted};
+use super::api_key::{self, Accepted, Place};
 use super::credential::Failure;
 use super::settings;
 use super::store::tokens::Tokens;
@@ -15,33 +15,26 @@ use crate::verify::minted::{ANCESTORS_MAX, MintedToken, minted_id};
 use crate::verify::permission::intersection;
 use crate::verify::revocation::Revocable;
 use pgrx::pg_sys::panic::ErrorReport;
-use serde_json::{Map, Value};
 
-/// A token whose signature and claims were found good, by its issuer.
-pub(super) struct Verified<'a> {
-    pub(super) name: &'a str,
-    pub(super) issuer: &'a Issuer,
-    pub(super) claims: &'a Map<String, Value>,
-    pub(super) payload: &'a [u8],
-}
-
-impl Verified<'_> {
-    pub(super) fn revocable(&self) -> Revocable {
-        let (prefix, leeway) = (&self.issuer.profile.user_id_prefix, self.issuer.rules.leeway);
-        Revocable::of(self.name, prefix, self.claims, self.payload, leeway)
-    }
+/// What can be revoked of a token.
+pub(super) fn revocable(claims: &VerifiedClaims, issuer: &Issuer) -> Revocable {
+    let (prefix, leeway) = (&issuer.profile.user_id_prefix, issuer.rules.leeway);
+    Revocable::of(claims.issuer(), prefix, claims.claims(), claims.payload(), leeway)
 }
 
 /// The row of a token of ours. Refused where it, its user or session was revoked, or a token that it came from. Looks each
 /// time, with a snapshot taken now.
-pub(super) fn demand_current(token: &Verified<'_>) -> Result<Option<MintedToken>, Failure> {
+pub(super) fn demand_current(
+    claims: &VerifiedClaims,
+    issuer: &Issuer,
+) -> Result<Option<MintedToken>, Failure> {
     let tables = Tokens::now();
-    let row = if token.issuer.is_own { Some(own_row(&tables, token)?) } else { None };
+    let row = if issuer.is_own { Some(own_row(&tables, claims, issuer)?) } else { None };
     let mut asked = Vec::new();
     if let Some(row) = &row {
-        asked = ancestors(&tables, row, token.name)?;
+        asked = ancestors(&tables, row, claims.issuer())?;
     } else if tables.can_be_revoked() {
-        asked.push(token.revocable());
+        asked.push(revocable(claims, issuer));
     }
     match tables.is_any_revoked(&asked)? {
         true => Err(Refusal::TokenRevoked.into()),
@@ -49,9 +42,9 @@ pub(super) fn demand_current(token: &Verified<'_>) -> Result<Option<MintedToken>
     }
 }
 
-fn own_row(tables: &Tokens, token: &Verified<'_>) -> Result<MintedToken, Failure> {
-    let found = minted_id(token.claims).map(|id| tables.minted(id)).transpose()?.flatten();
-    let row = found.filter(|row| row.is_of(token.issuer.id, token.payload));
+fn own_row(tables: &Tokens, claims: &VerifiedClaims, issuer: &Issuer) -> Result<MintedToken, Failure> {
+    let found = minted_id(claims.claims()).map(|id| tables.minted(id)).transpose()?.flatten();
+    let row = found.filter(|row| row.is_of(issuer.id, claims.payload()));
     let row = row.ok_or(Refusal::TokenNotMinted)?;
     let environment = Environment::from_name(&row.environment);
     match environment.is_some_and(|environment| settings::allowed_environments().contains(&environment)) {
@@ -80,15 +73,14 @@ fn ancestors(tables: &Tokens, row: &MintedToken, issuer: &str) -> Result<Vec<Rev
 
 /// The identity of the bearer of a token of ours. With `used` that of an API key, which it may have come from, is counted.
 pub(super) fn identity(
-    claims: &VerifiedClaims<'_>,
-    issuer: &Issuer,
+    claims: &VerifiedClaims,
+    profile: &Profile,
     row: &MintedToken,
     used: bool,
 ) -> Result<Identity, Failure> {
-    let profile = row.profile(&issuer.profile);
-    let mut said = Said::of(claims.claims(), &profile);
-    let key = row.api_key.map(api_key::accept_by_id).transpose()?;
-    let place = place(claims, &profile, row, key.as_ref())?;
+    let mut said = Said::of(claims.claims(), profile);
+    let key = row.api_key.map(|key| api_key::renewed(key, Place::Here)).transpose()?;
+    let place = place(claims, profile, row, key.as_ref())?;
     let mut tables = None;
     if let Some(key) = key {
         if used {
@@ -105,7 +97,7 @@ pub(super) fn identity(
 }
 
 fn place(
-    claims: &VerifiedClaims<'_>,
+    claims: &VerifiedClaims,
     profile: &Profile,
     row: &MintedToken,
     key: Option<&Accepted>,

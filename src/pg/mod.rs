@@ -12,6 +12,7 @@ mod settings;
 mod signing;
 mod sqlstate;
 mod store;
+mod tickets;
 mod usage;
 
 /// Declares settings and installs hooks. Called when a backend loads the library.

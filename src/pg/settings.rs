@@ -1,6 +1,9 @@
 //! Every setting of the extension. None that an ordinary user can set has any security meaning.
 
+mod tickets;
 mod tokens;
+
+pub(super) use tickets::max_tickets;
 
 use super::ffi::{carrier, shared};
 use crate::verify::api_key::Environment;
@@ -213,6 +216,7 @@ pub(super) fn define() {
     define_api_keys();
     define_counting();
     tokens::define();
+    tickets::define();
     carrier::reserve_prefix();
 }
 
@@ -361,9 +365,12 @@ fn define_surroundings() {
     );
 }
 
+/// Postgres refuses a setting of its start that is declared later; then it has no effect on what is there from the start.
+fn at_start() -> GucContext {
+    if shared::is_preloading() { GucContext::Postmaster } else { GucContext::Sighup }
+}
+
 fn define_counting() {
-    // Postgres refuses a setting of its start that is declared later; then it has no effect anyway.
-    let at_start = if shared::is_preloading() { GucContext::Postmaster } else { GucContext::Sighup };
     GucRegistry::define_int_guc(
         c"pg_bearer.max_tracked_keys",
         c"How many API keys and organizations have room in shared memory to be counted and limited.",
@@ -371,7 +378,7 @@ fn define_counting() {
         &MAX_TRACKED_KEYS,
         100,
         1_000_000,
-        at_start,
+        at_start(),
         GucFlags::default(),
     );
     GucRegistry::define_int_guc(

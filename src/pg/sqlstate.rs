@@ -1,6 +1,7 @@
 //! From a reason to what the caller is told. The reason itself goes to the server log only.
 
 mod codes;
+pub(super) mod tickets;
 pub(super) mod unseen;
 
 pub(super) use codes::*;
@@ -103,7 +104,7 @@ enum Told {
 fn told(refusal: Refusal) -> Told {
     match refusal {
         Refusal::NoCredential => Told::NothingGiven,
-        Refusal::Expired => Told::Expired,
+        Refusal::Expired | Refusal::TicketExpired => Told::Expired,
         Refusal::NotAToken
         | Refusal::TooLong
         | Refusal::Unsigned
@@ -168,7 +169,11 @@ fn told(refusal: Refusal) -> Told {
         | Refusal::KeyWorkspace
         | Refusal::KeyUser
         | Refusal::KeyRole
-        | Refusal::KeyMalformed => Told::Refused,
+        | Refusal::KeyMalformed
+        | Refusal::IsATicket
+        | Refusal::TicketUnknown
+        | Refusal::TicketNotOpen
+        | Refusal::TicketEarly => Told::Refused,
     }
 }
 

@@ -31,6 +31,8 @@ const KEYS: &CStr = c"jwt_keys";
 const KEYS_BY_ISSUER: &CStr = c"jwt_keys_issuer";
 const SECRETS: &CStr = c"jwt_secrets";
 const SECRETS_BY_KEY: &CStr = c"jwt_secrets_pkey";
+const TICKET_SECRET: &CStr = c"ticket_secret";
+const TICKET_SECRET_INDEX: &CStr = c"ticket_secret_pkey";
 
 /// How many issuers a backend keeps in their parsed form.
 const KEPT_ISSUERS: usize = 16;
@@ -98,11 +100,6 @@ pub(super) fn issuer_and_algorithm(name: &str, key: Uuid) -> Result<Option<Known
     };
     latest.rows(KEYS, KEYS_BY_ISSUER, &[Wanted::Uuid(2, issuer.id)], take).ok_or_else(not_installed)?;
     Ok(Some((issuer, algorithm)))
-}
-
-/// The issuer called `name`.
-pub(super) fn issuer_named(name: &str) -> Result<Option<Rc<Issuer>>, ErrorReport> {
-    issuer(&Latest::new(), name)
 }
 
 fn issuer(latest: &Latest, name: &str) -> Result<Option<Rc<Issuer>>, ErrorReport> {
@@ -209,6 +206,17 @@ fn secret(latest: &Latest, key: Uuid) -> Result<KeyMaterial, ErrorReport> {
     };
     latest.rows(SECRETS, SECRETS_BY_KEY, &[Wanted::Uuid(1, key)], take).ok_or_else(not_installed)?;
     Ok(material)
+}
+
+/// What the tickets of this database are sealed with. `None` also where the schema is older than tickets.
+pub(super) fn ticket_secret() -> Option<Zeroizing<Vec<u8>>> {
+    let mut secret = None;
+    let take = |row: &Row| {
+        secret = row.bytes(2).map(Zeroizing::new);
+        false
+    };
+    Latest::new().rows(TICKET_SECRET, TICKET_SECRET_INDEX, &[], take)?;
+    secret
 }
 
 /// The issuer of a row, parsed anew only when its bytes are not known.

@@ -247,6 +247,7 @@ impl Stated {
             expires_at: None,
             valid_until: i64::MAX,
             payload: self.claims.map(|claims| claims.to_string().into_bytes()),
+            from_ticket: false,
         }
     }
 }

@@ -75,6 +75,11 @@ pub(crate) enum Refusal {
     KeyUser,
     KeyRole,
     KeyMalformed,
+    IsATicket,
+    TicketUnknown,
+    TicketNotOpen,
+    TicketEarly,
+    TicketExpired,
 }
 
 impl Refusal {
@@ -153,6 +158,13 @@ impl Refusal {
             Self::KeyUser => "the user of the API key is no member of its organization",
             Self::KeyRole => "the role of the API key is gone",
             Self::KeyMalformed => "the stored API key cannot be read",
+            Self::IsATicket => "this is a ticket, which only auth.authenticate() takes",
+            Self::TicketUnknown => "not a ticket of this database, or it was changed",
+            Self::TicketNotOpen => {
+                "the ticket was used, or issued by another server or before this one was started"
+            }
+            Self::TicketEarly => "the ticket was issued in the future",
+            Self::TicketExpired => "the ticket has expired",
         }
     }
 

@@ -6,16 +6,18 @@ use super::algorithm::Algorithm;
 use super::api_key::Environment;
 use super::error::Refusal;
 use super::identity::{Profile, Said, Uuid};
-use super::json;
-use super::jwt::{self, Rules};
+use super::jwt::{self, Rules, VerifiedClaims};
 
 /// The bearer of the identity of the transaction.
 pub(crate) struct Bearer {
     pub(crate) said: Said,
     pub(crate) origin: Origin,
+    /// It came from a ticket.
+    pub(crate) from_ticket: bool,
 }
 
 /// Where the identity came from.
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Origin {
     Token(Token),
     /// An API key.
@@ -25,6 +27,7 @@ pub(crate) enum Origin {
 }
 
 /// What is kept of a token: its issuer, the key that signed it, the `typ` of its header, and its claims as they were signed.
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Token {
     pub(crate) issuer: String,
     pub(crate) key: Uuid,
@@ -35,31 +38,35 @@ pub(crate) struct Token {
 /// What our tables say now about a token's issuer, and about the key that signed it unless that is of no use any more.
 pub(crate) struct Issuer<'a> {
     pub(crate) rules: &'a Rules,
-    pub(crate) profile: &'a Profile,
     pub(crate) key: Option<Algorithm>,
-    /// Are the scopes those of the API key that the token came from, whatever its claims say?
-    pub(crate) scopes_are_of_key: bool,
 }
 
-/// Would this token be accepted at the Unix second `now`, say the same of its bearer, and be good in this organization?
-/// `None` where there is no such issuer any more.
-pub(crate) fn token_still_holds(
+/// The claims of this token, if it would be accepted at the Unix second `now`. `None` where there is no such issuer any more.
+pub(crate) fn renewed(
     token: &Token,
-    said: &Said,
-    issuer: Option<Issuer<'_>>,
-    org: Option<&Uuid>,
+    issuer: Option<&Issuer<'_>>,
     now: u64,
-) -> Result<(), Refusal> {
+) -> Result<VerifiedClaims, Refusal> {
     let issuer = issuer.ok_or(Refusal::UnknownIssuer)?;
     let algorithm = issuer.key.ok_or(Refusal::UnknownKey)?;
-    let claims = json::parse_object(&token.payload).map_err(Refusal::in_payload)?;
-    jwt::verify_again(&claims, token.token_type.as_deref(), issuer.rules, algorithm, now)?;
-    let mut now_said = Said::of(&claims, issuer.profile);
-    if issuer.scopes_are_of_key {
+    jwt::verify_again(token, issuer.rules, algorithm, now)
+}
+
+/// Do these claims still say the same of their bearer, and are they good in this organization? The scopes of what came from
+/// an API key are the key's, whatever the claims say.
+pub(crate) fn say_the_same(
+    claims: &VerifiedClaims,
+    profile: &Profile,
+    said: &Said,
+    scopes_are_of_key: bool,
+    org: Option<&Uuid>,
+) -> Result<(), Refusal> {
+    let mut now_said = Said::of(claims.claims(), profile);
+    if scopes_are_of_key {
         now_said.scopes.clone_from(&said.scopes);
     }
     let is_same = now_said == *said;
-    if is_same && org.is_none_or(|org| issuer.profile.reaches(Some(org))) {
+    if is_same && org.is_none_or(|org| profile.reaches(Some(org))) {
         Ok(())
     } else {
         Err(Refusal::IssuerChanged)
@@ -69,6 +76,8 @@ pub(crate) fn token_still_holds(
 /// Why a credential that is still good gives nothing that lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Obstacle {
+    /// It is good for a moment only.
+    Ticket,
     /// Somebody acts for its user.
     Actor,
     /// It is for tests, and what it would give counts in the live environment.
@@ -81,6 +90,9 @@ pub(crate) fn may_hand_on(
     environment: Option<Environment>,
     allowed: &[Environment],
 ) -> Result<(), Obstacle> {
+    if bearer.from_ticket {
+        return Err(Obstacle::Ticket);
+    }
     if bearer.said.actor.is_some() {
         return Err(Obstacle::Actor);
     }

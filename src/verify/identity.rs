@@ -92,6 +92,8 @@ pub(crate) struct Identity {
     pub(crate) valid_until: i64,
     /// The claims, byte for byte as they were signed.
     pub(crate) payload: Option<Vec<u8>>,
+    /// It came from a ticket that was issued for the credential.
+    pub(crate) from_ticket: bool,
 }
 
 /// What a credential says of its bearer, besides where they act.
@@ -133,7 +135,7 @@ impl Said {
 
 impl Identity {
     /// The identity of the bearer of a verified token, of which this is said, in this place.
-    pub(crate) fn from_claims(claims: &VerifiedClaims<'_>, said: Said, place: Settled) -> Identity {
+    pub(crate) fn from_claims(claims: &VerifiedClaims, said: Said, place: Settled) -> Identity {
         Identity {
             said,
             issuer: Some(claims.issuer().to_owned()),
@@ -145,6 +147,7 @@ impl Identity {
             expires_at: Some(timestamp(claims.expires_at())),
             valid_until: timestamp(claims.valid_until()),
             payload: Some(claims.payload().to_vec()),
+            from_ticket: false,
         }
     }
 }
@@ -179,6 +182,7 @@ impl Identity {
             expires_at: key.expires_at,
             valid_until: key.expires_at.unwrap_or(i64::MAX),
             payload: None,
+            from_ticket: false,
         }
     }
 }

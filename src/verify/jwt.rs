@@ -7,10 +7,12 @@ use sha2::{Digest, Sha256};
 
 use super::algorithm::Algorithm;
 use super::error::Refusal;
+use super::handing_on::Token as Kept;
 use super::identity::Uuid;
+use super::json;
 use super::memory::{Fingerprint, SignatureMemory};
 use super::signature::{self, Key};
-use super::token::{Token, short_media_type};
+use super::token::{Parts, Token, short_media_type};
 
 /// How many keys are tried for a token that names none.
 pub(crate) const MAX_KEYS_WITHOUT_KID: usize = 8;
@@ -52,33 +54,34 @@ impl Rules {
     }
 }
 
-/// Claims whose signature, times and audience were checked. Only [`verify`] makes one.
-pub(crate) struct VerifiedClaims<'a> {
-    token: Token<'a>,
+/// Claims whose signature, times and audience were checked. Only [`verify`] makes one, and [`verify_again`] of what is left
+/// of one.
+pub(crate) struct VerifiedClaims {
+    parts: Parts,
     key: Uuid,
     expires_at: u64,
     valid_until: u64,
 }
 
-impl VerifiedClaims<'_> {
+impl VerifiedClaims {
     /// All claims.
     pub(crate) fn claims(&self) -> &Map<String, Value> {
-        self.token.unverified_claims()
+        &self.parts.claims
     }
 
     /// The `typ` of the header (RFC 7515 section 4.1.9).
     pub(crate) fn token_type(&self) -> Option<&str> {
-        self.token.token_type()
+        self.parts.token_type.as_deref()
     }
 
     /// The claims as the bytes that were signed: strict JSON, UTF-8.
     pub(crate) fn payload(&self) -> &[u8] {
-        self.token.jws().unverified_payload()
+        &self.parts.payload
     }
 
     /// Who made the token.
     pub(crate) fn issuer(&self) -> &str {
-        self.token.issuer()
+        &self.parts.issuer
     }
 
     /// The id of the key that signed it.
@@ -108,7 +111,7 @@ impl VerifiedClaims<'_> {
     }
 }
 
-impl fmt::Debug for VerifiedClaims<'_> {
+impl fmt::Debug for VerifiedClaims {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("VerifiedClaims").finish_non_exhaustive()
     }
@@ -119,33 +122,35 @@ impl fmt::Debug for VerifiedClaims<'_> {
 /// `keys` is what the issuer has for the token's kid or, without one, its active keys of the token's
 /// algorithm. `audience` is demanded by the caller on top of the rules. The signature comes before
 /// every verdict on a claim, and expiry last: [`Refusal::Expired`] means all else was good.
-pub(crate) fn verify<'a>(
-    token: Token<'a>,
+pub(crate) fn verify(
+    token: Token<'_>,
     rules: &Rules,
     keys: &[Key],
     audience: Option<&str>,
     now: u64,
     memory: &mut SignatureMemory,
-) -> Result<VerifiedClaims<'a>, Refusal> {
+) -> Result<VerifiedClaims, Refusal> {
     check_type(token.token_type(), rules.token_types.as_deref())?;
     check_algorithm(token.algorithm(), rules)?;
     let key = check_signature(&token, keys, memory)?;
     let (expires_at, valid_until) = check_claims(token.unverified_claims(), rules, audience, now)?;
-    Ok(VerifiedClaims { token, key, expires_at, valid_until })
+    Ok(VerifiedClaims { parts: token.into_parts(), key, expires_at, valid_until })
 }
 
-/// Checks claims that were verified earlier against their issuer's rules of today and against `now`. `algorithm` is that of
-/// the key that signed them, which the caller has found to be usable still; `token_type` is that of the token's header.
+/// Checks what was kept of a token that was verified earlier against its issuer's rules of today and against `now`.
+/// `algorithm` is that of the key that signed it, which the caller has found to be usable still.
 pub(crate) fn verify_again(
-    claims: &Map<String, Value>,
-    token_type: Option<&str>,
+    kept: &Kept,
     rules: &Rules,
     algorithm: Algorithm,
     now: u64,
-) -> Result<(), Refusal> {
-    check_type(token_type, rules.token_types.as_deref())?;
+) -> Result<VerifiedClaims, Refusal> {
+    let claims = json::parse_object(&kept.payload).map_err(Refusal::in_payload)?;
+    check_type(kept.token_type.as_deref(), rules.token_types.as_deref())?;
     check_algorithm(algorithm, rules)?;
-    check_claims(claims, rules, None, now).map(drop)
+    let (expires_at, valid_until) = check_claims(&claims, rules, None, now)?;
+    let Kept { issuer, key, token_type, payload } = kept.clone();
+    Ok(VerifiedClaims { parts: Parts { claims, payload, issuer, token_type }, key, expires_at, valid_until })
 }
 
 fn check_algorithm(algorithm: Algorithm, rules: &Rules) -> Result<(), Refusal> {

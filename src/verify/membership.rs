@@ -248,7 +248,7 @@ pub(crate) struct Settled {
 /// claim names, if the user belongs to it: a claim that names another one, several, or nothing that can be
 /// one gives none, never a different one. Without a claim it is the only one there is.
 pub(crate) fn settle<D: Directory>(
-    claims: &VerifiedClaims<'_>,
+    claims: &VerifiedClaims,
     profile: &Profile,
     mut held: Memberships,
     directory: &D,
@@ -329,7 +329,7 @@ fn external_id<D: Directory>(
     Ok(row.and_then(|row| row.external_id))
 }
 
-fn claimed_role(claims: &VerifiedClaims<'_>, profile: &Profile) -> Option<Role> {
+fn claimed_role(claims: &VerifiedClaims, profile: &Profile) -> Option<Role> {
     let role = Role {
         name: text(claims.at(&profile.paths.org_role)),
         permissions: words(claims.at(&profile.paths.permissions)),

@@ -25,6 +25,7 @@ pub(crate) mod revocation;
 pub(crate) mod role;
 pub(crate) mod sign_in;
 pub(crate) mod signature;
+pub(crate) mod ticket;
 pub(crate) mod token;
 
 #[cfg(test)]

@@ -73,11 +73,6 @@ impl<'a> Jws<'a> {
         self.header.get("typ").and_then(Value::as_str)
     }
 
-    /// The decoded payload, not verified.
-    pub(crate) fn unverified_payload(&self) -> &[u8] {
-        &self.payload
-    }
-
     /// The decoded signature.
     pub(crate) fn signature(&self) -> &Vec<u8> {
         &self.signature
@@ -88,6 +83,14 @@ impl fmt::Debug for Jws<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Jws").field("algorithm", &self.algorithm).finish_non_exhaustive()
     }
+}
+
+/// The parts of a token that say something of its bearer.
+pub(crate) struct Parts {
+    pub(crate) claims: Map<String, Value>,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) issuer: String,
+    pub(crate) token_type: Option<String>,
 }
 
 /// A JWS whose payload is a claims object that names its issuer (RFC 7519 section 3).
@@ -143,6 +146,16 @@ impl<'a> Token<'a> {
     /// The claims, which anybody may have written.
     pub(crate) fn unverified_claims(&self) -> &Map<String, Value> {
         &self.claims
+    }
+
+    /// What is left to know of it once it was verified.
+    pub(crate) fn into_parts(self) -> Parts {
+        let Token { jws: Jws { mut header, payload, .. }, claims, issuer } = self;
+        let token_type = match header.remove("typ") {
+            Some(Value::String(name)) => Some(name),
+            Some(_) | None => None,
+        };
+        Parts { claims, payload, issuer, token_type }
     }
 }
 

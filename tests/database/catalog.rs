@@ -17,7 +17,7 @@ use postgres::Client;
 use protect_functions::PROTECT_FUNCTIONS;
 use token_functions::TOKEN_FUNCTIONS;
 
-const TABLES: [&str; 21] = [
+const TABLES: [&str; 22] = [
     "auth.api_key_revocations",
     "auth.api_key_settings",
     "auth.api_key_usage",
@@ -36,6 +36,7 @@ const TABLES: [&str; 21] = [
     "auth.organizations",
     "auth.revocations",
     "auth.roles",
+    "auth.ticket_secret",
     "auth.unchecked_foreign_keys",
     "auth.workspace_memberships",
     "auth.workspaces",
@@ -312,6 +313,7 @@ fn first_column(table: &str) -> &'static str {
         "auth.creation_rates" | "auth.memberships" | "auth.workspace_memberships" => "user_id",
         "auth.guard_settings" => "new_tables",
         "auth.membership_sources" => "source",
+        "auth.ticket_secret" => "single",
         "auth.unchecked_foreign_keys" => "key",
         _ => "id",
     }

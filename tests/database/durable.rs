@@ -85,6 +85,8 @@ const TAKE_NOTHING: &[&str] = &[
     "enable_workspace",
     "explain_access",
     "import_api_key",
+    // In memory alone.
+    "issue_ticket",
     // Rows of the application, which decides about its commits.
     "purge_sandbox",
     // Changes nothing.

@@ -95,6 +95,7 @@ fn t043_a_policy_that_an_administrator_asks_about_cannot_become_him_write_or_lea
         ("select auth.assert_isolated('lair.trap', 'asker')", "this needs an administrator"),
         ("select * from auth.list_issuers()", "this needs an administrator"),
         ("select auth.sign_out()", in_restricted),
+        ("select auth.issue_ticket()", "within a security-restricted operation"),
         ("select auth.set_org('0a000000-0000-4000-8000-00000000000a')", ""),
         ("select * from auth.jwt_secrets", "permission denied"),
         ("select pg_read_file('/etc/hostname')", "permission denied"),

@@ -175,7 +175,8 @@ fn t004_no_trust_anchor_is_a_setting() {
             "pg_bearer.max_invitations superuser integer",
             "pg_bearer.max_organizations superuser integer",
             "pg_bearer.max_roles superuser integer",
-            // Of the postmaster, where the server loads the library at its start.
+            // These two are of the postmaster, where the server loads the library at its start.
+            "pg_bearer.max_tickets sighup integer",
             "pg_bearer.max_tracked_keys sighup integer",
             "pg_bearer.max_workspaces superuser integer",
             "pg_bearer.member_addition superuser enum",

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The indexes that it names, and the columns it looks for in them.
-const INDEXES: [&str; 19] = [
+const INDEXES: [&str; 20] = [
     "CREATE INDEX api_key_revocations_key ON auth.api_key_revocations USING btree (key_id)",
     "CREATE INDEX jwt_keys_issuer ON auth.jwt_keys USING btree (issuer_id, kid)",
     "CREATE INDEX memberships_accepted ON auth.memberships USING btree (user_id, accepted, created_at)",
@@ -32,6 +32,7 @@ const INDEXES: [&str; 19] = [
     "CREATE UNIQUE INDEX organizations_pkey ON auth.organizations USING btree (id)",
     "CREATE UNIQUE INDEX roles_org_id_name_builtin_key ON auth.roles USING btree (org_id, name, builtin) NULLS NOT DISTINCT",
     "CREATE UNIQUE INDEX roles_pkey ON auth.roles USING btree (id, builtin)",
+    "CREATE UNIQUE INDEX ticket_secret_pkey ON auth.ticket_secret USING btree (single)",
     "CREATE UNIQUE INDEX workspace_memberships_pkey ON auth.workspace_memberships USING btree (user_id, workspace_id)",
 ];
 
@@ -68,7 +69,7 @@ fn tables_and_indexes_are_laid_out_as_the_library_reads_them() {
               'auth.workspace_memberships_pkey', 'auth.roles_pkey', 'auth.roles_org_id_name_builtin_key',
               'auth.membership_sources_pkey', 'auth.api_keys_key_hash_key', 'auth.api_keys_public_id_key',
               'auth.api_key_settings_pkey', 'auth.api_key_revocations_key', 'auth.api_keys_pkey',
-              'auth.minted_tokens_pkey', 'auth.revocations_value')
+              'auth.minted_tokens_pkey', 'auth.revocations_value', 'auth.ticket_secret_pkey')
             and i.indisvalid and i.indpred is null
           order by pg_get_indexdef(i.indexrelid) collate \"C\"",
     );

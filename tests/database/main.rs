@@ -64,6 +64,7 @@ mod sign_in;
 mod standby;
 mod stat_statements;
 mod tenancy;
+mod tickets;
 mod tokens;
 mod unchanged;
 mod upgrade;

@@ -139,6 +139,18 @@ fn the_sql_of_the_page_on_guards_runs_and_shows_what_it_says() {
 }
 
 #[test]
+fn the_sql_of_the_page_on_tickets_runs_and_shows_what_it_says() {
+    let db = Database::new();
+    let blocks = blocks(include_str!("../../docs/tickets.md"));
+    assert!(blocks.len() >= 2, "it has only {} blocks of SQL", blocks.len());
+    let shown = run(&db, &blocks.concat(), &[("alice", &token_of("alice"))]);
+    let mut rest = shown.iter();
+    for line in ["t", "alice"] {
+        assert!(rest.any(|shown| shown == line), "{line:?} is not shown, or not in its place: {shown:#?}");
+    }
+}
+
+#[test]
 fn the_readme_is_short() {
     assert!(README.lines().count() <= 250);
 }
@@ -152,6 +164,7 @@ fn the_readme_and_the_pages_lead_to_the_reference() {
         include_str!("../../docs/policies.md"),
         include_str!("../../docs/migrations.md"),
         include_str!("../../docs/guards.md"),
+        include_str!("../../docs/tickets.md"),
     ] {
         assert!(page.contains("(reference.md)") && page.contains("auth.help()") && !page.contains("\\df+"));
     }

@@ -42,10 +42,10 @@ fn connect(dir: &Path, user: &str) -> Client {
 }
 
 /// A standby of a server, below the server's own directory; its socket lies in its data directory.
-struct Standby(PathBuf);
+pub(super) struct Standby(pub(super) PathBuf);
 
 impl Standby {
-    fn of(primary: &Server) -> Standby {
+    pub(super) fn of(primary: &Server) -> Standby {
         let standby = Standby(primary.socket_dir().join("standby"));
         let mut backup = installation().command(&installation().bin("pg_basebackup"));
         backup.args(["--checkpoint=fast", "--wal-method=stream", "--write-recovery-conf", "--no-sync"]);

@@ -29,7 +29,7 @@ use crate::verify::identity::{Identity, Kind, Uuid, uuid};
 use crate::verify::membership::{HeldRole, Memberships, Role, StoredRole};
 
 /// Raised whenever the layout changes: a worker that loaded a newer library refuses what it does not know.
-const VERSION: u32 = 6;
+const VERSION: u32 = 7;
 pub(super) const HEAD: usize = 128;
 pub(super) const HAS_ORG: u32 = 1;
 pub(super) const HAS_WORKSPACE: u32 = 2;
@@ -40,6 +40,7 @@ const IS_API_KEY: u32 = 32;
 const HAS_KEY: u32 = 64;
 const IS_ACT_AS: u32 = 128;
 const HAS_SIGNING_KEY: u32 = 256;
+const FROM_TICKET: u32 = 512;
 /// Where the head says what the current organization and workspace are.
 const ORG_AT: usize = 16;
 const WORKSPACE_AT: usize = 32;
@@ -120,6 +121,7 @@ pub(super) fn encode(identity: &Identity) -> Option<Vec<u8>> {
     flags |= if identity.key_id.is_some() { HAS_KEY } else { 0 };
     flags |= if identity.signing_key.is_some() { HAS_SIGNING_KEY } else { 0 };
     flags |= if identity.said.email_verified { EMAIL_VERIFIED } else { 0 };
+    flags |= if identity.from_ticket { FROM_TICKET } else { 0 };
     let (orgs, workspaces) = (&place.memberships.orgs, &place.memberships.workspaces);
     let payload = identity.payload.as_ref().map_or(0, Vec::len);
     let mut out = Vec::with_capacity(HEAD + 256 + 18 * orgs.len() + 22 * workspaces.len() + payload);

@@ -46,6 +46,7 @@ fn sample() -> Identity {
         tables: None,
         expires_at: Some(timestamp(1_900_000_000)),
         valid_until: timestamp(1_900_000_030),
+        from_ticket: false,
         payload: Some(br#"{"sub":"x"}"#.to_vec()),
     }
 }

@@ -2,9 +2,9 @@
 
 use super::role::{Held, RoleView, names};
 use super::{
-    ABSENT, EMAIL_VERIFIED, HAS_KEY, HAS_ORG, HAS_SIGNING_KEY, HAS_UID, HAS_WORKSPACE, HEAD, IS_ACT_AS,
-    IS_API_KEY, IS_SERVICE, KEY_AT, NEVER, NO_ORG, NO_ROLE, ORG_AT, SIGNING_KEY_AT, STORED, StoredRole,
-    TEXTS, Text, VERSION, WORKSPACE_AT,
+    ABSENT, EMAIL_VERIFIED, FROM_TICKET, HAS_KEY, HAS_ORG, HAS_SIGNING_KEY, HAS_UID, HAS_WORKSPACE, HEAD,
+    IS_ACT_AS, IS_API_KEY, IS_SERVICE, KEY_AT, NEVER, NO_ORG, NO_ROLE, ORG_AT, SIGNING_KEY_AT, STORED,
+    StoredRole, TEXTS, Text, VERSION, WORKSPACE_AT,
 };
 use crate::verify::identity::{Kind, Uuid};
 
@@ -137,6 +137,10 @@ impl<'a> View<'a> {
 
     pub(in crate::pg) fn email_verified(self) -> bool {
         self.has(EMAIL_VERIFIED)
+    }
+
+    pub(in crate::pg) fn is_from_ticket(self) -> bool {
+        self.has(FROM_TICKET)
     }
 
     /// In microseconds since 2000; `None` when it does not expire.

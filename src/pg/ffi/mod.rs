@@ -28,6 +28,7 @@ pub(super) mod scan;
 pub(super) mod shared;
 pub(super) mod source;
 pub(super) mod state;
+pub(super) mod ticket_memory;
 pub(super) mod transaction;
 mod usage_worker;
 pub(super) mod veil;

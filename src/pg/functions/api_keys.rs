@@ -3,7 +3,7 @@
 use super::authenticate::jwt_fault;
 use super::tenancy::fill_randomly;
 use crate::pg::api_key::Place;
-use crate::pg::credential::{self, Failure};
+use crate::pg::credential::{self, Explained, Failure};
 use crate::pg::ffi::carrier::with_identity;
 use crate::pg::ffi::catalog;
 use crate::pg::ffi::input::CredentialText;
@@ -85,8 +85,8 @@ fn explain_credential(
 > {
     super::keys::demand_administrator()?;
     let place = given(client_address, origin, endpoint)?;
-    let row = match credential::explain_api_key(credential.as_ref(), place) {
-        Ok(Some(explained)) => {
+    let row = match credential::explain(credential.as_ref(), place) {
+        Ok(Explained::ApiKey(explained)) => {
             let reason = explained.refusal.map(|refusal| refusal.reason().to_owned());
             let stored = explained.stored;
             let row = stored.as_ref().and_then(|stored| stored.row.as_ref());
@@ -103,7 +103,12 @@ fn explain_credential(
                 row.map(|row| row.environment.name().to_owned()),
             )
         }
-        Ok(None) => {
+        Ok(Explained::Ticket(explained)) => {
+            let reason = explained.refusal.map(|refusal| refusal.reason().to_owned());
+            let since = explained.expired_at.and_then(|time| TimestampWithTimeZone::try_from(time).ok());
+            ("ticket".to_owned(), reason.is_none(), reason, since, id(explained.key), None, None, None)
+        }
+        Ok(Explained::Jwt) => {
             let reason = jwt_fault(credential.as_ref());
             ("jwt".to_owned(), reason.is_none(), reason, None, None, None, None, None)
         }

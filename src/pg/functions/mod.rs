@@ -11,5 +11,6 @@ mod migrations;
 mod readers;
 mod refusals;
 mod tenancy;
+mod tickets;
 mod tokens;
 mod usage;

@@ -1,4 +1,4 @@
-//! What looks like a token, an API key or an invitation, also where it was cut off, broken or mistyped.
+//! What looks like a token, an API key, an invitation or a ticket, also where it was cut off, broken or mistyped.
 
 use std::ops::Range;
 
@@ -12,6 +12,9 @@ const INVITATION: &[u8] = b"inv_";
 /// The public id of a key, which is no secret.
 const KEY_MIN: usize = 18;
 const INVITATION_MIN: usize = 12;
+const TICKET: &[u8] = b"ticket.";
+/// Its version and its id, which are no secret. A column of a table `ticket` has no such name.
+const TICKET_MIN: usize = 20;
 /// No name with a digit is so long.
 const LONG: usize = 40;
 /// A run of so many bytes goes on with what was broken.
@@ -26,7 +29,8 @@ pub(super) fn credential_at(text: &[u8], at: usize) -> Option<Range<usize>> {
     match text.get(at)? {
         b'e' => token_at(text, at),
         b'_' => key_at(text, at),
-        b'i' | b'I' => invitation_at(text, at),
+        b'i' | b'I' => begun_at(text, at, INVITATION, INVITATION_MIN),
+        b't' | b'T' => begun_at(text, at, TICKET, TICKET_MIN),
         _ => None,
     }
 }
@@ -63,12 +67,13 @@ fn key_at(text: &[u8], at: usize) -> Option<Range<usize>> {
     hidden(text, start, KEY_MIN, b"")
 }
 
-fn invitation_at(text: &[u8], at: usize) -> Option<Range<usize>> {
-    let start = at.checked_add(INVITATION.len())?;
-    if !text.get(at..start)?.eq_ignore_ascii_case(INVITATION) || !begins_word(text, at) {
+/// What has this prefix.
+fn begun_at(text: &[u8], at: usize, prefix: &[u8], minimum: usize) -> Option<Range<usize>> {
+    let start = at.checked_add(prefix.len())?;
+    if !text.get(at..start)?.eq_ignore_ascii_case(prefix) || !begins_word(text, at) {
         return None;
     }
-    hidden(text, start, INVITATION_MIN, b"_-")
+    hidden(text, start, minimum, b"_-")
 }
 
 /// What begins here, if it is random enough, or goes on so after a break.

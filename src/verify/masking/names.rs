@@ -32,8 +32,8 @@ const FUNCTIONS: [&[u8]; 26] = [
     b"token_hash",
     b"verify_jwt",
 ];
-/// The table of ours that holds secrets.
-const TABLE: &[u8] = b"jwt_secrets";
+/// The tables of ours that hold secrets.
+const TABLES: [&[u8]; 2] = [b"jwt_secrets", b"ticket_secret"];
 /// The longest of them.
 const LONGEST: usize = 18;
 /// The setting that carries the identity, in two parts.
@@ -75,11 +75,11 @@ pub(crate) fn quotes_parameters(text: &[u8]) -> bool {
     Parts::of(text).all().into_iter().any(quotes)
 }
 
-/// Does this text name the table that holds secrets?
+/// Does this text name a table that holds secrets?
 pub(crate) fn names_secrets(text: &[u8]) -> bool {
     Parts::of(text).all().into_iter().any(|part| {
         let mut words = part.split(|byte| !is_word(*byte));
-        words.any(|word| word.eq_ignore_ascii_case(TABLE))
+        words.any(|word| TABLES.iter().any(|table| word.eq_ignore_ascii_case(table)))
     })
 }
 
@@ -169,7 +169,7 @@ fn is_secret_name(text: &[u8], start: usize, end: usize) -> bool {
         return next.eq_ignore_ascii_case(SETTING.1) && !end.first().is_some_and(|byte| is_word(*byte));
     }
     let is_function = FUNCTIONS.iter().any(is);
-    if !is_function && !is(&TABLE) {
+    if !is_function && !TABLES.iter().any(is) {
         return false;
     }
     match schema_of(before) {

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJlLW9mLXRoZS10b2tlbg";
 const KEY: &str = "sk_live_7Hq2mZ0cV9xB4nL1pQ8wErTyUiOpAsDfGhJkLzXcVbNm1234567890QwErTyUi12";
+const TICKET: &str = "ticket.AbXr1ZmYk9-Qe_7Tn2vPz0sLwQ4uHcJ8dKfGxB3mRtY6aNiOpE5lSvCqWjZhU1yD0_I";
 const INVITATION: &str = "inv_Zm9vYmFyLWJhel9xdXV4MTIzNDU2Nzg5MGFiY2RlZmd";
 
 fn masked_with(text: &str, reading: Reading, secrets: &Secrets, place: usize) -> (String, usize) {
@@ -52,6 +53,11 @@ fn t280_what_looks_like_a_credential_is_hidden_and_the_rest_stays() {
         (format!("({INVITATION})"), "(inv_***)".into()),
         (format!("({})", &INVITATION[..30]), "(inv_***)".into()),
         (format!("/i/{INVITATION}?x=1"), "/i/inv_***?x=1".into()),
+        (format!("/events?ticket={TICKET}&x=1"), "/events?ticket=ticket.***&x=1".into()),
+        (format!("\"Bearer {TICKET}\""), "\"Bearer ticket.***\"".into()),
+        (format!("({})", &TICKET[..50]), "(ticket.***)".into()),
+        (format!("({}\n{})", &TICKET[..40], &TICKET[40..]), "(ticket.***)".into()),
+        (TICKET.replace("ticket.", "TICKET."), "TICKET.***".into()),
     ] {
         assert_eq!(masked(&text, Reading::Plain), expected, "{text}");
     }
@@ -68,6 +74,9 @@ fn t280_what_holds_no_credential_stays_byte_for_byte() {
         "select * from my_test_schema.MyTableName2",
         "insert into inv_line_items_of_2024 values ('inv_')",
         "inv_Invoice",
+        "select ticket.CreatedAt1, ticket.a_rather_long_name_of_a_column, ticket.ShippingAddress2 from ticket",
+        "ticket.AbXr1ZmYk9-Qe_7Tn2v",
+        "aticket.AbXr1ZmYk9-Qe_7Tn2vPz0sLwQ4u",
         "relation \"very_long_name_of_a_table_live_in_this_schema\" does not exist",
         "authenticate",
         "permission denied for function authenticate",

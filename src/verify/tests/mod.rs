@@ -19,6 +19,7 @@ mod properties;
 mod restrictions;
 mod rfc;
 mod strictness;
+mod tickets;
 mod times;
 
 use aws_lc_rs::hmac;
@@ -92,13 +93,13 @@ fn public_key(algorithm: Algorithm, jwk: &Value) -> Key {
 }
 
 /// Verifies under the given keys and otherwise ordinary circumstances.
-fn verify_under<'a>(text: &'a str, keys: &[Key]) -> Result<VerifiedClaims<'a>, Refusal> {
+fn verify_under(text: &str, keys: &[Key]) -> Result<VerifiedClaims, Refusal> {
     let token = Token::parse(text.as_bytes())?;
     jwt::verify(token, &rules(), keys, None, NOW, &mut SignatureMemory::new())
 }
 
 /// Verifies a token of [`token`] at a second under the given rules.
-fn verify_at<'a>(text: &'a str, rules: &Rules, now: u64) -> Result<VerifiedClaims<'a>, Refusal> {
+fn verify_at(text: &str, rules: &Rules, now: u64) -> Result<VerifiedClaims, Refusal> {
     let keys = [secret_key(Algorithm::HS256, SECRET)];
     jwt::verify(Token::parse(text.as_bytes())?, rules, &keys, None, now, &mut SignatureMemory::new())
 }

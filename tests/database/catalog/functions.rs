@@ -95,6 +95,7 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = &[
         "public",
         "auth.is_workspace_member(uuid) boolean: stable safe strict leakproof c pg_bearer_is_workspace_member",
     ),
+    ("public", "auth.issue_ticket(interval) text: volatile unsafe c"),
     ("public", "auth.jwt() jsonb: stable safe strict c"),
     ("public", "auth.leave_organization(uuid) void: volatile unsafe definer plpgsql"),
     ("public", "auth.leave_workspace(uuid) void: volatile unsafe definer plpgsql"),

@@ -238,6 +238,7 @@ pub(super) const COLUMNS: &[(&str, &[&str])] = &[
             "version uuid",
         ],
     ),
+    ("ticket_secret", &["single boolean", "secret bytea"]),
     ("unchecked_foreign_keys", &["key oid"]),
     (
         "workspace_memberships",

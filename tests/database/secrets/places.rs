@@ -59,6 +59,7 @@ fn credentials() -> Vec<String> {
         token(),
         key(),
         format!("inv_{}", random(43)),
+        format!("ticket.{}", random(120)),
         head,
         format!("{}\n{tail}", token().split('.').next().unwrap()),
         key()[..50].to_owned(),

@@ -69,6 +69,9 @@ fn assert_tenant(tenant: &mut Client) {
     tenant.run("savepoint before");
     assert_eq!(refusal(tenant.authenticate(key)), "28000 the credential was refused");
     tenant.run("rollback to before");
+    // There are no tickets yet.
+    assert_eq!(refusal(tenant.authenticate("ticket.AQ")), "28000 the credential was refused");
+    tenant.run("rollback to before");
     tenant.authenticate(&rotated).unwrap();
     assert_eq!(tenant.value("select auth.has_scope('x.read')").as_deref(), Some("t"));
     assert_eq!(tenant.value("select count(*) from bills").as_deref(), Some("1"));
