@@ -111,7 +111,7 @@ grant execute on function
     auth.list_api_key_settings, auth.external_org_id, auth.external_org_number, auth.service_floor,
     auth.service_floor_text, auth.service_floor_number, auth.protect, auth.unprotect, auth.protected_tables,
     auth.lint, auth.organization_columns, auth.help, auth.begin_data_migration,
-    auth.recheck_foreign_keys
+    auth.recheck_foreign_keys, auth.list_audit_log
 to public;
 
 -- Everybody, in auth_internal: only what runs as its caller, and why it has to. auth.protect() and auth.unprotect() change a
@@ -128,9 +128,9 @@ grant execute on function
     auth_internal.protection_role_names, auth_internal.protection_settings, auth_internal.protection_suggestions,
     auth_internal.protection_table_test, auth_internal.protection_test, auth_internal.refuse, auth_internal.refuse_protection
 to public;
--- The only one in C, for the steps of auth.protect(): it does what a call of auth.protect() with these settings would do, with
--- the rights of its caller, and believes no settings.
-grant execute on function auth_internal.run_protection to public;
+-- The only ones in C, for the steps of auth.protect() and auth.unprotect(): they do what a call of those would do, with
+-- the rights of their caller, believe no settings, and note it in the audit log when something was done.
+grant execute on function auth_internal.run_protection, auth_internal.run_unprotection to public;
 -- These tell what the catalogs say of tables; everybody may read those.
 grant execute on function
     auth_internal.base_type, auth_internal.column_has_index, auth_internal.column_readers,
@@ -161,7 +161,7 @@ grant execute on function
     auth.update_issuer, auth.remove_issuer, auth.load_jwks, auth.add_jwt_key, auth.add_jwt_secret,
     auth.revoke_jwt_key, auth.register_membership_source, auth.unregister_membership_source,
     auth.list_membership_sources, auth.act_as, auth.explain_access, auth.rows_visible_to, auth.assert_isolated,
-    auth.allow_changes, auth.guards, auth.guard, auth.unguard
+    auth.allow_changes, auth.guards, auth.guard, auth.unguard, auth.purge_audit_log
 to bearer_admin;
 grant select on auth.api_keys_due to bearer_admin;
 

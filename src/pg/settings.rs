@@ -1,5 +1,7 @@
 //! Every setting of the extension. None that an ordinary user can set has any security meaning.
 
+mod audit;
+
 use super::ffi::{carrier, shared};
 use crate::verify::api_key::Environment;
 use crate::verify::restriction::Proxies;
@@ -210,6 +212,7 @@ pub(super) fn define() {
     define_grants();
     define_api_keys();
     define_counting();
+    audit::define();
     carrier::reserve_prefix();
 }
 

@@ -1,11 +1,13 @@
 //! What the install script made: every declaration, owner and grant against a list that is kept here.
 
+mod audit_functions;
 mod functions;
 mod guard_functions;
 mod internal_functions;
 mod lint_functions;
 mod protect_functions;
 
+use audit_functions::AUDIT_FUNCTIONS;
 use functions::FUNCTIONS;
 use guard_functions::GUARD_FUNCTIONS;
 use internal_functions::INTERNAL_FUNCTIONS;
@@ -15,12 +17,13 @@ use pg_bearer_tests::database::Session;
 use postgres::Client;
 use protect_functions::PROTECT_FUNCTIONS;
 
-const TABLES: [&str; 19] = [
+const TABLES: [&str; 20] = [
     "auth.api_key_revocations",
     "auth.api_key_settings",
     "auth.api_key_usage",
     "auth.api_key_uses",
     "auth.api_keys",
+    "auth.audit_log",
     "auth.creation_rates",
     "auth.endings",
     "auth.guard_settings",
@@ -44,6 +47,7 @@ fn every_function() -> impl Iterator<Item = &'static (&'static str, &'static str
         .chain(LINT_FUNCTIONS)
         .chain(PROTECT_FUNCTIONS)
         .chain(GUARD_FUNCTIONS)
+        .chain(AUDIT_FUNCTIONS)
 }
 
 /// The first column of every row.
