@@ -1,5 +1,7 @@
 //! What library and SQL must agree on: the tables as it reads them past the executor, and its symbols.
 
+mod columns;
+
 use super::catalog::rows;
 use super::upgrade::released;
 use pg_bearer_tests::Database;
@@ -66,28 +68,7 @@ const COLUMNS: &[(&str, &[&str])] = &[
             "revoke_reason text null",
         ],
     ),
-    (
-        "audit_log",
-        &[
-            "id uuid",
-            "occurred_at timestamp with time zone",
-            "action text",
-            "org_id uuid null",
-            "target text null",
-            "target_user_id text \"C\" null",
-            "user_id text \"C\" null",
-            "credential text null",
-            "api_key_id uuid null",
-            "session_id text null",
-            "issuer text null",
-            "actor text null",
-            "database_role text",
-            "environment text null",
-            "client_addr inet null",
-            "stated_addr text null",
-            "details jsonb",
-        ],
-    ),
+    columns::AUDIT_LOG,
     ("creation_rates", &["user_id text \"C\"", "kind text", "busy_until timestamp with time zone"]),
     (
         "endings",

@@ -10,7 +10,7 @@ fn promises(document: &str) -> Vec<String> {
     let line = |line: &str| {
         let line = line.trim();
         let (number, rest) = line.split_once(". ").unwrap_or(("", line));
-        if number.len() == 1 && number.parse::<u8>().is_ok() { rest.to_owned() } else { line.to_owned() }
+        if number.len() <= 2 && number.parse::<u8>().is_ok() { rest.to_owned() } else { line.to_owned() }
     };
     let text = numbered.lines().map(line).collect::<Vec<String>>().join(" ");
     // A sentence ends with its brackets.

@@ -85,6 +85,10 @@ declare
 begin
     select m.* into member from auth.memberships m
      where m.org_id = change_role.org_id and m.user_id = change_role.user_id;
+    -- Whoever held the row deleted it.
+    if member.id is null then
+        perform auth_internal.refuse_member();
+    end if;
     if not is_held and makes_owner then
         perform auth_internal.keep_owner(member.id);
     end if;

@@ -181,7 +181,7 @@ fn t350_what_gives_and_ends_something_is_in_the_log_once() {
     let mut found = Vec::new();
     for (who, call) in GIVE.iter().chain(END) {
         session.run("begin");
-        session.run(&world.fill(&before(call)));
+        session.run(&world.fill(before(call)));
         session.authenticate(&hs256(&claims_of(who))).unwrap();
         found.extend(faults(&mut session, who, call, &world.fill(&format!("select auth.{call}"))));
     }
