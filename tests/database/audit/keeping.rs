@@ -51,6 +51,19 @@ fn levels_decide_what_is_written_by_environment() {
 }
 
 #[test]
+fn t357_an_administrator_who_states_a_test_identity_is_in_the_log_as_administrators_are() {
+    let db = Database::new();
+    let mut root = db.superuser();
+    root.run(&format!(
+        "alter database {} set pg_bearer.audit_test = 'off'; delete from auth.audit_log",
+        db.name
+    ));
+    let act = r#"select auth.act_as('{"user_id": "ada", "environment": "test"}')"#;
+    db.connect("administrator").run(&format!("begin; {act}; commit"));
+    assert_eq!(newest(&mut root, "action, environment").as_deref(), Some("act_as test"));
+}
+
+#[test]
 fn t354_only_superusers_say_what_is_not_written() {
     let db = Database::new();
     let org = north(&db);
