@@ -113,7 +113,7 @@ grant execute on function
     auth.service_floor_text, auth.service_floor_number, auth.protect, auth.unprotect, auth.protected_tables,
     auth.lint, auth.organization_columns, auth.help, auth.begin_data_migration,
     auth.recheck_foreign_keys, auth.jwks, auth.issue_jwt, auth.exchange_api_key, auth.impersonate, auth.revoke_token,
-    auth.revoke_session, auth.revoke_user, auth.remove_user, auth.purge_revocations, auth.list_tokens
+    auth.revoke_session, auth.revoke_user, auth.remove_user, auth.purge_revocations, auth.list_tokens, auth.list_audit_log
 to public;
 
 -- Everybody, in auth_internal: only what runs as its caller, and why it has to. auth.protect() and auth.unprotect() change a
@@ -130,9 +130,9 @@ grant execute on function
     auth_internal.protection_role_names, auth_internal.protection_settings, auth_internal.protection_suggestions,
     auth_internal.protection_table_test, auth_internal.protection_test, auth_internal.refuse, auth_internal.refuse_protection
 to public;
--- The only one in C, for the steps of auth.protect(): it does what a call of auth.protect() with these settings would do, with
--- the rights of its caller, and believes no settings.
-grant execute on function auth_internal.run_protection to public;
+-- The only ones in C, for the steps of auth.protect() and auth.unprotect(): they do what a call of those would do, with
+-- the rights of their caller, believe no settings, and note it in the audit log when something was done.
+grant execute on function auth_internal.run_protection, auth_internal.run_unprotection to public;
 -- These tell what the catalogs say of tables; everybody may read those.
 grant execute on function
     auth_internal.base_type, auth_internal.column_has_index, auth_internal.column_readers,
@@ -164,7 +164,7 @@ grant execute on function
     auth.revoke_jwt_key, auth.register_membership_source, auth.unregister_membership_source,
     auth.list_membership_sources, auth.act_as, auth.explain_access, auth.rows_visible_to, auth.assert_isolated,
     auth.allow_changes, auth.guards, auth.guard, auth.unguard, auth.create_signing_key, auth.rotate_signing_key,
-    auth.set_signing_key_state
+    auth.set_signing_key_state, auth.purge_audit_log
 to bearer_admin;
 grant select on auth.api_keys_due to bearer_admin;
 

@@ -11,13 +11,14 @@ use crate::verify::error::Refusal;
 use crate::verify::identity::{Identity, Uuid, uuid_text};
 use crate::verify::membership::{OrgGrant, Settled, WorkspaceGrant, settle_key};
 use crate::verify::rate::Limit;
-use crate::verify::restriction::{Restrictions, Surroundings};
+use crate::verify::restriction::{self, Restrictions, Surroundings};
 use pgrx::pg_sys::panic::ErrorReport;
 use std::ffi::CString;
 
 /// Longer headers than any server passes on are not looked at.
 const HEADERS_MAX: usize = 65_536;
 const LINE_MAX: usize = 8_192;
+const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// A key that may be used now and here.
 pub(super) struct Accepted {
@@ -224,19 +225,31 @@ fn identifier(text: &str) -> Option<(String, &str)> {
 /// Where this request comes from, by the connection and by what PostgREST says of the HTTP request. Whoever can
 /// run SQL of his own can set the latter.
 fn surroundings() -> Surroundings {
-    let headers = request::setting(c"request.headers", HEADERS_MAX);
-    let headers = headers.and_then(|json| serde_json::from_str(&json).ok());
-    let headers: serde_json::Map<String, serde_json::Value> = headers.unwrap_or_default();
-    let header = |name| headers.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);
+    let headers = headers();
+    let header = |name| header(&headers, name);
     Surroundings {
         peer: request::peer(),
-        forwarded_for: header("x-forwarded-for"),
+        forwarded_for: header(FORWARDED_FOR),
         origin: header("origin"),
         referer: header("referer"),
         method: request::setting(c"request.method", LINE_MAX),
         path: request::setting(c"request.path", LINE_MAX),
         trusted: settings::trusted_proxies(),
     }
+}
+
+fn headers() -> serde_json::Map<String, serde_json::Value> {
+    let headers = request::setting(c"request.headers", HEADERS_MAX);
+    headers.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default()
+}
+
+fn header(headers: &serde_json::Map<String, serde_json::Value>, name: &str) -> Option<String> {
+    headers.get(name).and_then(serde_json::Value::as_str).map(str::to_owned)
+}
+
+/// What the request says of where it comes from, for people.
+pub(super) fn stated_address() -> Option<String> {
+    restriction::stated_address(&header(&headers(), FORWARDED_FOR)?)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Every setting of the extension. None that an ordinary user can set has any security meaning.
 
+mod audit;
 mod tickets;
 mod tokens;
 
@@ -217,6 +218,7 @@ pub(super) fn define() {
     define_counting();
     tokens::define();
     tickets::define();
+    audit::define();
     carrier::reserve_prefix();
 }
 

@@ -4,6 +4,9 @@ use super::error::Refusal;
 use core::net::{IpAddr, SocketAddr};
 use ipnet::{IpNet, Ipv4Net};
 
+/// What is kept of where a request says that it comes from.
+const STATED_MAX: usize = 200;
+
 /// What a key is limited to. None of a kind: no limit; an empty list allows nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Restrictions {
@@ -110,6 +113,17 @@ pub(crate) fn client_address(
         }
     }
     None
+}
+
+/// What a request says of where it comes from, for people who read a log: the end, which the last proxy wrote, and only characters
+/// that addresses have. Nothing is decided by it.
+pub(crate) fn stated_address(forwarded_for: &str) -> Option<String> {
+    let of_addresses = |c: &char| c.is_ascii_hexdigit() || ".:,[] ".contains(*c);
+    let mut kept: Vec<char> = forwarded_for.chars().rev().filter(of_addresses).take(STATED_MAX).collect();
+    kept.reverse();
+    let text: String = kept.into_iter().collect();
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// An address as proxies write it: some add the port, and brackets to IPv6.

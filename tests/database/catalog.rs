@@ -1,5 +1,6 @@
 //! What the install script made: every declaration, owner and grant against a list that is kept here.
 
+mod audit_functions;
 mod functions;
 mod guard_functions;
 mod internal_functions;
@@ -7,6 +8,7 @@ mod lint_functions;
 mod protect_functions;
 mod token_functions;
 
+use audit_functions::AUDIT_FUNCTIONS;
 use functions::FUNCTIONS;
 use guard_functions::GUARD_FUNCTIONS;
 use internal_functions::INTERNAL_FUNCTIONS;
@@ -17,12 +19,13 @@ use postgres::Client;
 use protect_functions::PROTECT_FUNCTIONS;
 use token_functions::TOKEN_FUNCTIONS;
 
-const TABLES: [&str; 22] = [
+const TABLES: [&str; 23] = [
     "auth.api_key_revocations",
     "auth.api_key_settings",
     "auth.api_key_usage",
     "auth.api_key_uses",
     "auth.api_keys",
+    "auth.audit_log",
     "auth.creation_rates",
     "auth.endings",
     "auth.guard_settings",
@@ -50,6 +53,7 @@ fn every_function() -> impl Iterator<Item = &'static (&'static str, &'static str
         .chain(PROTECT_FUNCTIONS)
         .chain(GUARD_FUNCTIONS)
         .chain(TOKEN_FUNCTIONS)
+        .chain(AUDIT_FUNCTIONS)
 }
 
 /// The first column of every row.

@@ -11,7 +11,7 @@ use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The secrets come last: they are not always in a dump.
-pub(super) const TABLES: [&str; 17] = [
+pub(super) const TABLES: [&str; 18] = [
     "issuers",
     "jwt_keys",
     "organizations",
@@ -28,6 +28,7 @@ pub(super) const TABLES: [&str; 17] = [
     "api_keys",
     "api_key_settings",
     "api_key_revocations",
+    "audit_log",
     "jwt_secrets",
 ];
 

@@ -8,7 +8,7 @@ use postgres::Client;
 use std::collections::BTreeSet;
 
 /// Who calls each function that takes something away, and how. Root is an administrator.
-const TAKE_AWAY: &[(&str, &str)] = &[
+pub(super) const TAKE_AWAY: &[(&str, &str)] = &[
     ("root", "guard()"),
     ("root", "define_role('auditor', '{}', :north)"),
     ("root", "define_role('clerk', '{}')"),
@@ -89,6 +89,8 @@ const TAKE_NOTHING: &[&str] = &[
     "issue_ticket",
     // Rows of the application, which decides about its commits.
     "purge_sandbox",
+    // What came of it took place before.
+    "purge_audit_log",
     // Changes nothing.
     "recheck_foreign_keys",
     "rows_visible_to",
@@ -106,7 +108,7 @@ fn name(call: &str) -> &str {
 }
 
 /// What the calls are about, by their names, as SQL.
-fn world(session: &mut Client) -> Vec<(&'static str, String)> {
+pub(super) fn world(session: &mut Client) -> Vec<(&'static str, String)> {
     session.run(
         "create table belongs (who text, org text, role text); create index on belongs (who);
          create table notes (org_id uuid not null); create table shut (org_id uuid not null);
@@ -137,7 +139,7 @@ fn world(session: &mut Client) -> Vec<(&'static str, String)> {
     named
 }
 
-fn fill(named: &[(&str, String)], sql: &str) -> String {
+pub(super) fn fill(named: &[(&str, String)], sql: &str) -> String {
     let named = named.iter().filter(|(name, _)| !name.is_empty());
     named.fold(sql.to_owned(), |sql, (name, value)| sql.replace(&format!(":{name}"), value))
 }

@@ -168,6 +168,9 @@ fn t004_no_trust_anchor_is_a_setting() {
             "pg_bearer.api_key_max_age superuser integer",
             "pg_bearer.api_key_prefix superuser string",
             "pg_bearer.api_key_rotation superuser integer",
+            "pg_bearer.audit_live superuser enum",
+            "pg_bearer.audit_retention superuser integer",
+            "pg_bearer.audit_test superuser enum",
             "pg_bearer.dump_secrets superuser bool",
             "pg_bearer.max_api_keys superuser integer",
             "pg_bearer.max_granted_by_one superuser integer",
@@ -177,6 +180,8 @@ fn t004_no_trust_anchor_is_a_setting() {
             "pg_bearer.max_roles superuser integer",
             // These two are of the postmaster, where the server loads the library at its start.
             "pg_bearer.max_tickets sighup integer",
+            "pg_bearer.max_token_lifetime superuser integer",
+            "pg_bearer.max_tokens superuser integer",
             "pg_bearer.max_tracked_keys sighup integer",
             "pg_bearer.max_workspaces superuser integer",
             "pg_bearer.member_addition superuser enum",

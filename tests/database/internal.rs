@@ -9,12 +9,16 @@ use pg_bearer_tests::token::*;
 use postgres::Client;
 
 /// Functions of auth_internal that everybody may execute, and why.
-const FOR_EVERYBODY: [(&str, &str); 30] = [
+const FOR_EVERYBODY: [(&str, &str); 31] = [
     ("protection_", "auth.protect() runs as its caller, and so do its parts"),
     ("refuse_protection", "raises the errors of auth.protect()"),
     (
         "run_protection",
         "auth.protect() runs its steps by it, for which guards wait; it does what that does, with the rights of its caller",
+    ),
+    (
+        "run_unprotection",
+        "auth.unprotect() runs its steps by it, which notes them; it does what that does, with the rights of its caller",
     ),
     ("base_type", "auth.protect() asks for the types of columns, which everybody may read"),
     ("column_has_index", "auth.protect() asks for indexes, which everybody may read"),
@@ -111,7 +115,8 @@ fn t200_what_everybody_may_execute_runs_as_its_caller_and_has_a_reason() {
         let safe =
             ["false s sql", "false i sql", "false s plpgsql", "false i plpgsql"].contains(&&*rest.join(" "));
         assert!(
-            safe || ["refuse", "refuse_protection", "is_migrating", "run_protection"].contains(&name),
+            safe || ["refuse", "refuse_protection", "is_migrating", "run_protection", "run_unprotection"]
+                .contains(&name),
             "{function}"
         );
     }
@@ -129,8 +134,12 @@ fn t200_definer_functions_are_executable_by_their_owner_alone() {
            from pg_proc p cross join lateral aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
           where p.pronamespace = 'auth_internal'::regnamespace and p.prosecdef order by 1",
     );
-    let owned =
-        ["guard_changes bearer_owner", "guard_drops bearer_owner", "record_api_key_uses bearer_owner"];
+    let owned = [
+        "audit_command bearer_owner",
+        "guard_changes bearer_owner",
+        "guard_drops bearer_owner",
+        "record_api_key_uses bearer_owner",
+    ];
     assert_eq!(found, owned);
     let roles = rows(
         &mut db.superuser(),

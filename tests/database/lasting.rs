@@ -1,10 +1,10 @@
 //! What gives something that outlives the transaction asks again whether the credential is still good, and whether it may
 //! give anything at all.
 
-mod credentials;
+pub(super) mod credentials;
 mod limited;
 mod waiting;
-mod world;
+pub(super) mod world;
 
 use super::catalog::rows;
 use credentials::{WEAK, Weak, weakened};
@@ -14,7 +14,7 @@ use world::{Call, World};
 
 /// Who calls each function that gives something lasting, and how. Ada owns north, Ben is an admin there; guest has an
 /// invitation, cara was added by others, and service is a service credential.
-const GIVE: &[(&str, &str)] = &[
+pub(super) const GIVE: &[(&str, &str)] = &[
     ("ada", "create_organization('fresh')"),
     ("service", "create_organization('fresh', owner_id => 'eve')"),
     ("ada", "update_organization(:north, 'North')"),
@@ -83,7 +83,7 @@ const GIVE_NOTHING: &[&str] = &[
 ];
 
 /// What ends something, also live API keys.
-const END: &[(&str, &str)] = &[
+pub(super) const END: &[(&str, &str)] = &[
     ("service", "disable_organization(:north)"),
     ("ada", "delete_organization(:north)"),
     ("ada", "remove_member(:north, 'ben')"),

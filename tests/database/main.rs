@@ -17,6 +17,7 @@ mod administrators;
 mod api_keys;
 mod arguments;
 mod assert_isolated;
+mod audit;
 mod bounds;
 mod catalog;
 mod crash;

@@ -151,6 +151,30 @@ fn the_sql_of_the_page_on_tickets_runs_and_shows_what_it_says() {
 }
 
 #[test]
+fn the_sql_of_the_page_on_the_audit_log_runs_and_shows_what_it_says() {
+    let db = Database::new();
+    let page = include_str!("../../docs/audit.md");
+    let blocks = blocks(page);
+    assert!(blocks.len() >= 3, "it has only {} blocks of SQL", blocks.len());
+    let shown = run(&db, &blocks.concat(), &[("alice", &token_of("alice"))]);
+    let lines = [
+        r#"member.set_role|alice|bob|{"was": "viewer", "role": "admin"}"#,
+        r#"member.add|alice|bob|{"role": "viewer"}"#,
+        "organization.create|alice|alice|{}",
+        "member.set_role|alice",
+        "member.add|alice",
+        "0",
+    ];
+    let mut rest = shown.iter();
+    for line in lines {
+        assert!(rest.any(|shown| shown == line), "{line:?} is not shown, or not in its place: {shown:#?}");
+        let printed: Vec<_> = line.split('|').collect();
+        let is_printed = |text: &str| printed.iter().all(|part| text.contains(part));
+        assert!(page.lines().any(is_printed), "the page does not print {line}");
+    }
+}
+
+#[test]
 fn the_readme_is_short() {
     assert!(README.lines().count() <= 250);
 }
@@ -165,6 +189,7 @@ fn the_readme_and_the_pages_lead_to_the_reference() {
         include_str!("../../docs/migrations.md"),
         include_str!("../../docs/guards.md"),
         include_str!("../../docs/tickets.md"),
+        include_str!("../../docs/audit.md"),
     ] {
         assert!(page.contains("(reference.md)") && page.contains("auth.help()") && !page.contains("\\df+"));
     }

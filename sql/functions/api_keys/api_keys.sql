@@ -132,6 +132,7 @@ begin
     perform auth_internal.demand_own_width(described, held);
     new_key := auth_internal.issue_key(described);
     perform auth_internal.demand_quota(its_org, 'new');
+    perform auth_internal.audit_key('api_key.create', described);
     new_id := described.id;
     new_name := described.name;
     return next;
@@ -184,26 +185,12 @@ begin
     perform auth_internal.demand_own_width(described, '{*}');
     perform auth_internal.insert_api_key(described);
     perform auth_internal.demand_quota(org_id, 'new');
+    perform auth_internal.audit_key('api_key.import', described);
     return described.id;
 end
 $$;
 comment on function auth.import_api_key is
     'Services and administrators: makes a key that was issued elsewhere valid here and returns its id. hash is the SHA-256 of the whole key, as 64 hexadecimal digits or base64; the key has 1 to 512 printable ASCII characters without blanks, and not exactly two dots. prefix and last4 are for people. The rest as for auth.create_api_key(). 23505 for a key that is known, 22023 for a value that is not allowed, 54000 beyond the quota, 0A000 for a rate limit without shared_preload_libraries, 42501 for anybody else and for an organization that is unknown, 28000 without an identity.';
-
--- A SHA-256 as other systems keep it: 64 hexadecimal digits, or base64 or base64url with or without padding.
-create or replace function auth_internal.decode_key_hash(hash text) returns bytea
-    language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
-begin
-    if hash ~ '^[0-9A-Fa-f]{64}$' then
-        return decode(hash, 'hex');
-    elsif hash ~ '^[0-9A-Za-z+/_-]{43}=?$' then
-        return decode(rtrim(translate(hash, '-_', '+/'), '=') || '=', 'base64');
-    end if;
-    perform auth_internal.refuse_key_argument('hash', 'It is the SHA-256 of the whole key, as 64 hexadecimal digits or base64.');
-    return null;
-end
-$$;
-comment on function auth_internal.decode_key_hash is 'The bytes of a SHA-256; 22023 for what is none; NULL is none.';
 
 -- A key that the caller may know of; one error for what is not there and what is somebody else's.
 create or replace function auth_internal.own_api_key(key_id uuid) returns auth.api_keys
@@ -286,6 +273,7 @@ begin
        set expires_at = least(k.expires_at, now + grace), replaced_by = new.id
      where k.id = old.id;
     perform auth_internal.demand_quota(old.org_id, case when grace = '0' then 'replaced' else 'rotated' end);
+    perform auth_internal.audit('api_key.rotate', old.org_id, old.id::text, old.user_id, jsonb_build_object('new_id', new.id));
 end
 $$;
 comment on function auth.rotate_api_key is
@@ -333,6 +321,7 @@ create or replace function auth.update_api_key(
 declare
     old record := auth_internal.lock_api_key(key_id);
     new record := old;
+    changed jsonb;
     violated text;
 begin
     perform auth_internal.refuse_api_key();
@@ -368,6 +357,12 @@ begin
         perform auth_internal.demand_quota(old.org_id, 'new');
     end if;
     perform auth_internal.commit_durably();
+    changed := auth_internal.changed_members(to_jsonb(old), to_jsonb(new));
+    if changed is not null then
+        perform auth_internal.audit(
+            case when changed <@ '["name", "metadata"]' then 'api_key.describe' else 'api_key.update' end,
+            old.org_id, key_id::text, old.user_id, jsonb_build_object('changed', changed));
+    end if;
 exception
     when check_violation then
         get stacked diagnostics violated = constraint_name;
@@ -376,21 +371,3 @@ end
 $$;
 comment on function auth.update_api_key is
     'Whoever has api_keys.write, and the key''s user; to make it wider, only whoever could create it so: changes what is given; NULL leaves it, and clear names what becomes NULL. API keys, except service keys, change none. The columns of auth.api_keys explain the arguments. 22023 for a revoked key, for another end of one that was rotated and for a value that is not allowed, 42501 for one that is unknown or not the caller''s and for what goes beyond him, 54000 for a key that had expired, beyond the quota, 0A000 for a rate limit without shared_preload_libraries, 28000 without an identity.';
-
--- Narrower: its user, and whoever may write keys. Wider: whoever could create it so.
-create or replace function auth_internal.demand_changeable(old auth.api_keys, new auth.api_keys) returns void
-    language plpgsql set search_path = pg_catalog, pg_temp as $$
-begin
-    if auth_internal.is_unrestricted() then
-        perform auth_internal.demand_handing_on(old.org_id, old.environment);
-        -- No service key beyond the one that asks.
-        perform auth_internal.demand_own_width(new, '{*}');
-    elsif not auth_internal.key_is_within(new, old) then
-        perform auth_internal.demand_key_creation();
-        perform auth_internal.demand_own_width(new, auth_internal.enter_api_keys(old.org_id, old.environment));
-    elsif old.user_id is distinct from auth.user_id() then
-        perform auth_internal.enter_api_keys(old.org_id, old.environment);
-    end if;
-end
-$$;
-comment on function auth_internal.demand_changeable is '42501 unless the caller may change the first key to the second.';

@@ -101,6 +101,9 @@ begin
     delete from auth.api_key_revocations r where r.key_id not in (select k.id from auth.api_keys k);
     delete from auth.api_key_uses u where u.key_id not in (select k.id from auth.api_keys k);
     delete from auth.api_key_usage u where u.key_id not in (select k.id from auth.api_keys k);
+    if purged > 0 then
+        perform auth_internal.audit('api_key.purge', null, null, null, jsonb_build_object('keys', purged));
+    end if;
     return purged;
 end
 $$;
@@ -113,18 +116,27 @@ create or replace function auth.set_api_key_settings(
 ) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
+    old auth.api_key_settings;
+    new auth.api_key_settings;
+    changed jsonb;
     violated text;
 begin
     perform auth_internal.demand_unrestricted();
     perform auth_internal.enter_organization(org_id, null);
+    select s.* into old from auth.api_key_settings s where s.org_id = set_api_key_settings.org_id;
     if rate_limit is not null and not auth_internal.counts_api_key_uses() then
         perform auth_internal.refuse_rate_limit();
     end if;
-    insert into auth.api_key_settings values (org_id, key_prefix, max_keys, rate_limit, rate_period)
+    insert into auth.api_key_settings as s values (org_id, key_prefix, max_keys, rate_limit, rate_period)
     on conflict on constraint api_key_settings_pkey do update
        set key_prefix = excluded.key_prefix, max_keys = excluded.max_keys,
-           rate_limit = excluded.rate_limit, rate_period = excluded.rate_period;
+           rate_limit = excluded.rate_limit, rate_period = excluded.rate_period
+    returning s.* into new;
     perform auth_internal.demand_handing_on(org_id, null);
+    changed := auth_internal.changed_members(to_jsonb(old), to_jsonb(new));
+    if changed is not null then
+        perform auth_internal.audit('api_key.set_settings', org_id, org_id::text, null, jsonb_build_object('changed', changed));
+    end if;
 exception
     when check_violation then
         get stacked diagnostics violated = constraint_name;

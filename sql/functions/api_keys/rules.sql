@@ -278,6 +278,15 @@ end
 $$;
 comment on function auth_internal.demand_quota is '54000 when the organization has more live keys than it may, or created too many in the last hour; nothing for NULL.';
 
+create or replace function auth_internal.audit_key(action text, new_key auth.api_keys) returns void
+    language sql set search_path = pg_catalog, pg_temp as $$
+    select auth_internal.audit(audit_key.action, new_key.org_id, new_key.id::text, new_key.user_id,
+                               jsonb_build_object('kind', new_key.kind, 'environment', new_key.environment,
+                                                  'role', auth_internal.role_name(auth_internal.live_role(new_key.role_id)),
+                                                  'workspace_id', new_key.workspace_id))
+$$;
+comment on function auth_internal.audit_key is 'Adds a row to the audit log for a new API key.';
+
 -- Tables as they are called in a list of allowed ones.
 create or replace function auth_internal.table_names(tables regclass[]) returns text[]
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
@@ -296,3 +305,36 @@ begin
 end
 $$;
 comment on function auth_internal.table_names is 'The names of tables with their schemas; 22023 for one that there is not; NULL for NULL.';
+
+-- Narrower: its user, and whoever may write keys. Wider: whoever could create it so.
+create or replace function auth_internal.demand_changeable(old auth.api_keys, new auth.api_keys) returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    if auth_internal.is_unrestricted() then
+        perform auth_internal.demand_handing_on(old.org_id, old.environment);
+        -- No service key beyond the one that asks.
+        perform auth_internal.demand_own_width(new, '{*}');
+    elsif not auth_internal.key_is_within(new, old) then
+        perform auth_internal.demand_key_creation();
+        perform auth_internal.demand_own_width(new, auth_internal.enter_api_keys(old.org_id, old.environment));
+    elsif old.user_id is distinct from auth.user_id() then
+        perform auth_internal.enter_api_keys(old.org_id, old.environment);
+    end if;
+end
+$$;
+comment on function auth_internal.demand_changeable is '42501 unless the caller may change the first key to the second.';
+
+-- A SHA-256 as other systems keep it: 64 hexadecimal digits, or base64 or base64url with or without padding.
+create or replace function auth_internal.decode_key_hash(hash text) returns bytea
+    language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+begin
+    if hash ~ '^[0-9A-Fa-f]{64}$' then
+        return decode(hash, 'hex');
+    elsif hash ~ '^[0-9A-Za-z+/_-]{43}=?$' then
+        return decode(rtrim(translate(hash, '-_', '+/'), '=') || '=', 'base64');
+    end if;
+    perform auth_internal.refuse_key_argument('hash', 'It is the SHA-256 of the whole key, as 64 hexadecimal digits or base64.');
+    return null;
+end
+$$;
+comment on function auth_internal.decode_key_hash is 'The bytes of a SHA-256; 22023 for what is none; NULL is none.';

@@ -24,6 +24,7 @@ create or replace function auth.guard(schemas name[] default null, new_tables te
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     wanted record;
+    is_new boolean;
 begin
     perform auth_internal.demand_superuser();
     if coalesce(guard.new_tables, '') not in ('protect', 'refuse', 'ignore') then
@@ -31,6 +32,9 @@ begin
     end if;
     -- 22023 for a schema that does not exist.
     perform auth_internal.lint_schemas(guard.schemas);
+    is_new := exists (select from auth_internal.lint_guards())
+              or not exists (select from auth.guard_settings g
+                              where g.schemas is not distinct from guard.schemas and g.new_tables = guard.new_tables);
     for wanted in select t.* from auth_internal.guard_triggers() t loop
         if exists (select from pg_event_trigger e where e.evtname = wanted.name) then
             execute format('drop event trigger %I', wanted.name);
@@ -41,6 +45,9 @@ begin
     perform auth_internal.commit_durably();
     insert into auth.guard_settings as g (schemas, new_tables) values (guard.schemas, guard.new_tables)
         on conflict (single) do update set schemas = excluded.schemas, new_tables = excluded.new_tables;
+    if is_new then
+        perform auth_internal.audit('guards.guard', null, null, null, jsonb_build_object('new_tables', guard.new_tables));
+    end if;
 end
 $$;
 comment on function auth.guard is
@@ -50,12 +57,17 @@ create or replace function auth.unguard() returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     made record;
+    guarded boolean := exists (select from auth.guard_settings);
 begin
     perform auth_internal.demand_superuser();
     for made in select t.name from auth_internal.guard_triggers() t join pg_event_trigger e on e.evtname = t.name loop
         execute format('drop event trigger %I', made.name);
+        guarded := true;
     end loop;
     delete from auth.guard_settings;
+    if guarded then
+        perform auth_internal.audit('guards.unguard', null, null);
+    end if;
 end
 $$;
 comment on function auth.unguard is
@@ -78,5 +90,6 @@ comment on function auth.allow_changes is
     'Administrators: lets the rest of the transaction change protected tables and make new ones, as if there were no guards; a rollback to a savepoint before it takes it back. Noted in the server log. 42501 for others and for whoever acts for somebody.';
 comment on function auth_internal.guard_is_off is 'Do the guards look away: by auth.allow_changes() or the setting pg_bearer.allow_changes, or in the middle of auth.protect()?';
 comment on function auth_internal.command_changes is 'What a command changed of a table: owner, name, and the numbers of new columns and of those of another type. Empty for NULL.';
-comment on function auth_internal.run_protection is 'Runs auth_internal.protection_run() as the caller, with the guards looking away until all its steps are done. NULL for NULL.';
+comment on function auth_internal.run_protection is 'Runs auth_internal.protection_run() as the caller, with the guards looking away until all its steps are done, and notes what was done in the audit log. NULL for NULL.';
+comment on function auth_internal.run_unprotection is 'Runs auth_internal.protection_undo() as the caller, and notes what was done in the audit log. NULL for NULL.';
 comment on function auth_internal.protect_as_owner is 'Calls auth.protect() with these settings as the table''s owner, in a security-restricted operation. NULL for NULL.';

@@ -68,6 +68,8 @@ begin
             own_membership, create_invitation.expires_at)
     returning invitations.id into invitation_id;
     perform auth_internal.demand_handing_on(org_id, null);
+    perform auth_internal.audit('invitation.create', org_id, invitation_id::text, null,
+                                jsonb_build_object('role', auth_internal.role_name(granted), 'workspace_id', workspace_id));
     return next;
 exception
     when check_violation then
@@ -188,6 +190,9 @@ begin
         perform auth_internal.insert_workspace_member(invitation.workspace_id, invited, invitation.role_id,
                                              invitation.created_by);
     end if;
+    perform auth_internal.audit('invitation.accept', invitation.org_id, invitation.id::text, invited,
+                                jsonb_build_object('role', auth_internal.role_name(auth_internal.live_role(invitation.role_id)),
+                                                   'workspace_id', invitation.workspace_id));
     return invitation.org_id;
 end
 $$;

@@ -100,6 +100,7 @@ begin
     returning issuers.id into new_id;
     perform auth_internal.demand_own_users(org_ids, user_id_prefix);
     perform auth_internal.demand_distinct_issuer(issuer, own);
+    perform auth_internal.audit('issuer.add', null, issuer);
     return new_id;
 exception
     when unique_violation then
@@ -140,6 +141,8 @@ create or replace function auth.update_issuer(
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     old auth.issuers;
+    new auth.issuers;
+    changed jsonb;
     violated text;
 begin
     perform auth_internal.require_administrator();
@@ -163,10 +166,15 @@ begin
         org_ids = coalesce(update_issuer.org_ids, old.org_ids),
         user_id_prefix = coalesce(update_issuer.user_id_prefix, old.user_id_prefix),
         email_verified_claim = coalesce(update_issuer.email_verified_claim, old.email_verified_claim)
-     where i.id = old.id;
+     where i.id = old.id
+    returning i.* into new;
     -- What 0.1.0 let pass stays as long as nobody touches it.
     if org_ids is not null or user_id_prefix is not null then
         perform auth_internal.demand_own_users(coalesce(org_ids, old.org_ids), coalesce(user_id_prefix, old.user_id_prefix));
+    end if;
+    changed := auth_internal.changed_members(to_jsonb(old), to_jsonb(new));
+    if changed is not null then
+        perform auth_internal.audit('issuer.update', null, issuer, null, jsonb_build_object('changed', changed));
     end if;
 exception
     when check_violation then
@@ -188,6 +196,7 @@ begin
     delete from auth.jwt_keys k where k.issuer_id = old.id;
     delete from auth.minted_tokens t where t.issuer_id = old.id;
     delete from auth.issuers i where i.id = old.id;
+    perform auth_internal.audit('issuer.remove', null, old.issuer);
 end
 $$;
 comment on function auth.remove_issuer is

@@ -69,6 +69,7 @@ declare
     present bytea[];
     touched uuid[];
     touched_id uuid;
+    before jsonb;
 begin
     perform auth_internal.require_administrator();
     if jwks is null then
@@ -81,6 +82,7 @@ begin
     end if;
     the_issuer := auth_internal.lock_issuer(load_jwks.issuer);
     perform auth_internal.refuse_own_issuer(the_issuer);
+    before := auth_internal.audited_keys(the_issuer.id);
     select array_agg(p.thumbprint || p.alg::bytea) into present
       from auth_internal.parse_jwks(jwks, auth_internal.rsa_algorithm(the_issuer.algorithms)) p;
 
@@ -127,6 +129,10 @@ begin
             message = 'the key set has a key that an administrator revoked; it stays revoked',
             hint = 'Tell the issuer to stop publishing it.';
     end if;
+    if auth_internal.audited_keys(the_issuer.id) <> before then
+        perform auth_internal.audit('jwt_key.load', null, issuer, null, jsonb_build_object(
+            'keys', jsonb_array_length(auth_internal.changed_members(before, auth_internal.audited_keys(the_issuer.id)))));
+    end if;
     return query
         select k.id, k.kid, k.alg, k.state from auth.jwt_keys k
          where k.id = any (touched) order by k.state, k.kid, k.created_at;
@@ -164,6 +170,8 @@ begin
     insert into auth.jwt_keys (issuer_id, kid, alg, public_jwk, thumbprint, not_before, not_after)
     values (the_issuer.id, parsed.kid, parsed.alg, parsed.public_jwk, parsed.thumbprint, not_before, not_after)
     returning jwt_keys.id into new_id;
+    perform auth_internal.audit('jwt_key.add', null, new_id::text, null,
+                                jsonb_build_object('issuer', the_issuer.issuer, 'alg', parsed.alg));
     return new_id;
 exception
     when unique_violation then
@@ -218,6 +226,8 @@ begin
     values (the_issuer.id, kid, alg, not_before, not_after)
     returning jwt_keys.id into new_id;
     insert into auth.jwt_secrets (key_id, material) values (new_id, secret_bytes);
+    perform auth_internal.audit('jwt_key.add', null, new_id::text, null,
+                                jsonb_build_object('issuer', the_issuer.issuer, 'alg', alg));
     return new_id;
 exception
     when unique_violation then
@@ -232,14 +242,28 @@ $$;
 comment on function auth.add_jwt_secret is
     'Administrators: adds a shared secret for HS256 (at least 32 bytes), HS384 (48) or HS512 (64); returns the key''s id. encoding says how the text becomes bytes: text, base64, base64url or hex. Pass it as a bind parameter: a psql variable becomes part of the statement. 22023 with the reason for a bad secret and for an unknown issuer, 23505 when it was revoked or another one has its kid, 42501 for anybody else.';
 
+-- What the audit log tells apart of an issuer's keys.
+create or replace function auth_internal.audited_keys(issuer_id uuid) returns jsonb
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select coalesce(jsonb_object_agg(k.id, jsonb_build_array(k.kid, k.state, k.retired_until, k.disappeared, k.public_jwk)), '{}')
+      from auth.jwt_keys k where k.issuer_id = audited_keys.issuer_id
+$$;
+comment on function auth_internal.audited_keys is 'The keys of an issuer by their ids, with what can change of them.';
+
 create or replace function auth.revoke_jwt_key(key_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    the_issuer auth.issuers;
+    before jsonb;
 begin
     perform auth_internal.require_administrator();
     -- A key set that is being loaded may bring the key under another algorithm: wait, and see it.
     perform auth_internal.lock_issuer(i.issuer)
        from auth.issuers i join auth.jwt_keys k on k.issuer_id = i.id
       where k.id = revoke_jwt_key.key_id;
+    select i.* into the_issuer
+      from auth.issuers i join auth.jwt_keys k on k.issuer_id = i.id where k.id = revoke_jwt_key.key_id;
+    before := auth_internal.audited_keys(the_issuer.id);
     -- The same key may be there under several algorithms, the same secret under several kids.
     update auth.jwt_keys k
        set state = 'revoked', revoked_at = coalesce(k.revoked_at, clock_timestamp()), retired_until = null,
@@ -252,6 +276,9 @@ begin
     if not found then
         raise invalid_parameter_value using
             message = 'no such key', hint = 'auth.list_jwt_keys() shows those there are.';
+    end if;
+    if auth_internal.audited_keys(the_issuer.id) <> before then
+        perform auth_internal.audit('jwt_key.revoke', null, key_id::text, null, jsonb_build_object('issuer', the_issuer.issuer));
     end if;
 end
 $$;

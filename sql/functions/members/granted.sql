@@ -47,6 +47,7 @@ create or replace function auth.confirm_membership(org_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     me text := auth_internal.user_in_person('only a user can confirm a membership');
+    was_confirmed boolean;
 begin
     perform from auth_internal.live_memberships m join auth_internal.live_organizations o on o.id = m.org_id
       where m.user_id = me and m.org_id = confirm_membership.org_id
@@ -65,6 +66,7 @@ begin
            for no key update skip locked)
     update auth.memberships m set accepted = true
       from free where m.user_id = me and m.org_id = confirm_membership.org_id and m.id = free.id;
+    was_confirmed := not found;
     with free as (
         select m.id, m.workspace_id from auth.workspace_memberships m
          where m.user_id = me and m.org_id = confirm_membership.org_id
@@ -72,6 +74,7 @@ begin
            for no key update skip locked)
     update auth.workspace_memberships m set accepted = true
       from free where m.user_id = me and m.workspace_id = free.workspace_id and m.id = free.id;
+    was_confirmed := was_confirmed and not found;
     perform from auth.memberships m
       where m.user_id = me and m.org_id = confirm_membership.org_id
         and not auth_internal.is_accepted(m.accepted, m.created_by, m.user_id)
@@ -81,6 +84,9 @@ begin
         and not auth_internal.is_accepted(m.accepted, m.created_by, m.user_id);
     if found then
         perform auth_internal.refuse_busy_member();
+    end if;
+    if not was_confirmed then
+        perform auth_internal.audit('member.confirm', org_id, org_id::text, me);
     end if;
 end
 $$;

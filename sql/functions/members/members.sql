@@ -59,6 +59,8 @@ begin
             hint = 'Invite them with auth.create_invitation() (pg_bearer.member_addition is invitation).';
     end if;
     perform auth_internal.insert_member(org_id, user_id, granted.id, auth_internal.acting_user());
+    perform auth_internal.audit('member.add', org_id, org_id::text, user_id,
+                                jsonb_build_object('role', auth_internal.role_name(granted)));
 end
 $$;
 comment on function auth.add_member is
@@ -83,6 +85,10 @@ declare
 begin
     select m.* into member from auth.memberships m
      where m.org_id = change_role.org_id and m.user_id = change_role.user_id;
+    -- Whoever held the row deleted it.
+    if member.id is null then
+        perform auth_internal.refuse_member();
+    end if;
     if not is_held and makes_owner then
         perform auth_internal.keep_owner(member.id);
     end if;
@@ -129,6 +135,10 @@ begin
     perform auth_internal.change_role(org_id, user_id, granted.id, actor.rank, is_held);
     perform auth_internal.lower_workspace_roles(org_id, user_id, granted);
     perform auth_internal.demand_handing_on(org_id, null);
+    if granted.id <> old.id then
+        perform auth_internal.audit('member.set_role', org_id, org_id::text, user_id,
+                                    jsonb_build_object('role', auth_internal.role_name(granted), 'was', auth_internal.role_name(old)));
+    end if;
 end
 $$;
 comment on function auth.set_member_role is
@@ -154,6 +164,8 @@ begin
         perform auth_internal.demand_other_owner(org_id, user_id);
     end if;
     perform auth_internal.delete_member(org_id, user_id, case when leaves then 1000 else actor.rank end);
+    perform auth_internal.audit('member.remove', org_id, org_id::text, user_id,
+                                jsonb_build_object('was', auth_internal.role_name(old)));
 end
 $$;
 comment on function auth.remove_member is

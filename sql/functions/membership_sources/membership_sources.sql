@@ -69,6 +69,7 @@ create or replace function auth.register_membership_source(
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     ids constant regtype[] := '{text,varchar,uuid,bigint,integer}';
+    old auth.membership_sources;
 begin
     perform auth_internal.require_administrator();
     perform from pg_class c
@@ -87,6 +88,7 @@ begin
     if role_column is not null then
         perform auth_internal.source_column(source, 'role_column', role_column, '{text,varchar}', true);
     end if;
+    select s.* into old from auth.membership_sources s where s.source = register_membership_source.source;
     insert into auth.membership_sources as s (source, user_column, org_column, role_column)
     values (source, user_column, org_column, role_column)
     on conflict on constraint membership_sources_pkey do update
@@ -94,6 +96,9 @@ begin
            role_column = excluded.role_column;
     -- Other columns are other members.
     perform auth_internal.commit_durably();
+    if (old.user_column, old.org_column, old.role_column) is distinct from (user_column, org_column, role_column) then
+        perform auth_internal.audit('membership_source.register', null, source::text);
+    end if;
 end
 $$;
 comment on function auth.register_membership_source is
@@ -108,6 +113,7 @@ begin
         perform auth_internal.refuse_source('the table is not registered', 'auth.list_membership_sources() shows those that are.');
     end if;
     perform auth_internal.commit_durably();
+    perform auth_internal.audit('membership_source.unregister', null, source::text);
 end
 $$;
 comment on function auth.unregister_membership_source is

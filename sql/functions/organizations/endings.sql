@@ -111,6 +111,14 @@ end
 $$;
 comment on function auth_internal.enter_own_ending is 'The role of a member who ends something of their own.';
 
+create or replace function auth_internal.is_enabled(what text, id uuid) returns boolean
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select case what when 'organization' then
+                exists (select from auth_internal.live_organizations o where o.id = is_enabled.id and o.disabled_at is null)
+           else exists (select from auth_internal.live_workspaces w where w.id = is_enabled.id and w.disabled_at is null) end
+$$;
+comment on function auth_internal.is_enabled is 'Is there this organization or workspace, and is it not disabled itself?';
+
 -- Before what the row says is looked at. Where somebody holds it, what is seen is what was before.
 create or replace function auth_internal.try_member(org_id uuid, user_id text) returns boolean
     language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -149,6 +157,8 @@ comment on function auth_internal.end_invitations is 'Ends the open invitations 
 
 create or replace function auth_internal.end_invitation(invitation_id uuid, org_id uuid) returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    was_open boolean := exists (select from auth_internal.open_invitations i where i.id = end_invitation.invitation_id);
 begin
     perform from auth.invitations i where i.id = end_invitation.invitation_id for no key update skip locked;
     if found then
@@ -156,6 +166,9 @@ begin
          where i.id = end_invitation.invitation_id and i.accepted_at is null;
     else
         perform auth_internal.end_beside('invitation', invitation_id, org_id);
+    end if;
+    if was_open then
+        perform auth_internal.audit('invitation.revoke', org_id, invitation_id::text);
     end if;
 end
 $$;

@@ -72,6 +72,7 @@ begin
     end if;
     -- When there is nothing more to wait for.
     perform auth_internal.demand_handing_on(null, null);
+    perform auth_internal.audit('organization.create', new_id, new_id::text, owner);
     return new_id;
 exception
     when unique_violation then
@@ -94,19 +95,30 @@ create or replace function auth.update_organization(
 ) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
+    old auth.organizations;
+    new auth.organizations;
+    changed jsonb;
     violated text;
 begin
     perform auth_internal.enter_organization(org_id, 'organization.write');
     if external_id is not null then
         perform auth_internal.demand_unrestricted();
     end if;
+    select o.* into old from auth.organizations o where o.id = update_organization.org_id;
     update auth.organizations o
        set name = coalesce(update_organization.name, o.name),
            slug = case when update_organization.slug = '' then null else coalesce(update_organization.slug, o.slug) end,
            external_id = coalesce(update_organization.external_id, o.external_id),
            metadata = coalesce(update_organization.metadata, o.metadata)
-     where o.id = update_organization.org_id;
+     where o.id = update_organization.org_id
+    returning o.* into new;
     perform auth_internal.demand_handing_on(org_id, null);
+    changed := auth_internal.changed_members(to_jsonb(old), to_jsonb(new));
+    if changed is not null then
+        perform auth_internal.audit(
+            case when changed ? 'external_id' then 'organization.set_external_id' else 'organization.update' end,
+            org_id, org_id::text, null, jsonb_build_object('changed', changed));
+    end if;
 exception
     when unique_violation then
         get stacked diagnostics violated = constraint_name;
@@ -122,10 +134,12 @@ comment on function auth.update_organization is
 create or replace function auth.disable_organization(org_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
+    was_enabled boolean;
     sees_all boolean;
 begin
     perform auth_internal.demand_unrestricted();
     perform auth_internal.enter_ending(org_id, null);
+    was_enabled := auth_internal.is_enabled('organization', org_id);
     sees_all := auth_internal.sees_all('organization', org_id);
     update auth.organizations o set disabled_at = coalesce(o.disabled_at, clock_timestamp())
      where o.id = (select f.id from auth.organizations f
@@ -135,6 +149,9 @@ begin
     if not sees_all then
         perform auth_internal.end_beside('organization', org_id, org_id);
     end if;
+    if was_enabled then
+        perform auth_internal.audit('organization.disable', org_id, org_id::text);
+    end if;
 end
 $$;
 comment on function auth.disable_organization is
@@ -142,6 +159,8 @@ comment on function auth.disable_organization is
 
 create or replace function auth.enable_organization(org_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
+declare
+    was_enabled boolean;
 begin
     perform auth_internal.demand_unrestricted();
     -- The row first, as everybody does.
@@ -150,6 +169,7 @@ begin
     perform auth_internal.take_lock('organization', org_id, true, true);
     perform auth_internal.enter_organization(org_id, null);
     perform from auth.workspaces w where w.org_id = enable_organization.org_id for share;
+    was_enabled := auth_internal.is_enabled('organization', org_id);
     delete from auth.endings e where e.target_id = enable_organization.org_id and not e.deleted;
     update auth.organizations o set disabled_at = null where o.id = enable_organization.org_id;
     update auth.memberships m set suspended = false where m.org_id = enable_organization.org_id and m.suspended;
@@ -158,6 +178,9 @@ begin
      where m.org_id = enable_organization.org_id and m.suspended and w.id = m.workspace_id and w.disabled_at is null
        and not exists (select from auth.endings e where e.target_id = w.id);
     perform auth_internal.demand_handing_on(org_id, null);
+    if not was_enabled then
+        perform auth_internal.audit('organization.enable', org_id, org_id::text);
+    end if;
 end
 $$;
 comment on function auth.enable_organization is
@@ -173,6 +196,7 @@ begin
        or not auth_internal.delete_organization_rows(org_id) then
         perform auth_internal.end_beside('organization', org_id, org_id, deleted => true);
     end if;
+    perform auth_internal.audit('organization.delete', org_id, org_id::text);
 end
 $$;
 comment on function auth.delete_organization is
@@ -252,6 +276,7 @@ declare
     actor auth.roles := auth_internal.enter_organization(org_id, null);
     former text := auth_internal.acting_user();
     lower auth.roles := auth_internal.role_named(null, 'admin');
+    was_owner boolean;
 begin
     perform auth_internal.demand_ownership(actor);
     if user_id = former then
@@ -265,12 +290,16 @@ begin
     if (auth_internal.role_of(org_id, user_id)).id is null then
         perform auth_internal.refuse_member();
     end if;
+    was_owner := (auth_internal.role_of(org_id, user_id)).id = auth_internal.owner_role();
     perform auth_internal.change_role(org_id, user_id, auth_internal.owner_role(), 1000, false);
     if former is not null then
         perform auth_internal.change_role(org_id, former, lower.id, 1000, auth_internal.try_member(org_id, former) is not true);
         perform auth_internal.lower_workspace_roles(org_id, former, lower);
     end if;
     perform auth_internal.demand_handing_on(org_id, null);
+    if former is not null or not was_owner then
+        perform auth_internal.audit('organization.transfer', org_id, org_id::text, user_id);
+    end if;
 end
 $$;
 comment on function auth.transfer_ownership is

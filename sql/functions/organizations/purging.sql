@@ -192,6 +192,9 @@ begin
         end if;
     end loop;
     perform auth_internal.settle_leftovers();
+    if settled > 0 then
+        perform auth_internal.audit('endings.purge', null, null, null, jsonb_build_object('endings', settled));
+    end if;
     return settled;
 end
 $$;

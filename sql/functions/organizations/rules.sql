@@ -89,6 +89,8 @@ begin
            set revoked_at = clock_timestamp(), revoked_by = auth_internal.acting_user(), revoke_reason = end_api_key.reason
          where k.id = end_api_key.key_id;
     end if;
+    perform auth_internal.audit('api_key.revoke', k.org_id, k.id::text, k.user_id)
+       from auth.api_keys k where k.id = end_api_key.key_id and (not is_held or k.revoked_at is null);
 end
 $$;
 comment on function auth_internal.end_api_key is 'Revokes a key that is not revoked, without waiting.';

@@ -65,7 +65,7 @@ comment on function auth.protect is
 
 -- The steps without the indexes. auth_internal.run_protection() calls this, so that guards judge the end and not each step; called
 -- by itself it does the same, and is judged by steps. So settings are not believed here.
-create or replace function auth_internal.protection_run(source oid, settings jsonb) returns void
+create or replace function auth_internal.protection_run(source oid, settings jsonb) returns integer
     language plpgsql set search_path = pg_catalog, pg_temp set standard_conforming_strings = on set quote_all_identifiers = off as $$
 declare
     checked constant jsonb := auth_internal.protection_settings(
@@ -73,13 +73,16 @@ declare
         (settings ->> 'environment')::name, settings ->> 'resource', auth_internal.protection_role_names(settings),
         (settings ->> 'all_orgs')::boolean, (settings ->> 'single_login')::boolean);
     statement text;
+    steps integer := 0;
 begin
     foreach statement in array array(select p.statement from auth_internal.protection_plan(source, checked, current_user) p where p.part <> 'index') loop
         execute statement;
+        steps := steps + 1;
     end loop;
+    return steps;
 end
 $$;
-comment on function auth_internal.protection_run is 'Runs what auth.protect() runs with these settings, but for indexes. 22023 for settings that it would not take.';
+comment on function auth_internal.protection_run is 'Runs what auth.protect() runs with these settings, but for indexes; returns how many statements. 22023 for settings that it would not take.';
 
 -- All that is to be run for a table and what inherits from it, in order. creator is who would run it.
 create or replace function auth_internal.protection_plan(source oid, settings jsonb, creator name) returns table (part text, statement text)
@@ -161,10 +164,10 @@ begin
         return next;
     end loop;
     action := 'run';
+    if not dry_run and statements <> '{}' then
+        perform auth_internal.run_unprotection(source);
+    end if;
     foreach statement in array statements loop
-        if not dry_run then
-            execute statement;
-        end if;
         step := step + 1;
         return next;
     end loop;
@@ -173,6 +176,22 @@ end
 $$;
 comment on function auth.unprotect is
     'The table''s owner: takes away what auth.protect() made, on the table and what inherits from it, and nothing else: policies, defaults, the index that it created, and row security where it was off before. The table is then open to everybody with grants on it: revoking them is suggested. Returns the statements; dry_run runs none. No rows for a table that is not protected. 22023 for NULL and what is no table, 42501 for a table of somebody else.';
+
+-- auth_internal.run_unprotection() calls this.
+create or replace function auth_internal.protection_undo(source oid) returns integer
+    language plpgsql set search_path = pg_catalog, pg_temp set standard_conforming_strings = on set quote_all_identifiers = off as $$
+declare
+    statement text;
+    steps integer := 0;
+begin
+    foreach statement in array array(select r.statement from auth_internal.protection_removal(source) r where r.action = 'run') loop
+        execute statement;
+        steps := steps + 1;
+    end loop;
+    return steps;
+end
+$$;
+comment on function auth_internal.protection_undo is 'Runs what auth.unprotect() runs; returns how many statements.';
 
 -- What takes our own away from a table and what inherits from it. Where nothing keeps rows apart afterwards, those who
 -- can then read or write all of them are suggested.

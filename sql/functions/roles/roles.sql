@@ -138,6 +138,13 @@ end
 $$;
 comment on function auth_internal.demand_definable is '42501 when a user defines a role that is not below their own, or has permissions that their own lacks, or anybody one that the scopes of their token do not cover.';
 
+create or replace function auth_internal.audited_role(rank integer, permissions text[]) returns jsonb
+    language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select jsonb_build_object('rank', audited_role.rank, 'permission_count', cardinality(audited_role.permissions),
+                              'permissions', array(select p from unnest(audited_role.permissions) p limit 20))
+$$;
+comment on function auth_internal.audited_role is 'What the audit log says of a role: its rank, and its first 20 permissions.';
+
 create or replace function auth.define_role(
     name text, permissions text[], org_id uuid default null, rank integer default null,
     grantable text[] default null
@@ -187,6 +194,10 @@ begin
     end if;
     perform auth_internal.demand_lower_roles(actor, org_id, new_rank, grantable);
     perform auth_internal.demand_handing_on(org_id, null);
+    if (old.rank, old.permissions, old.grantable) is distinct from (new_rank, permissions, grantable) then
+        perform auth_internal.audit('role.define', org_id, coalesce(old.name, name), null,
+                                    auth_internal.audited_role(new_rank, permissions));
+    end if;
     return defined_id;
 exception
     when check_violation then
@@ -253,6 +264,7 @@ begin
     end if;
     perform auth_internal.clear_beside('role', old.id);
     delete from auth.roles r where r.id = old.id and not r.builtin;
+    perform auth_internal.audit('role.drop', org_id, old.name);
 end
 $$;
 comment on function auth.drop_role is

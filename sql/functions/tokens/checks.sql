@@ -6,4 +6,3 @@ comment on function auth_internal.demand_accepted is '22023 unless auth.authenti
 comment on function auth_internal.origin_of_identity is 'What can be revoked of the token that the identity came from; no row without one.';
 comment on function auth_internal.revocable_token is 'What can be revoked of a good token; no row for one that has expired. 28000 for any other.';
 comment on function auth_internal.looks_like_token is 'Does this text look like a token, rather than like the id of one? NULL for NULL.';
-comment on function auth_internal.outer_role is 'The database role that called, outside of functions that run as somebody else.';

@@ -246,7 +246,7 @@ begin
     end if;
     described.environment := auth_internal.minted_environment(environment, described.environment);
     described.expires_at := auth_internal.token_end(expires_at, begun.latest, begun.issuer);
-    return auth_internal.mint(described, begun.issuer, coalesce(role, 'authenticated'),
+    return auth_internal.mint('token.issue', described, begun.issuer, coalesce(role, 'authenticated'),
                               auth_internal.minted_scopes(scopes), claims);
 end
 $$;
@@ -273,7 +273,7 @@ begin
         described.org_id := null;
     end if;
     described.expires_at := auth_internal.token_end(least(clock_timestamp() + ttl, begun.latest), begun.latest, begun.issuer);
-    return auth_internal.mint(described, begun.issuer, case when described.is_service then 'service_role' else 'authenticated' end, null, null);
+    return auth_internal.mint('token.exchange', described, begun.issuer, case when described.is_service then 'service_role' else 'authenticated' end, null, null);
 end
 $$;
 comment on function auth.exchange_api_key is
@@ -323,7 +323,7 @@ begin
     described.reason := impersonate.reason;
     described.actor := auth_internal.actor_name();
     described.expires_at := auth_internal.token_end(least(clock_timestamp() + ttl, begun.latest), begun.latest, begun.issuer);
-    return auth_internal.mint(described, begun.issuer, 'authenticated', null, null);
+    return auth_internal.mint('token.impersonate', described, begun.issuer, 'authenticated', null, null);
 end
 $$;
 comment on function auth.impersonate is
@@ -334,6 +334,6 @@ create or replace function auth_internal.actor_name() returns text
     language sql stable set search_path = pg_catalog, pg_temp as $$
     select coalesce('api_key:' || auth.api_key_id(), 'token:' || (auth.jwt() ->> 'jti'), 'service:' || auth.user_id(),
                     case when auth.is_service_role() then 'service:' || (auth.identity() ->> 'issuer') end,
-                    'role:' || auth_internal.outer_role())
+                    'role:' || auth_internal.outer_user_name())
 $$;
 comment on function auth_internal.actor_name is 'Who acts for a user, as the claim act says it.';

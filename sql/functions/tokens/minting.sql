@@ -119,7 +119,7 @@ $$;
 comment on function auth_internal.minted_claims is 'The claims of a token of ours, besides those that its maker gives.';
 
 -- Signs a token and keeps its row. That the token is accepted, and by whom, is asked last.
-create or replace function auth_internal.mint(described auth.minted_tokens, issuer auth.issuers, role text, scopes text[], claims jsonb) returns text
+create or replace function auth_internal.mint(action text, described auth.minted_tokens, issuer auth.issuers, role text, scopes text[], claims jsonb) returns text
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     minted auth.minted_tokens := described;
@@ -147,6 +147,9 @@ begin
     perform auth_internal.demand_accepted(token);
     -- When there is nothing more to wait for.
     perform auth_internal.demand_handing_on(minted.org_id, minted.environment);
+    perform auth_internal.audit(action, minted.org_id, minted.id::text, minted.user_id,
+        jsonb_strip_nulls(jsonb_build_object('issuer', (mint.issuer).issuer, 'expires_at', minted.expires_at,
+            'is_service', nullif(minted.is_service, false), 'actor', minted.actor, 'reason', minted.reason)));
     return token;
 exception
     when check_violation then

@@ -24,9 +24,17 @@ end
 $$;
 comment on function auth_internal.revoke is 'Adds a revocation, which ends what was issued until now, and until the latest time; 22023 for a value that no token has.';
 
-create or replace function auth_internal.add_revocation(kind text, value text, issuer text, before timestamptz, expires_at timestamptz) returns void
+create or replace function auth_internal.add_revocation(kind text, value text, issuer text, before timestamptz, expires_at timestamptz) returns boolean
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
+    perform auth_internal.commit_durably();
+    if before is null
+       and exists (select from auth.revocations r
+                    where r.kind = add_revocation.kind and r.value = add_revocation.value
+                      and r.issuer is not distinct from add_revocation.issuer and r.issued_before is null
+                      and r.expires_at >= add_revocation.expires_at) then
+        return false;
+    end if;
     if (octet_length(value) between 1 and 1300) is not true then
         perform auth_internal.refuse('22023', 'the value is too long for any token', null);
     end if;
@@ -34,10 +42,10 @@ begin
     values (kind, value, issuer, before, expires_at, auth_internal.acting_user());
     perform auth_internal.purge_superseded(kind, value, issuer);
     perform auth_internal.purge_expired_revocations(10);
-    perform auth_internal.commit_durably();
+    return true;
 end
 $$;
-comment on function auth_internal.add_revocation is 'Adds a revocation; 22023 for a value that no token has.';
+comment on function auth_internal.add_revocation is 'Adds a revocation, and says whether it is new; 22023 for a value that no token has.';
 
 -- Waits for nobody.
 create or replace function auth_internal.purge_superseded(kind text, value text, issuer text) returns void
@@ -157,8 +165,10 @@ begin
         end if;
         perform auth_internal.demand_environment(i.environment) from auth.issuers i where i.issuer = named.issuer and not i.own;
         perform auth_internal.demand_environment(t.environment) from auth.minted_tokens t where t.id::text = named.token;
-        perform auth_internal.add_revocation(case when named.token is null then 'digest' else 'token' end,
-            coalesce(named.token, named.digest), named.issuer, null, named.expires_at + interval '15 minutes');
+        if auth_internal.add_revocation(case when named.token is null then 'digest' else 'token' end,
+               coalesce(named.token, named.digest), named.issuer, null, named.expires_at + interval '15 minutes') then
+            perform auth_internal.audit('token.revoke', null, coalesce(named.token, named.digest), named.user_id, jsonb_build_object('issuer', named.issuer));
+        end if;
         return;
     end if;
     select t.* into minted from auth.minted_tokens t join auth.issuers i on i.id = t.issuer_id
@@ -169,8 +179,10 @@ begin
             perform auth_internal.demand_oneself(minted.user_id);
         end if;
         perform auth_internal.demand_environment(minted.environment);
-        perform auth_internal.add_revocation('token', minted.id::text, i.issuer, null, minted.expires_at + interval '15 minutes')
-           from auth.issuers i where i.id = minted.issuer_id;
+        if auth_internal.add_revocation('token', minted.id::text, (select i.issuer from auth.issuers i where i.id = minted.issuer_id),
+                                        null, minted.expires_at + interval '15 minutes') then
+            perform auth_internal.audit('token.revoke', minted.org_id, minted.id::text, minted.user_id);
+        end if;
         return;
     elsif not unrestricted then
         perform auth_internal.refuse_target('token');
@@ -179,6 +191,7 @@ begin
     perform auth_internal.demand_environment(null);
     perform auth_internal.demand_issuer(issuer);
     perform auth_internal.revoke('token', token, issuer, auth_internal.end_of_tokens(issuer));
+    perform auth_internal.audit('token.revoke', null, token, details => jsonb_build_object('issuer', issuer));
 end
 $$;
 comment on function auth.revoke_token is
@@ -218,6 +231,7 @@ begin
     perform auth_internal.demand_issuer(its_issuer);
     -- The issuer may go on making tokens of it.
     perform auth_internal.revoke('session', its_session, its_issuer, auth_internal.end_of_tokens(its_issuer) + interval '30 days');
+    perform auth_internal.audit('session.revoke', null, its_session, details => jsonb_build_object('issuer', its_issuer));
 end
 $$;
 comment on function auth.revoke_session is
@@ -233,6 +247,7 @@ begin
         perform auth_internal.demand_issuer(issuer);
     end if;
     perform auth_internal.revoke_tokens_of(user_id, issuer);
+    perform auth_internal.audit('user.revoke', null, null, user_id, case when issuer is null then '{}'::jsonb else jsonb_build_object('issuer', issuer) end);
 end
 $$;
 comment on function auth.revoke_user is
@@ -273,6 +288,7 @@ begin
         select m.org_id from auth.memberships m where m.user_id = remove_user.user_id order by m.org_id
     loop
         perform auth_internal.delete_member(removed.org_id, user_id, 1000);
+        perform auth_internal.audit('member.remove', removed.org_id, null, user_id);
     end loop;
     perform auth_internal.end_workspace_membership(w) from auth.workspace_memberships w where w.user_id = remove_user.user_id;
     perform auth_internal.end_api_key(k.id, 'its user was removed')
@@ -283,6 +299,7 @@ begin
          or i.email in (select lower(unnest(array[a.email, a.accepted_email]) collate "C")
                           from auth.invitations a where a.accepted_by = remove_user.user_id);
     perform auth_internal.revoke_tokens_of(user_id, null);
+    perform auth_internal.audit('user.remove', null, null, user_id);
 end
 $$;
 comment on function auth.remove_user is
@@ -290,9 +307,15 @@ comment on function auth.remove_user is
 
 create or replace function auth.purge_revocations() returns bigint
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    gone bigint;
 begin
     perform auth_internal.demand_unrestricted();
-    return auth_internal.purge_expired_revocations(2147483647)::bigint + auth_internal.purge_minted_tokens(2147483647);
+    gone := auth_internal.purge_expired_revocations(2147483647)::bigint + auth_internal.purge_minted_tokens(2147483647);
+    if gone > 0 then
+        perform auth_internal.audit('revocation.purge', null, null, details => jsonb_build_object('rows', gone));
+    end if;
+    return gone;
 end
 $$;
 comment on function auth.purge_revocations is

@@ -99,6 +99,7 @@ begin
     values (new_id, the_issuer.id, new_id::text, alg, made.public_jwk, made.thumbprint,
             case when is_first then 'active' else 'next' end, auth_internal.this_database());
     insert into auth.jwt_secrets (key_id, material) values (new_id, made.material);
+    perform auth_internal.audit('signing_key.create', null, new_id::text, details => jsonb_build_object('issuer', the_issuer.issuer, 'alg', alg));
     return new_id;
 end
 $$;
@@ -120,6 +121,7 @@ begin
             'auth.create_signing_key() makes one. Rotate when whoever caches auth.jwks() has seen it.');
     end if;
     perform auth_internal.change_signing_key(next_id, 'active');
+    perform auth_internal.audit('signing_key.rotate', null, next_id::text, details => jsonb_build_object('issuer', the_issuer.issuer));
     return query select k.id, k.alg, k.state from auth.jwt_keys k
                   where k.issuer_id = the_issuer.id and k.state <> 'revoked' order by k.state, k.created_at;
 end
@@ -168,6 +170,7 @@ begin
         perform auth_internal.refuse('55000', 'the issuer has a next key already', 'Retire that one first.');
     end if;
     perform auth_internal.change_signing_key(key_id, state);
+    perform auth_internal.audit('signing_key.set_state', null, key_id::text, details => jsonb_build_object('was', changed.state, 'state', state));
 end
 $$;
 comment on function auth.set_signing_key_state is

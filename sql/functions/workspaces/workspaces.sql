@@ -18,6 +18,7 @@ begin
         perform auth_internal.insert_workspace_member(new_id, auth_internal.acting_user(), actor.id, auth_internal.acting_user());
     end if;
     perform auth_internal.demand_handing_on(org_id, null);
+    perform auth_internal.audit('workspace.create', org_id, new_id::text, auth_internal.acting_user());
     return new_id;
 exception
     when unique_violation then
@@ -38,15 +39,25 @@ create or replace function auth.update_workspace(
 ) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
+    old auth.workspaces;
+    new auth.workspaces;
+    changed jsonb;
     violated text;
 begin
     perform auth_internal.enter_workspace(workspace_id, 'workspaces.write');
+    select w.* into old from auth.workspaces w where w.id = update_workspace.workspace_id;
     update auth.workspaces w
        set name = coalesce(update_workspace.name, w.name),
            slug = case when update_workspace.slug = '' then null else coalesce(update_workspace.slug, w.slug) end,
            metadata = coalesce(update_workspace.metadata, w.metadata)
-     where w.id = update_workspace.workspace_id;
-    perform auth_internal.demand_handing_on(auth_internal.workspace_org(workspace_id), null);
+     where w.id = update_workspace.workspace_id
+    returning w.* into new;
+    perform auth_internal.demand_handing_on(new.org_id, null);
+    changed := auth_internal.changed_members(to_jsonb(old), to_jsonb(new));
+    if changed is not null then
+        perform auth_internal.audit('workspace.update', new.org_id, workspace_id::text, null,
+                                    jsonb_build_object('changed', changed));
+    end if;
 exception
     when unique_violation then
         raise unique_violation using message = 'this slug is taken';
@@ -62,6 +73,7 @@ create or replace function auth.disable_workspace(workspace_id uuid) returns voi
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     its_org uuid := auth_internal.enter_workspace_ending(workspace_id);
+    was_enabled boolean := auth_internal.is_enabled('workspace', workspace_id);
     sees_all boolean := auth_internal.sees_all('workspace', workspace_id);
 begin
     update auth.workspaces w set disabled_at = coalesce(w.disabled_at, clock_timestamp())
@@ -71,6 +83,9 @@ begin
     sees_all := auth_internal.suspend_members(its_org, workspace_id) and sees_all;
     if not sees_all then
         perform auth_internal.end_beside('workspace', workspace_id, its_org);
+    end if;
+    if was_enabled then
+        perform auth_internal.audit('workspace.disable', its_org, workspace_id::text);
     end if;
 end
 $$;
@@ -94,6 +109,7 @@ create or replace function auth.enable_workspace(workspace_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 declare
     its_org uuid := auth_internal.workspace_org(workspace_id);
+    was_enabled boolean;
 begin
     perform auth_internal.demand_own(its_org, 'workspace');
     -- The organization first, as everybody does.
@@ -103,6 +119,7 @@ begin
     if auth_internal.workspace_org(workspace_id) is null then
         perform auth_internal.refuse_target('workspace');
     end if;
+    was_enabled := auth_internal.is_enabled('workspace', workspace_id);
     delete from auth.endings e where e.target_id = enable_workspace.workspace_id and not e.deleted;
     update auth.workspaces w set disabled_at = null where w.id = enable_workspace.workspace_id;
     update auth.workspace_memberships m set suspended = false
@@ -110,6 +127,9 @@ begin
      where m.workspace_id = enable_workspace.workspace_id and m.suspended and o.id = m.org_id and o.disabled_at is null
        and not exists (select from auth.endings e where e.target_id = o.id);
     perform auth_internal.demand_handing_on(its_org, null);
+    if not was_enabled then
+        perform auth_internal.audit('workspace.enable', its_org, workspace_id::text);
+    end if;
 end
 $$;
 comment on function auth.enable_workspace is
@@ -124,6 +144,7 @@ begin
        or not auth_internal.delete_workspace_rows(workspace_id, its_org) then
         perform auth_internal.end_beside('workspace', workspace_id, its_org, deleted => true);
     end if;
+    perform auth_internal.audit('workspace.delete', its_org, workspace_id::text);
 end
 $$;
 comment on function auth.delete_workspace is
@@ -219,6 +240,8 @@ begin
     perform auth_internal.demand_grant(actor, granted);
     perform auth_internal.demand_senior_to(actor, auth_internal.workspace_org(workspace_id), user_id);
     perform auth_internal.insert_workspace_member(workspace_id, user_id, granted.id, auth_internal.acting_user());
+    perform auth_internal.audit('workspace_member.add', auth_internal.workspace_org(workspace_id), workspace_id::text, user_id,
+                                jsonb_build_object('role', auth_internal.role_name(granted)));
 end
 $$;
 comment on function auth.add_workspace_member is
@@ -244,6 +267,10 @@ begin
        from auth.workspace_memberships m
       where m.workspace_id = set_workspace_member_role.workspace_id and m.user_id = set_workspace_member_role.user_id;
     perform auth_internal.demand_handing_on(its_org, null);
+    if granted.id <> old.id then
+        perform auth_internal.audit('workspace_member.set_role', its_org, workspace_id::text, user_id,
+                                    jsonb_build_object('role', auth_internal.role_name(granted), 'was', auth_internal.role_name(old)));
+    end if;
 end
 $$;
 comment on function auth.set_workspace_member_role is
@@ -268,6 +295,8 @@ begin
     perform auth_internal.end_workspace_membership(m)
        from auth.workspace_memberships m
       where m.workspace_id = remove_workspace_member.workspace_id and m.user_id = remove_workspace_member.user_id;
+    perform auth_internal.audit('workspace_member.remove', its_org, workspace_id::text, user_id,
+                                jsonb_build_object('was', auth_internal.role_name(old)));
 end
 $$;
 comment on function auth.remove_workspace_member is

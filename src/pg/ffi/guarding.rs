@@ -1,10 +1,12 @@
 //! What the guards of protected tables ask of Postgres: what a command did, whether they are to look away, and steps of
 //! `auth.protect()` that are judged when all of them are done.
 
+use super::auditing;
 use super::carrier::set_locally;
 use super::catalog;
 use super::nodes::{is_a, members};
 use super::output::JsonbText;
+use super::owners::qualified;
 use pgrx::pg_sys;
 use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
@@ -31,18 +33,23 @@ pub(in crate::pg) fn allow_changes() {
     set_locally(SETTING, c"on", pg_sys::GucContext::PGC_SUSET);
 }
 
-/// Calls a function of auth_internal with a table and settings. False where there is none.
-fn call(function: &CStr, source: pg_sys::Oid, settings: String) -> bool {
-    // SAFETY: catalog look-ups in a transaction; the function takes an oid and a jsonb, and gives void.
+/// Calls a function of auth_internal with a table and settings; what it gave, if there is one.
+fn call(function: &CStr, source: pg_sys::Oid, settings: String) -> Option<pg_sys::Datum> {
+    // SAFETY: catalog look-ups in a transaction; the function takes an oid and a jsonb, and gives void or an integer.
     unsafe {
         let schema = pg_sys::get_namespace_oid(c"auth_internal".as_ptr(), true);
         let arguments = [pg_sys::OIDOID, pg_sys::JSONBOID];
-        let function = catalog::function(schema, function, &arguments, |row, _| Some(row.oid));
-        let (Some(function), Some(settings)) = (function, JsonbText(settings).into_datum()) else {
-            return false;
-        };
-        pg_sys::OidFunctionCall2Coll(function, pg_sys::InvalidOid, pg_sys::Datum::from(source), settings);
-        true
+        let function = catalog::function(schema, function, &arguments, |row, _| Some(row.oid))?;
+        let (source, settings) = (pg_sys::Datum::from(source), JsonbText(settings).into_datum()?);
+        Some(pg_sys::OidFunctionCall2Coll(function, pg_sys::InvalidOid, source, settings))
+    }
+}
+
+/// Notes in the audit log what was done to a table, if these are more than no statements.
+fn note(action: &str, source: pg_sys::Oid, statements: pg_sys::Datum) {
+    if statements.value() != 0 {
+        // SAFETY: a look-up in a transaction.
+        auditing::note(action, &unsafe { qualified(source) });
     }
 }
 
@@ -54,9 +61,26 @@ pub(in crate::pg) fn protect_undisturbed(source: pg_sys::Oid, settings: String) 
             PROTECTING.set(self.0);
         }
     }
-    // An error unwinds through it.
-    let _flag = Protecting(PROTECTING.replace(true));
-    call(c"protection_run", source, settings)
+    let flag = Protecting(PROTECTING.replace(true));
+    // An error unwinds through the flag.
+    let statements = call(c"protection_run", source, settings);
+    drop(flag);
+    statements.map(|statements| note("table.protect", source, statements)).is_some()
+}
+
+/// Runs the steps of `auth.unprotect()`, as the current user. False where there are none in this schema.
+pub(in crate::pg) fn unprotect(source: pg_sys::Oid) -> bool {
+    // SAFETY: a catalog look-up in a transaction; the function takes an oid and gives an integer.
+    unsafe {
+        let schema = pg_sys::get_namespace_oid(c"auth_internal".as_ptr(), true);
+        let undo = |row: &pg_sys::FormData_pg_proc, _| Some(row.oid);
+        let Some(undo) = catalog::function(schema, c"protection_undo", &[pg_sys::OIDOID], undo) else {
+            return false;
+        };
+        let statements = pg_sys::OidFunctionCall1Coll(undo, pg_sys::InvalidOid, pg_sys::Datum::from(source));
+        note("table.unprotect", source, statements);
+        true
+    }
 }
 
 /// Protects a table as its owner, in a security-restricted operation. False where there is no such table.
@@ -76,7 +100,7 @@ pub(in crate::pg) fn protect_as_owner(source: pg_sys::Oid, settings: String) -> 
         pg_sys::GetUserIdAndSecContext(&raw mut before.0, &raw mut before.1);
         pg_sys::SetUserIdAndSecContext(owner, before.1 | context as c_int);
     }
-    call(c"protection_repeated", source, settings)
+    call(c"protection_repeated", source, settings).is_some()
 }
 
 /// A command as `pg_event_trigger_ddl_commands()` gives it.

@@ -1,9 +1,9 @@
 //! Acting as somebody without a credential: administrators' tests of policies.
 
 use super::keys::demand_administrator;
-use crate::pg::ffi::catalog;
 use crate::pg::ffi::input::JsonbArgument;
 use crate::pg::ffi::output::JsonbValue;
+use crate::pg::ffi::{auditing, catalog};
 use crate::pg::{credential, identity, sqlstate};
 use crate::verify::identity::{Identity, uuid_text};
 use pgrx::pg_sys::panic::ErrorReport;
@@ -16,6 +16,7 @@ fn act_as(identity: Option<JsonbArgument>) -> Result<Option<JsonbValue>, ErrorRe
     let stated = credential::stated(identity.as_ref())?;
     identity::establish(&stated)?;
     note(&stated, "acts");
+    auditing::note("act_as", "");
     Ok(identity::show())
 }
 

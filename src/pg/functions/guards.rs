@@ -2,9 +2,9 @@
 
 use super::keys::demand_administrator;
 use crate::pg::ffi::carrier::with_published;
-use crate::pg::ffi::catalog;
 use crate::pg::ffi::guarding::{self, DdlCommand};
 use crate::pg::ffi::input::JsonbArgument;
+use crate::pg::ffi::{auditing, catalog};
 use crate::pg::{settings, sqlstate};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -19,6 +19,7 @@ fn allow_changes() -> Result<(), ErrorReport> {
     }
     guarding::allow_changes();
     sqlstate::log(format!("pg_bearer: {:?} may change protected tables", catalog::outer_user_name()));
+    auditing::note("guards.allow_changes", "");
     Ok(())
 }
 
@@ -38,6 +39,12 @@ fn command_changes(command: Option<DdlCommand>) -> Vec<String> {
 #[pg_extern(schema = "auth_internal", volatile, parallel_unsafe)]
 fn run_protection(source: pg_sys::Oid, settings: JsonbArgument) -> bool {
     guarding::protect_undisturbed(source, settings.0)
+}
+
+/// Runs the steps of `auth.unprotect()` as the current user.
+#[pg_extern(schema = "auth_internal", volatile, parallel_unsafe)]
+fn run_unprotection(source: pg_sys::Oid) -> bool {
+    guarding::unprotect(source)
 }
 
 /// Protects a table as its owner.

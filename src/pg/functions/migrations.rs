@@ -1,6 +1,6 @@
 //! Data migrations: what owners call, and what the policy of one asks.
 
-use crate::pg::ffi::{catalog, migration};
+use crate::pg::ffi::{auditing, catalog, migration};
 use crate::pg::sqlstate;
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -30,6 +30,9 @@ fn begin_data_migration(tables: Option<Vec<Option<pg_sys::Oid>>>) -> Result<(), 
         catalog::outer_user_name(),
         names.join(", ")
     ));
+    for name in names {
+        auditing::note("migration.begin", &name);
+    }
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 mod acting;
 mod api_keys;
+mod audit;
 mod authenticate;
 mod demands;
 mod explain;

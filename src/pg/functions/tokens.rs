@@ -155,9 +155,3 @@ fn revocable_token(
 fn looks_like_token(text: CredentialText) -> bool {
     text.bytes().is_none_or(|text| crate::verify::api_key::looks_like_jwt(text.trim_ascii()))
 }
-
-/// The database role that called, outside of functions that run as somebody else.
-#[pg_extern(schema = "auth_internal", stable, parallel_unsafe)]
-fn outer_role() -> String {
-    catalog::outer_user_name()
-}

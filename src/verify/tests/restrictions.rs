@@ -1,7 +1,7 @@
 //! From which pages, and for what, an API key may be used.
 
 use crate::verify::error::Refusal;
-use crate::verify::restriction::{Proxies, Restrictions, Surroundings};
+use crate::verify::restriction::{Proxies, Restrictions, Surroundings, stated_address};
 use core::net::IpAddr;
 use proptest::prelude::*;
 
@@ -294,4 +294,21 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn t164_a_stated_address_is_short_and_plain() {
+    for (header, stated) in [
+        ("192.0.2.7", Some("192.0.2.7")),
+        (" 192.0.2.7,\t[2001:db8::1]:443 ", Some("192.0.2.7,[2001:db8::1]:443")),
+        ("", None),
+        (" \r\n\0", None),
+        ("unknown \u{202e}<script>", Some("c")),
+    ] {
+        assert_eq!(stated_address(header).as_deref(), stated, "{header:?}");
+    }
+    let end = "192.0.2.1";
+    let long = format!("{}, {end}", "9".repeat(1000));
+    let stated = stated_address(&long).unwrap();
+    assert!(stated.len() == 200 && stated.ends_with(end), "{stated}");
 }

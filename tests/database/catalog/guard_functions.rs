@@ -48,7 +48,7 @@ pub(super) const GUARD_FUNCTIONS: &[(&str, &str)] = &[
     ("public bearer_owner", "auth_internal.protection_policy_names() name[]: immutable unsafe sql"),
     ("bearer_owner", "auth_internal.protection_repeated(oid, jsonb) void: volatile unsafe plpgsql"),
     ("public bearer_owner", "auth_internal.protection_role_names(jsonb) name[]: stable unsafe sql"),
-    ("bearer_owner", "auth_internal.protection_run(oid, jsonb) void: volatile unsafe plpgsql"),
+    ("bearer_owner", "auth_internal.protection_run(oid, jsonb) integer: volatile unsafe plpgsql"),
     ("bearer_owner", "auth_internal.refuse_command(text, text) void: volatile unsafe plpgsql"),
     ("public bearer_owner", "auth_internal.run_protection(oid, jsonb) boolean: volatile unsafe strict c"),
     (

@@ -4,7 +4,7 @@ pub(super) const TOKEN_FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_owner", "auth_internal.actor_name() text: stable unsafe sql"),
     (
         "bearer_owner",
-        "auth_internal.add_revocation(text, text, text, timestamp with time zone, timestamp with time zone) void: volatile unsafe plpgsql",
+        "auth_internal.add_revocation(text, text, text, timestamp with time zone, timestamp with time zone) boolean: volatile unsafe plpgsql",
     ),
     ("bearer_owner", "auth_internal.change_signing_key(uuid, text) void: volatile unsafe plpgsql"),
     ("bearer_admin", "auth.create_signing_key(text, text) uuid: volatile unsafe definer plpgsql"),
@@ -45,7 +45,7 @@ pub(super) const TOKEN_FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_owner", "auth_internal.looks_like_token(text) boolean: immutable safe strict c"),
     (
         "bearer_owner",
-        "auth_internal.mint(auth.minted_tokens, auth.issuers, text, text[], jsonb) text: volatile unsafe plpgsql",
+        "auth_internal.mint(text, auth.minted_tokens, auth.issuers, text, text[], jsonb) text: volatile unsafe plpgsql",
     ),
     (
         "bearer_owner",
@@ -63,7 +63,6 @@ pub(super) const TOKEN_FUNCTIONS: &[(&str, &str)] = &[
         "bearer_owner",
         "auth_internal.origin_of_identity() TABLE(issuer text, user_id text, subject text, session text, token text, digest text, issued_at timestamp with time zone, expires_at timestamp with time zone, minted_id uuid): stable unsafe strict c",
     ),
-    ("bearer_owner", "auth_internal.outer_role() text: stable unsafe strict c"),
     ("bearer_owner", "auth_internal.own_issuer(text) auth.issuers: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.purge_expired_revocations(integer) integer: volatile unsafe plpgsql"),
     ("bearer_owner", "auth_internal.purge_minted_tokens(integer) integer: volatile unsafe plpgsql"),

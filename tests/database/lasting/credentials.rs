@@ -6,7 +6,7 @@ use pg_bearer_tests::token::*;
 use serde_json::{Value, json};
 
 /// An issuer of tokens for tests.
-pub(super) const TEST_ISSUER: &str = "https://test.example";
+pub(crate) const TEST_ISSUER: &str = "https://test.example";
 
 pub(super) struct Weak {
     pub(super) name: &'static str,

@@ -13,7 +13,7 @@ pub(super) struct Call {
     pub(super) sql: &'static str,
 }
 
-pub(super) struct World {
+pub(crate) struct World {
     db: Database,
     pub(super) admin: Client,
     session: Client,
@@ -21,7 +21,7 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new() -> World {
+    pub(crate) fn new() -> World {
         let db = Database::new();
         let mut admin = db.superuser();
         admin.run(&format!(
@@ -64,7 +64,7 @@ impl World {
         world
     }
 
-    pub(super) fn fill(&self, sql: &str) -> String {
+    pub(crate) fn fill(&self, sql: &str) -> String {
         let put = |sql: String, (name, value): &(&str, String)| match *name {
             "" => sql,
             name => sql.replace(&format!(":{name}"), value),
@@ -110,7 +110,7 @@ impl World {
     }
 
     /// Another session.
-    pub(super) fn superuser(&self) -> Client {
+    pub(crate) fn superuser(&self) -> Client {
         self.db.superuser()
     }
 
@@ -156,7 +156,7 @@ impl World {
     }
 }
 
-fn claims_of(who: &str) -> Value {
+pub(crate) fn claims_of(who: &str) -> Value {
     let claims = json!({"iss": STRICT_ISSUER, "sub": who, "email": format!("{who}@users.example"), "scp": "invoices.read",
                         "iat": now(), "exp": now() + 600});
     if who == "service" { with(claims, json!({"role": "service_role"})) } else { claims }

@@ -106,6 +106,8 @@ pub(super) const STEPS: &[&str] = &[
     "cara: select to_jsonb(l) - '{public_id,last4}'::text[] from auth.list_api_keys(:north, true) l",
     "root: select auth.purge_api_keys('0')",
     "root: select auth.purge_endings()",
+    "root: select action, target_user_id, details from auth.list_audit_log(:north, max_rows => 1000) order by occurred_at",
+    "root: select auth.purge_audit_log('1 day')",
     "root: select name from auth.list_api_keys() l",
     // Tokens of our own.
     "root: select auth.add_issuer('https://ours.example', own => true, allow_service_role => true)",

@@ -238,6 +238,7 @@ const TARGETED: [(&str, &[&str]); 3] = [
             "list_workspaces(?)",
             "list_roles(?)",
             "list_invitations(?)",
+            "list_audit_log(?)",
             "define_role('x', '{}', ?)",
             "drop_role('editor', ?)",
         ],
@@ -261,11 +262,12 @@ const TARGETED: [(&str, &[&str]); 3] = [
     ("(select id from foreign_invitation)", &["revoke_invitation(?)"]),
 ];
 /// For these NULL is the current organization, every one or none.
-const NULL_HAS_A_MEANING: [&str; 7] = [
+const NULL_HAS_A_MEANING: [&str; 8] = [
     "list_members(",
     "list_workspaces(",
     "list_roles(",
     "list_invitations(",
+    "list_audit_log(",
     "define_role(",
     "drop_role(",
     "create_invitation(:north",

@@ -92,6 +92,7 @@ fn on_organization(calls: &mut Vec<Call>, org: Option<&str>, me: &str) {
         "list_workspaces",
         "list_roles",
         "list_invitations",
+        "list_audit_log",
     ];
     calls.extend(alone.map(|function| call(function, &[it])));
     calls.push(call("update_organization", &[it, ("metadata", Some("{}"))]));
