@@ -175,6 +175,31 @@ fn the_sql_of_the_page_on_the_audit_log_runs_and_shows_what_it_says() {
 }
 
 #[test]
+fn the_sql_of_the_page_on_tokens_runs_and_shows_what_it_says() {
+    let db = Database::new();
+    let page = include_str!("../../docs/tokens.md");
+    let blocks = blocks(page);
+    assert!(blocks.len() >= 9, "it has only {} blocks of SQL", blocks.len());
+    let shown = run(&db, &blocks.concat(), &[]);
+    let lines = [
+        "t",
+        "alice",
+        "1",
+        "t|f",
+        "t|free",
+        "t",
+        "alice|t",
+        "f|the token has been revoked, or its session or user",
+        "EdDSA|active",
+        "ES256|retired",
+    ];
+    let mut rest = shown.iter();
+    for line in lines {
+        assert!(rest.any(|shown| shown == line), "{line:?} is not shown, or not in its place: {shown:#?}");
+    }
+}
+
+#[test]
 fn the_readme_is_short() {
     assert!(README.lines().count() <= 250);
 }
@@ -189,6 +214,7 @@ fn the_readme_and_the_pages_lead_to_the_reference() {
         include_str!("../../docs/migrations.md"),
         include_str!("../../docs/guards.md"),
         include_str!("../../docs/tickets.md"),
+        include_str!("../../docs/tokens.md"),
         include_str!("../../docs/audit.md"),
     ] {
         assert!(page.contains("(reference.md)") && page.contains("auth.help()") && !page.contains("\\df+"));
