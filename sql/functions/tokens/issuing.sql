@@ -150,13 +150,19 @@ begin
         return described;
     elsif role is not null and not auth_internal.is_administrator() then
         perform auth_internal.refuse('42501', 'only administrators choose the role of a token', null);
-    elsif subject is null then
-        perform auth_internal.refuse_token_argument('subject', 'Name the user that the token is for.');
+    elsif (octet_length(subject) between 1 and 1024) is not true then
+        perform auth_internal.refuse_token_argument('subject', 'Name the user that the token is for, in 1 to 1024 bytes.');
     end if;
     described.user_id := subject;
     described.org_id := coalesce(org_id, auth_internal.workspace_org(workspace_id));
     described.workspace_id := workspace_id;
     described.is_member := described.org_id is not null;
+    if workspace_id is not null and auth_internal.workspace_org(workspace_id) is distinct from described.org_id then
+        perform auth_internal.refuse_target('workspace');
+    elsif described.is_member and auth_internal.member_permissions(subject, described.org_id) is null
+          or workspace_id is not null and not auth_internal.is_workspace_user(workspace_id, subject) then
+        perform auth_internal.refuse_member();
+    end if;
     return described;
 end
 $$;

@@ -62,9 +62,9 @@ impl Latest {
         unsafe { (*self.snapshot).snapshot_type == pg_sys::SnapshotType::SNAPSHOT_MVCC }
     }
 
-    /// Can there be rows in this table of ours? False also where there is no such table. Cheap, and says nothing of
-    /// whether they are visible.
-    pub(in crate::pg) fn has_rows(&self, table: &CStr) -> bool {
+    /// Can there be rows in this table of ours? False also where there is no such table. Cheap, takes no snapshot, and says
+    /// nothing of whether they are visible.
+    pub(in crate::pg) fn has_rows(table: &CStr) -> bool {
         let Some((relation, _)) = relation(table) else { return false };
         // SAFETY: the relation is open while its size is asked.
         unsafe {

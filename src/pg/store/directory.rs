@@ -279,7 +279,7 @@ impl<'a> Reading<'a> {
             _ => orgs.iter().map(|place| (place.org, place.row)).collect(),
         };
         workspaces.retain(|place| place.link.is_none() || ids.get(&place.org) == Some(&place.link));
-        if !endings::can_be(self.latest) {
+        if !endings::can_be() {
             return Ok(());
         }
         let ended = Ended::read(self.latest, orgs.len() + workspaces.len())?;

@@ -29,14 +29,14 @@ fn ending(row: &Row) -> Option<Ending> {
 }
 
 /// Can anything have ended beside its row? Cheap.
-pub(super) fn can_be(latest: &Latest) -> bool {
-    latest.has_rows(ENDINGS)
+pub(super) fn can_be() -> bool {
+    Latest::has_rows(ENDINGS)
 }
 
 /// What there is can be looked through by this index; `None` while nothing has ended beside its row, or in a database
 /// that was not updated yet and has no such table. One that cannot be read is an error: what has ended must not come back.
 pub(super) fn open<'a>(latest: &'a Latest, index: &CStr) -> Result<Option<Table<'a>>, ErrorReport> {
-    if !can_be(latest) {
+    if !can_be() {
         return Ok(None);
     }
     latest.open(ENDINGS, index).ok_or_else(not_installed).map(Some)

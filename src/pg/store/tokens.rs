@@ -13,6 +13,11 @@ const MINTED_BY_ID: &CStr = c"minted_tokens_pkey";
 const REVOCATIONS: &CStr = c"revocations";
 const REVOCATIONS_BY_VALUE: &CStr = c"revocations_value";
 
+/// Can anything have been revoked? Cheap; false also in a database that was not updated yet.
+pub(in crate::pg) fn can_be_revoked() -> bool {
+    Latest::has_rows(REVOCATIONS)
+}
+
 /// The tables as they are now.
 pub(in crate::pg) struct Tokens(Latest);
 
@@ -32,14 +37,9 @@ impl Tokens {
         Ok(found)
     }
 
-    /// Can anything have been revoked? Cheap; false also in a database that was not updated yet.
-    pub(in crate::pg) fn can_be_revoked(&self) -> bool {
-        self.0.has_rows(REVOCATIONS)
-    }
-
     /// Was one of these revoked?
     pub(in crate::pg) fn is_any_revoked(&self, tokens: &[Revocable]) -> Result<bool, ErrorReport> {
-        if !self.can_be_revoked() {
+        if !can_be_revoked() {
             return Ok(false);
         }
         let mut table = self.0.open(REVOCATIONS, REVOCATIONS_BY_VALUE).ok_or_else(not_installed)?;
