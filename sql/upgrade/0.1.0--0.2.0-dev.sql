@@ -368,7 +368,7 @@ create table auth.minted_tokens (
     org_id uuid,
     workspace_id uuid,
     environment text not null check (environment in ('live', 'test')),
-    permissions text[] check (auth_internal.is_list_of(permissions, '^([*]|[^*[:cntrl:][:space:]]+([.][*])?)$', 200)),
+    permissions text[] check (auth_internal.is_list_of(permissions, '^([*]|[^*[:cntrl:][:space:]]+([.][*])?)$', 200) and permissions <> '{}'),
     is_service boolean not null default false,
     is_member boolean not null default false,
     actor text check (pg_catalog.octet_length(actor) between 1 and 1024),
@@ -383,6 +383,7 @@ create table auth.minted_tokens (
     from_token text collate pg_catalog."C",
     from_digest text collate pg_catalog."C",
     from_issued_at timestamptz,
+    from_key_id uuid,
     created_at timestamptz not null default pg_catalog.clock_timestamp(),
     created_by text,
     expires_at timestamptz not null,
@@ -432,6 +433,7 @@ comment on column auth.minted_tokens.from_session is 'The session of that token.
 comment on column auth.minted_tokens.from_token is 'The jti of that token.';
 comment on column auth.minted_tokens.from_digest is 'SHA-256 of its payload, in hexadecimal digits, where it has no jti.';
 comment on column auth.minted_tokens.from_issued_at is 'The iat of that token, less the leeway of its issuer; NULL: it had none.';
+comment on column auth.minted_tokens.from_key_id is 'The key that signed that token: where it is revoked, or its issuer removed, this token ends too.';
 comment on column auth.minted_tokens.created_at is 'When it was made.';
 comment on column auth.minted_tokens.created_by is 'The user who made it; NULL: a service, an administrator, or an API key that is nobody''s.';
 comment on column auth.minted_tokens.expires_at is 'When it expires: its claim exp.';

@@ -204,19 +204,32 @@ pub(super) fn verify_jwt(
     issuer: Option<&str>,
     audience: Option<&str>,
 ) -> Result<String, Failure> {
-    let AcceptedToken { claims, .. } = verify_token(Token::parse(token_text(token)?)?, issuer, audience)?;
+    let found = verify_token(Token::parse(token_text(token)?)?, issuer, audience)?;
+    if found.row.is_some() {
+        // What it came from may have ended.
+        of_token(&found, false)?;
+    }
+    let claims = found.claims;
     String::from_utf8(claims.payload().to_vec()).map_err(|_| Refusal::PayloadNotJson.into())
 }
 
-/// What can be revoked of a token, and when it expires, in Unix seconds. `None` for one that has expired; one that was revoked
-/// can be revoked again.
-pub(super) fn revocable(token: Option<&CredentialText>) -> Result<Option<(Revocable, u64)>, Failure> {
-    let (claims, issuer) = match verified(Token::parse(token_text(token)?)?, None, None) {
-        Ok(verified) => verified,
-        Err(Failure::Refused(Refused { refusal: Refusal::Expired, .. })) => return Ok(None),
-        Err(failure) => return Err(failure),
-    };
-    Ok(Some((minted::revocable(&claims, &issuer), claims.expires_at())))
+/// What can be revoked of a token, and when it expires, in Unix seconds, 0 for one that has. One that was revoked can be revoked
+/// again: what it made may live.
+pub(super) fn revocable(token: Option<&CredentialText>) -> Result<(Revocable, u64), Failure> {
+    match verified(Token::parse(token_text(token)?)?, None, None) {
+        Ok((claims, issuer)) => Ok((minted::revocable(&claims, &issuer), claims.expires_at())),
+        // All else was good.
+        Err(Failure::Refused(Refused { refusal: Refusal::Expired, .. })) => {
+            expired(Token::parse(token_text(token)?)?)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+fn expired(token: Token<'_>) -> Result<(Revocable, u64), Failure> {
+    let issuer = store::issuer_of(token.issuer())?.ok_or(Refusal::UnknownIssuer)?;
+    let token = token.into_parts();
+    Ok((minted::revocable_of(&token.issuer, &token.claims, &token.payload, &issuer), 0))
 }
 
 /// Takes a token apart without verifying it.

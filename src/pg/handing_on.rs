@@ -69,13 +69,13 @@ pub(super) fn issuer_reaches(org: Option<&Uuid>) -> Result<bool, ErrorReport> {
     Ok(found.profile().reaches(org))
 }
 
-/// What can be revoked of the token of the identity and, if it is ours, its id. `None` without a token.
-pub(super) fn origin() -> Result<Option<(Revocable, Option<Uuid>)>, ErrorReport> {
+/// What can be revoked of the token of the identity, the key that signed it and, if it is ours, its id. `None` without a token.
+pub(super) fn origin() -> Result<Option<(Revocable, Uuid, Option<Uuid>)>, ErrorReport> {
     let Some(Bearer { origin: Origin::Token(token), .. }) = carrier::with_identity(bearer) else {
         return Ok(None);
     };
     let found = credential::renewed(&token).map_err(Failure::report)?;
-    Ok(Some((found.revocable(), found.row.map(|row| row.id))))
+    Ok(Some((found.revocable(), token.key, found.row.map(|row| row.id))))
 }
 
 fn still_holds(bearer: &Bearer, org: Option<&Uuid>) -> Result<(), Failure> {

@@ -4,7 +4,7 @@ use super::api_key::{self, Accepted, Place};
 use super::credential::Failure;
 use super::settings;
 use super::store::tokens::{self, Tokens};
-use super::store::{Issuer, directory};
+use super::store::{self, Issuer, directory};
 use super::usage;
 use crate::verify::api_key::{Environment, KeyKind};
 use crate::verify::error::Refusal;
@@ -15,11 +15,21 @@ use crate::verify::minted::{ANCESTORS_MAX, MintedToken, minted_id};
 use crate::verify::permission::intersection;
 use crate::verify::revocation::Revocable;
 use pgrx::pg_sys::panic::ErrorReport;
+use serde_json::{Map, Value};
 
 /// What can be revoked of a token.
 pub(super) fn revocable(claims: &VerifiedClaims, issuer: &Issuer) -> Revocable {
-    let (prefix, leeway) = (&issuer.profile.user_id_prefix, issuer.rules.leeway);
-    Revocable::of(claims.issuer(), prefix, claims.claims(), claims.payload(), leeway)
+    revocable_of(claims.issuer(), claims.claims(), claims.payload(), issuer)
+}
+
+/// The same, of claims that only expiry makes no verified ones.
+pub(super) fn revocable_of(
+    name: &str,
+    claims: &Map<String, Value>,
+    payload: &[u8],
+    issuer: &Issuer,
+) -> Revocable {
+    Revocable::of(name, &issuer.profile.user_id_prefix, claims, payload, issuer.rules.leeway)
 }
 
 /// The row of a token of ours. Refused where it, its user or session was revoked, or a token that it came from. Looks each
@@ -63,13 +73,25 @@ fn ancestors(tables: &Tokens, row: &MintedToken, issuer: &str) -> Result<Vec<Rev
         let Some(row) = next else { return Ok(found) };
         row.maker_key.map_or(Ok(()), api_key::demand_still_holds)?;
         found.push(row.revocable(issuer));
-        found.extend(row.from);
+        if let Some(from) = row.from.clone() {
+            demand_origin(&row, &from)?;
+            found.push(from);
+        }
         next = match row.parent {
             Some(id) => Some(tables.minted(id)?.ok_or(Refusal::TokenParent)?),
             None => None,
         };
     }
     Err(Refusal::TokenParent.into())
+}
+
+/// Refused where the issuer of the token that it came from is believed no more, or not so far.
+fn demand_origin(row: &MintedToken, from: &Revocable) -> Result<(), Failure> {
+    let issuer = row.from_key.map(|key| store::issuer_of_key(&from.issuer, key)).transpose()?.flatten();
+    match issuer.is_some_and(|issuer| row.is_as_said(from, &issuer.profile)) {
+        true => Ok(()),
+        false => Err(Refusal::TokenParent.into()),
+    }
 }
 
 /// The identity of the bearer of a token of ours. With `used` that of an API key, which it may have come from, is counted.
@@ -110,7 +132,12 @@ fn place(
         (own, held) => own.clone().or(held.map(<[String]>::to_vec)),
     };
     match (row.user.as_deref(), row.org, key) {
-        (Some(user), Some(org), _) if row.is_member => member_place(user, org, row, limit.as_deref()),
+        (Some(user), Some(org), _) if row.is_member => {
+            let place = member_place(user, org, row, limit.as_deref())?;
+            // An API key that acts for another member has not got that one's role.
+            let is_other = limiting.is_some_and(|key| key.key.user.as_deref() != Some(user));
+            Ok(if is_other { place.without_role_names() } else { place })
+        }
         (Some(user), None, _) if limiting.is_none() => {
             let (held, tables) = directory::memberships(Some(user))?;
             let place = settle(claims, profile, held, &tables)?;

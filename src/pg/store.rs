@@ -112,6 +112,28 @@ fn issuer(latest: &Latest, name: &str) -> Result<Option<Rc<Issuer>>, ErrorReport
     Ok(issuer)
 }
 
+/// The issuer called `name`.
+pub(super) fn issuer_of(name: &str) -> Result<Option<Rc<Issuer>>, ErrorReport> {
+    issuer(&Latest::new(), name)
+}
+
+/// The issuer called `name`, while it is there and its key with this id was not revoked by an administrator. A key that its
+/// issuer replaced is none.
+pub(super) fn issuer_of_key(name: &str, key: Uuid) -> Result<Option<Rc<Issuer>>, ErrorReport> {
+    let latest = Latest::new();
+    let Some(issuer) = issuer(&latest, name)? else {
+        return Ok(None);
+    };
+    let mut is_good = false;
+    let take = |row: &Row| {
+        let is_it = row.uuid(1) == Some(key);
+        is_good |= is_it && (row.text_of(7) != Some("revoked") || row.flag(8));
+        !is_it
+    };
+    latest.rows(KEYS, KEYS_BY_ISSUER, &[Wanted::Uuid(2, issuer.id)], take).ok_or_else(not_installed)?;
+    Ok(Some(issuer).filter(|_| is_good))
+}
+
 /// Is any issuer configured?
 pub(super) fn has_issuers() -> Result<bool, ErrorReport> {
     let mut found = false;

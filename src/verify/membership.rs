@@ -188,6 +188,13 @@ impl Settled {
         role.map_or(&[], |role| &role.permissions)
     }
 
+    /// The same, with roles that have no name.
+    pub(crate) fn without_role_names(mut self) -> Settled {
+        let roles = self.memberships.roles.iter_mut();
+        roles.for_each(|held| *held = HeldRole::Whole(Role { name: None, permissions: held.permissions() }));
+        Settled { org_role: None, workspace_role: None, ..self }
+    }
+
     /// The same, with nothing permitted that these scopes do not cover. Roles elsewhere that are left where they are stored
     /// permit nothing: no look at one would know of the scopes.
     pub(crate) fn limited<D: Directory>(

@@ -1,5 +1,6 @@
 //! Tokens that this database made: what their rows say.
 
+use super::api_key::Environment;
 use super::identity::{Profile, Uuid, uuid, uuid_text};
 use super::revocation::Revocable;
 use serde_json::{Map, Value};
@@ -28,8 +29,9 @@ pub(crate) struct MintedToken {
     /// The service key that made it for somebody, with which it ends.
     pub(crate) maker_key: Option<Uuid>,
     pub(crate) parent: Option<Uuid>,
-    /// The token of another issuer that it came from.
+    /// The token of another issuer that it came from, and the key that signed it.
     pub(crate) from: Option<Revocable>,
+    pub(crate) from_key: Option<Uuid>,
     pub(crate) created_at: i64,
 }
 
@@ -46,6 +48,13 @@ impl MintedToken {
             environment: self.environment.clone(),
             ..issuer.clone()
         }
+    }
+
+    /// Would its issuer, of whom this is the profile now, still say the same of who made the token, and may it?
+    pub(crate) fn is_as_said(&self, from: &Revocable, issuer: &Profile) -> bool {
+        let user = from.subject.as_ref().map(|subject| format!("{}{subject}", issuer.user_id_prefix));
+        let stays = issuer.environment == Environment::Live.name() || issuer.environment == self.environment;
+        user == from.user && stays && issuer.reaches(self.org.as_ref())
     }
 
     /// What can be revoked of it.

@@ -24,6 +24,16 @@ pub(crate) enum HeldRole {
     Stored(StoredRole),
 }
 
+impl HeldRole {
+    /// Nothing where it is left where it is stored.
+    pub(crate) fn permissions(&self) -> Vec<String> {
+        match self {
+            HeldRole::Whole(role) => role.permissions.clone(),
+            HeldRole::Stored(_) => Vec::new(),
+        }
+    }
+}
+
 impl From<Role> for HeldRole {
     fn from(role: Role) -> HeldRole {
         HeldRole::Whole(role)

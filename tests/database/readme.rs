@@ -186,7 +186,7 @@ fn the_sql_of_the_page_on_tokens_runs_and_shows_what_it_says() {
         "alice",
         "1",
         "t|f",
-        "t|free",
+        "t|t",
         "t",
         "alice|t",
         "f|the token has been revoked, or its session or user",

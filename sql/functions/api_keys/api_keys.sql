@@ -286,6 +286,7 @@ declare
     relation text;
     violated text;
 begin
+    perform auth_internal.refuse_derived();
     -- Its user, and whoever holds it: a key that leaked is ended with itself.
     if not auth_internal.is_unrestricted() and auth.api_key_id() is distinct from key_id
        and (auth.api_key_id() is not null or old.user_id is distinct from auth.user_id())

@@ -16,9 +16,9 @@ create or replace function auth_internal.token_scopes() returns text[]
              where auth.identity() ->> 'kind' in ('jwt', 'service') and auth.identity() ->> 'key_id' is null
                and s not in ('openid', 'profile', 'email', 'address', 'phone', 'offline_access')) given,
            -- What a token of ours was made for.
-           (select array_agg(p) as permissions from auth.issuers i
-             cross join jsonb_array_elements_text(auth.jwt() -> 'permissions') p
-             where i.own and i.issuer = auth.identity() ->> 'issuer' and auth.identity() ->> 'key_id' is null) own
+           (select case when auth.jwt() ? 'permissions' and auth.identity() ->> 'key_id' is null
+                             and exists (select from auth.issuers i where i.own and i.issuer = auth.identity() ->> 'issuer')
+                        then array(select jsonb_array_elements_text(auth.jwt() -> 'permissions')) end as permissions) own
 $$;
 comment on function auth_internal.token_scopes is 'The scopes that limit the token of the identity, and the permissions that a token of ours was made for; NULL: none do, or it is no token.';
 
@@ -70,6 +70,7 @@ declare
     locked auth.organizations;
     permissions text[] := '{*}';
 begin
+    perform auth_internal.refuse_derived();
     if org_id is null and unrestricted then
         perform auth_internal.demand_handing_on(null, environment);
         return permissions;

@@ -194,7 +194,9 @@ begin
     old := auth_internal.lock_issuer(remove_issuer.issuer);
     delete from auth.jwt_secrets s using auth.jwt_keys k where s.key_id = k.id and k.issuer_id = old.id;
     delete from auth.jwt_keys k where k.issuer_id = old.id;
-    delete from auth.minted_tokens t where t.issuer_id = old.id;
+    -- Those that somebody else is deleting are gone soon; without the issuer none is good.
+    delete from auth.minted_tokens t
+     where t.id in (select m.id from auth.minted_tokens m where m.issuer_id = old.id for update skip locked);
     delete from auth.issuers i where i.id = old.id;
     perform auth_internal.audit('issuer.remove', null, old.issuer);
 end

@@ -37,6 +37,7 @@ begin
             described.from_token := origin.token;
             described.from_digest := origin.digest;
             described.from_issued_at := origin.issued_at;
+            described.from_key_id := origin.key_id;
         end if;
     end if;
     -- A snapshot that is kept is older than what it came from.
@@ -79,6 +80,7 @@ begin
     elsif subject is null or subject = auth.user_id() then
         return auth.user_id();
     elsif auth_internal.member_permissions(subject, org_id) is not null then
+        perform auth_internal.demand_senior_key(org_id, subject);
         return subject;
     elsif char_length(subject) not between 1 and 200 or subject ~ '[[:cntrl:]]' or subject !~ '[^[:space:]]' then
         perform auth_internal.refuse_token_argument('subject', 'It is a member, or a name of 1 to 200 characters without control characters.');
@@ -87,6 +89,22 @@ begin
 end
 $$;
 comment on function auth_internal.minted_user is 'The user that a token is for which the caller asks; 42501 for anybody else''s, 22023 for what is no name.';
+
+-- Who acts as somebody sees what is theirs alone.
+create or replace function auth_internal.demand_senior_key(org_id uuid, user_id text) returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+    actor auth.roles := case when auth.user_id() is null then auth_internal.acting_key_role()
+                             else auth_internal.role_of(org_id, auth.user_id()) end;
+    member auth.roles := auth_internal.role_of(org_id, user_id);
+begin
+    if (actor.id = auth_internal.owner_role() or actor.rank > member.rank) is not true then
+        perform auth_internal.refuse('42501', 'the API key may not make tokens for this member',
+            'The rank of the member''s role must be lower than that of the key''s own.');
+    end if;
+end
+$$;
+comment on function auth_internal.demand_senior_key is '42501 unless the role of the identity''s API key is above that of this member.';
 
 -- Permissions for which somebody asks, in this organization or, NULL, wherever they act; NULL is what they have.
 create or replace function auth_internal.minted_permissions(permissions text[], org_id uuid) returns text[]
@@ -104,8 +122,8 @@ begin
         select min(p collate "C") into lacking from unnest(permissions) p
          where auth_internal.permission_covers(held, p) is not true;
     end if;
-    if lacking is not null then
-        perform auth_internal.refuse('42501', 'the token would go beyond what you may do', format('You do not have %s there.', lacking));
+    if lacking is not null or permissions is null and is_narrowed and cardinality(held) = 0 then
+        perform auth_internal.refuse('42501', 'the token would go beyond what you may do', format('You do not have %s there.', coalesce(lacking, 'any permission')));
     end if;
     return coalesce(permissions, case when is_narrowed then held end);
 end
@@ -187,6 +205,8 @@ begin
     if bound and described.org_id is null or described.org_id is not null and auth.is_member(described.org_id) is not true then
         perform auth_internal.refuse_target('organization');
     end if;
+    -- The issuer may be believed less than when the caller signed in.
+    perform auth_internal.demand_handing_on(described.org_id, described.environment);
     perform auth_internal.demand_minting(described.org_id);
     described.workspace_id := coalesce(described.workspace_id, workspace_id, its_workspace);
     if described.workspace_id is not null
@@ -207,6 +227,33 @@ begin
 end
 $$;
 comment on function auth_internal.described_for_oneself is 'The token that a user or an API key asks for; 42501 where it goes beyond them.';
+
+-- Nobody becomes more by a token of their own: what their own says of them, and of the client, stays.
+create or replace function auth_internal.minted_role(role text) returns text
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select coalesce(minted_role.role, case when auth.jwt() is not null and not auth_internal.is_unrestricted() then auth.role() end,
+                    'authenticated')
+$$;
+comment on function auth_internal.minted_role is 'The role of a token for which this one is asked, NULL: the caller''s own.';
+
+create or replace function auth_internal.kept_claims() returns jsonb
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select coalesce(jsonb_object_agg(c.key, c.value), '{}') from jsonb_each(auth.jwt()) c
+     where c.key in ('is_anonymous', 'azp', 'client_id') and not auth_internal.is_unrestricted()
+$$;
+comment on function auth_internal.kept_claims is 'The claims of the caller''s token that a token of theirs has too.';
+
+-- A policy may open something for a claim.
+create or replace function auth_internal.demand_own_claims(claims jsonb) returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    if claims <> '{}' and (auth.jwt() @> claims) is not true then
+        perform auth_internal.refuse('42501', 'the token would go beyond what you may do',
+            'Its claims are not among those of your token. A service or an administrator adds others.');
+    end if;
+end
+$$;
+comment on function auth_internal.demand_own_claims is '42501 for claims that the caller''s own token has not.';
 
 create or replace function auth_internal.minted_environment(environment text, own text) returns text
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
@@ -235,6 +282,9 @@ declare
     described auth.minted_tokens;
 begin
     perform auth_internal.demand_claims(claims);
+    if not unrestricted then
+        perform auth_internal.demand_own_claims(claims);
+    end if;
     if array_position(permissions, null) is not null or 0 = cardinality(permissions) then
         perform auth_internal.refuse_token_argument('permissions', 'NULL is all that the user may do; a list names some.');
     end if;
@@ -252,12 +302,12 @@ begin
     end if;
     described.environment := auth_internal.minted_environment(environment, described.environment);
     described.expires_at := auth_internal.token_end(expires_at, begun.latest, begun.issuer);
-    return auth_internal.mint('token.issue', described, begun.issuer, coalesce(role, 'authenticated'),
-                              auth_internal.minted_scopes(scopes), claims);
+    return auth_internal.mint('token.issue', described, begun.issuer, auth_internal.minted_role(role),
+                              auth_internal.minted_scopes(scopes), coalesce(claims, '{}') || auth_internal.kept_claims());
 end
 $$;
 comment on function auth.issue_jwt is
-    'Everybody who is signed in, for themselves; API keys with tokens.write for a member of their organization, or for a name of their own, whose user id is the organization''s id, a colon and the name; services and administrators for anybody: makes a token and returns it. permissions NULL: all that the user may do; a list: that much of it, at each use. A token never goes beyond whoever asked for it and ends with the API key, the token of ours or the membership that it came from; with org_id it is for that organization only. expires_at NULL: in a year, or as late as pg_bearer.max_token_lifetime and the caller''s own credential let it. claims: a JSON object without reserved names. role: administrators only; service_role makes the token of a service, without subject. environment NULL: the caller''s. issuer NULL: the only one of ours. 22023 for a value that is not allowed, 42501 for what goes beyond the caller, 28000 without an identity, 54000 beyond pg_bearer.max_tokens, 55000 without an issuer of ours or its key.';
+    'Everybody who is signed in, for themselves; API keys with tokens.write for a member of their organization, or for a name of their own, whose user id is the organization''s id, a colon and the name; services and administrators for anybody: makes a token and returns it. permissions NULL: all that the user may do; a list: that much of it, at each use. A token never goes beyond whoever asked for it and ends with the API key, the token of ours or the membership that it came from; with org_id it is for that organization only. expires_at NULL: in a year, or as late as pg_bearer.max_token_lifetime, and an API key or token of ours that asks, let it. claims: a JSON object without reserved names; users give what their own token has. API keys give none, and act for members whose role is below theirs. role: administrators only; service_role makes the token of a service, without subject. environment NULL: the caller''s. issuer NULL: the only one of ours. 22023 for a value that is not allowed, 42501 for what goes beyond the caller, 28000 without an identity, 54000 beyond pg_bearer.max_tokens, 55000 without an issuer of ours or its key.';
 
 create or replace function auth.exchange_api_key(ttl interval default '1 hour') returns text
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

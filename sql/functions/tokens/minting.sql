@@ -14,7 +14,7 @@ create or replace function auth_internal.reserved_claims() returns text[]
     select array['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti', 'role', 'act', 'may_act', 'aal', 'acr', 'amr', 'auth_time',
                  'azp', 'client_id', 'cnf', 'nonce', 'events', 'token_use', 'sid', 'session_id', 'email', 'email_verified',
                  'phone', 'phone_verified', 'org_id', 'org_role', 'workspace_id', 'permissions', 'scope', 'scopes',
-                 'environment', 'is_anonymous', 'app_metadata', 'user_metadata']
+                 'environment', 'is_anonymous', 'app_metadata', 'user_metadata', 'roles', 'groups', 'entitlements']
 $$;
 comment on function auth_internal.reserved_claims is 'The claims that auth.issue_jwt() does not take from its caller.';
 
@@ -28,7 +28,12 @@ begin
     elsif jsonb_typeof(claims) <> 'object' or octet_length(claims::text) > 8192 then
         perform auth_internal.refuse_token_argument('claims', 'It is a JSON object of at most 8192 bytes.');
     end if;
-    select min(name) into reserved from jsonb_object_keys(claims) name where name = any (auth_internal.reserved_claims());
+    -- And what other issuers call it, whose claims policies believe.
+    select min(name) into reserved from jsonb_object_keys(claims) name
+     where name = any (auth_internal.reserved_claims())
+        or exists (select from auth.issuers i
+                    where name in (i.org_claim[1], i.workspace_claim[1], i.role_claim[1], i.org_role_claim[1],
+                                   i.permissions_claim[1], i.scopes_claim[1], i.email_claim[1], i.email_verified_claim[1]));
     if reserved is not null then
         perform auth_internal.refuse_token_argument('claims', format('%s is not for the caller to say.', reserved));
     end if;

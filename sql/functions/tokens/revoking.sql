@@ -1,16 +1,24 @@
 -- Ending tokens before they expire, those of every issuer. A revocation is a row that is added: it waits for nobody, and counts
 -- for every authenticate that starts after its commit.
 
--- How long a token can live that was issued until now, by this issuer, or for NULL by any: 10 years are the most for ours
--- (pg_bearer.max_token_lifetime), and clocks may differ by 5 minutes, twice.
+-- How long a token can live that was issued until now, by this issuer, or for NULL by any, and those of ours that were made with
+-- it: 10 years are the most for ours (pg_bearer.max_token_lifetime), and clocks may differ by 5 minutes, twice.
 create or replace function auth_internal.end_of_tokens(issuer text) returns timestamptz
     language sql stable set search_path = pg_catalog, pg_temp as $$
     select coalesce(max(case when i.own then clock_timestamp() + interval '10 years 10 days'
                              when i.max_lifetime = '0' then 'infinity'::timestamptz
                              else clock_timestamp() + i.max_lifetime + interval '15 minutes' end), 'infinity')
-      from auth.issuers i where end_of_tokens.issuer is null or i.issuer = end_of_tokens.issuer
+      from auth.issuers i where i.own or end_of_tokens.issuer is null or i.issuer = end_of_tokens.issuer
 $$;
-comment on function auth_internal.end_of_tokens is 'When every token will have expired that this issuer, NULL: any, has issued until now.';
+comment on function auth_internal.end_of_tokens is 'When every token will have expired that this issuer, NULL: any, has issued until now, and those that were made with one.';
+
+-- A token of another issuer ends by itself; what it made here does not.
+create or replace function auth_internal.end_of_token(expires_at timestamptz) returns timestamptz
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select greatest(end_of_token.expires_at + interval '15 minutes',
+        case when exists (select from auth.issuers i where i.own) then clock_timestamp() + interval '10 years 10 days' end)
+$$;
+comment on function auth_internal.end_of_token is 'When a token of another issuer will have expired that says it does then, and those that were made with it.';
 
 -- Ends what was issued until now, by whatever clock: that of this server may be behind the one that it took over from.
 create or replace function auth_internal.revoke(kind text, value text, issuer text, expires_at timestamptz, latest timestamptz default null) returns void
@@ -80,7 +88,9 @@ begin
         select * from auth.revocations r where r.expires_at < clock_timestamp()
          order by r.expires_at limit most for update skip locked
     loop
-        if auth_internal.note_issued_since(old.issuer, old.issued_before) then
+        -- Users lock no issuer: administrators would wait for them.
+        if old.issued_before is null
+           or auth_internal.is_unrestricted() and auth_internal.note_issued_since(old.issuer, old.issued_before) then
             delete from auth.revocations r where r.id = old.id;
             gone := gone + 1;
         end if;
@@ -130,21 +140,14 @@ begin
             'A service or an administrator ends those of others.');
     end if;
     perform auth_internal.demand_scopes('{tokens.write}');
-    perform auth_internal.demand_nobody_acts();
-    perform auth_internal.demand_environment(null);
+    -- A token for one organization ends nothing elsewhere.
+    if auth.jwt() is not null and not auth_internal.issuer_reaches(null) then
+        perform auth_internal.refuse('42501', 'the token is for single organizations', 'Use one that is for all of the user''s.');
+    end if;
+    perform auth_internal.demand_handing_on(null, null);
 end
 $$;
 comment on function auth_internal.demand_oneself is '42501 unless a service or an administrator calls, or this user in person; 28000 without an identity.';
-
-create or replace function auth_internal.demand_nobody_acts() returns void
-    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
-begin
-    if auth.identity() ->> 'actor' is not null then
-        perform auth_internal.refuse('42501', 'whoever acts for somebody else ends nothing of theirs', 'Use a token of the user alone.');
-    end if;
-end
-$$;
-comment on function auth_internal.demand_nobody_acts is '42501 where somebody acts for the user of the identity.';
 
 -- A token, by itself or by its id.
 create or replace function auth.revoke_token(token text, issuer text default null) returns void
@@ -158,15 +161,15 @@ begin
         perform auth_internal.refuse_token_argument('token', 'It is a token, or the id of one (jti).');
     elsif auth_internal.looks_like_token(token) then
         select * into named from auth_internal.revocable_token(token);
-        if named.issuer is null then
-            return;
-        elsif not unrestricted and (named.user_id = auth.user_id()) is not true then
-            perform auth_internal.refuse('42501', 'users end their own tokens only', 'A service or an administrator ends those of others.');
+        if unrestricted or named.token is distinct from auth.jwt() ->> 'jti' or named.issuer is distinct from auth.identity() ->> 'issuer' then
+            perform auth_internal.demand_oneself(named.user_id);
         end if;
         perform auth_internal.demand_environment(i.environment) from auth.issuers i where i.issuer = named.issuer and not i.own;
         perform auth_internal.demand_environment(t.environment) from auth.minted_tokens t where t.id::text = named.token;
         if auth_internal.add_revocation(case when named.token is null then 'digest' else 'token' end,
-               coalesce(named.token, named.digest), named.issuer, null, named.expires_at + interval '15 minutes') then
+               coalesce(named.token, named.digest), named.issuer, null,
+               (select case when i.own then named.expires_at + interval '15 minutes' else auth_internal.end_of_token(named.expires_at) end
+                  from auth.issuers i where i.issuer = named.issuer)) then
             perform auth_internal.audit('token.revoke', null, coalesce(named.token, named.digest), named.user_id, jsonb_build_object('issuer', named.issuer));
         end if;
         return;
@@ -174,8 +177,9 @@ begin
     select t.* into minted from auth.minted_tokens t join auth.issuers i on i.id = t.issuer_id
      where t.id::text = revoke_token.token and (revoke_token.issuer is null or i.issuer = revoke_token.issuer);
     if minted.id is not null then
-        if minted.user_id is distinct from auth.user_id() or auth.user_id() is null
-           or auth.api_key_id() is distinct from minted.api_key_id then
+        -- A token ends itself, and an API key what was made of it.
+        if minted.id is distinct from (select o.minted_id from auth_internal.origin_of_identity() o)
+           and (auth.jwt() is not null or minted.api_key_id is distinct from auth.api_key_id() or minted.api_key_id is null) then
             perform auth_internal.demand_oneself(minted.user_id);
         end if;
         perform auth_internal.demand_environment(minted.environment);
@@ -195,7 +199,7 @@ begin
 end
 $$;
 comment on function auth.revoke_token is
-    'The user of a token, services and administrators: ends a token of whatever issuer. token is the token itself, or its id (jti): of a token of ours, or with issuer of another one, which services and administrators name. Counts for every authenticate that starts after the commit; tokens that it made end too. Nothing to do for a token that has expired. Idempotent. 28000 without an identity and for a text that is no good token, 42501 for a token that is not theirs, 22023 for an unknown issuer and for NULL.';
+    'The user of a token, services and administrators: ends a token of whatever issuer. token is the token itself, or its id (jti): of a token of ours, or with issuer of another one, which services and administrators name. Counts for every authenticate that starts after the commit; tokens that it made end too, also where it has expired itself. Idempotent. 28000 without an identity and for a text that is no good token, 42501 for a token that is not theirs, 22023 for an unknown issuer and for NULL.';
 
 create or replace function auth_internal.demand_issuer(issuer text) returns void
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
@@ -222,7 +226,7 @@ begin
     elsif auth_internal.is_unrestricted() then
         perform auth_internal.demand_unrestricted();
     else
-        perform auth_internal.demand_nobody_acts();
+        perform auth_internal.demand_handing_on(null, null);
     end if;
     perform auth_internal.demand_environment(null);
     if its_session is null then
@@ -251,14 +255,15 @@ begin
 end
 $$;
 comment on function auth.revoke_user is
-    'Users, for themselves; services and administrators, for anybody: ends all tokens of a user that were issued until now, by this issuer or, NULL, by any. user_id is what auth.user_id() gives; with an issuer also its sub. Counts for every authenticate that starts after the commit. Tokens of ours that are made afterwards are good at once, those of other issuers once their iat is later by the issuer''s leeway; a token without iat stays refused. API keys stay: auth.remove_user() ends them. 28000 without an identity, 42501 for anybody else, 22023 for an unknown issuer and for NULL.';
+    'Users, for themselves; services and administrators, for anybody: ends all tokens of a user that were issued until now, by this issuer or, NULL, by any. user_id is what auth.user_id() gives; where a service or an administrator names an issuer, its sub too. Counts for every authenticate that starts after the commit. Tokens of ours that are made afterwards are good at once, those of other issuers once their iat is later by the issuer''s leeway; a token without iat stays refused. API keys stay: auth.remove_user() ends them. 28000 without an identity, 42501 for anybody else, 22023 for an unknown issuer and for NULL.';
 
 create or replace function auth_internal.revoke_tokens_of(user_id text, issuer text) returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     perform auth_internal.revoke('user', user_id, issuer, auth_internal.end_of_tokens(issuer),
         (select max(t.created_at) from auth.minted_tokens t where t.user_id = revoke_tokens_of.user_id));
-    if issuer is not null then
+    -- Which subject of another issuer a user is, the user does not say.
+    if issuer is not null and auth_internal.is_unrestricted() then
         perform auth_internal.revoke('subject', user_id, issuer, auth_internal.end_of_tokens(issuer));
     end if;
 end
@@ -328,7 +333,9 @@ create or replace function auth.list_tokens(user_id text default null, org_id uu
 declare
     unrestricted boolean := auth_internal.is_unrestricted();
 begin
-    if not unrestricted then
+    if unrestricted then
+        perform auth_internal.demand_unrestricted();
+    else
         perform auth_internal.refuse_api_key();
         if coalesce(list_tokens.user_id = auth.user_id(), list_tokens.user_id is null) is not true or auth.user_id() is null then
             perform auth_internal.refuse('42501', 'users see their own tokens only', null);
@@ -340,6 +347,8 @@ begin
           from auth.minted_tokens t join auth.issuers i on i.id = t.issuer_id
          where t.user_id is not distinct from case when unrestricted then coalesce(list_tokens.user_id, t.user_id) else auth.user_id() end
            and (list_tokens.org_id is null or t.org_id = list_tokens.org_id)
+           and (auth.environment() is distinct from 'test' or t.environment = 'test')
+           and (unrestricted or auth.jwt() is null or auth_internal.issuer_reaches(t.org_id))
            and t.expires_at > clock_timestamp()
            and not exists (select from auth.revocations r
                             where r.kind = 'token' and r.value = t.id::text and r.issuer = i.issuer

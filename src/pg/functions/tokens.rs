@@ -80,10 +80,16 @@ type RevocableRow = (
     name!(digest, Option<String>),
     name!(issued_at, Option<TimestampWithTimeZone>),
     name!(expires_at, Option<TimestampWithTimeZone>),
+    name!(key_id, Option<pgrx::Uuid>),
     name!(minted_id, Option<pgrx::Uuid>),
 );
 
-fn row(token: Revocable, expires_at: Option<i64>, minted: Option<[u8; 16]>) -> RevocableRow {
+fn row(
+    token: Revocable,
+    expires_at: Option<i64>,
+    key: Option<[u8; 16]>,
+    minted: Option<[u8; 16]>,
+) -> RevocableRow {
     let time = |time: Option<i64>| time.and_then(|time| TimestampWithTimeZone::try_from(time).ok());
     (
         token.issuer,
@@ -94,6 +100,7 @@ fn row(token: Revocable, expires_at: Option<i64>, minted: Option<[u8; 16]>) -> R
         token.digest,
         time(token.issued_at),
         time(expires_at),
+        key.map(pgrx::Uuid::from_bytes),
         minted.map(pgrx::Uuid::from_bytes),
     )
 }
@@ -113,17 +120,18 @@ fn origin_of_identity() -> Result<
             name!(digest, Option<String>),
             name!(issued_at, Option<TimestampWithTimeZone>),
             name!(expires_at, Option<TimestampWithTimeZone>),
+            name!(key_id, Option<pgrx::Uuid>),
             name!(minted_id, Option<pgrx::Uuid>),
         ),
     >,
     ErrorReport,
 > {
     let found = handing_on::origin()?;
-    Ok(TableIterator::new(found.into_iter().map(|(token, minted)| row(token, None, minted))))
+    Ok(TableIterator::new(found.into_iter().map(|(token, key, minted)| row(token, None, Some(key), minted))))
 }
 
-/// What can be revoked of a token that is good, or was before it was revoked; no row for one that has expired. Raises 28000 for any
-/// other, as `auth.authenticate()` does.
+/// What can be revoked of a token that is good, or was before it was revoked or expired. Raises 28000 for any other, as
+/// `auth.authenticate()` does.
 #[pg_extern(schema = "auth_internal", stable, parallel_unsafe)]
 #[allow(clippy::type_complexity, reason = "the columns of the result")]
 fn revocable_token(
@@ -140,14 +148,14 @@ fn revocable_token(
             name!(digest, Option<String>),
             name!(issued_at, Option<TimestampWithTimeZone>),
             name!(expires_at, Option<TimestampWithTimeZone>),
+            name!(key_id, Option<pgrx::Uuid>),
             name!(minted_id, Option<pgrx::Uuid>),
         ),
     >,
     ErrorReport,
 > {
-    let found = credential::revocable(token.as_ref()).map_err(Failure::report)?;
-    let found = found.map(|(token, expires_at)| row(token, Some(timestamp(expires_at)), None));
-    Ok(TableIterator::new(found))
+    let (token, expires_at) = credential::revocable(token.as_ref()).map_err(Failure::report)?;
+    Ok(TableIterator::once(row(token, Some(timestamp(expires_at)), None, None)))
 }
 
 /// Does this text look like a token, rather than like the id of one?

@@ -85,7 +85,8 @@ fn parse(row: &Row) -> Option<MintedToken> {
         maker_key: row.uuid(14),
         parent: row.uuid(15),
         from,
-        created_at: row.timestamp(23)?,
+        from_key: row.uuid(23),
+        created_at: row.timestamp(24)?,
     })
 }
 

@@ -13,7 +13,6 @@ pub(super) const TOKEN_FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_owner", "auth_internal.demand_distinct_issuer(text, boolean) void: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.demand_issuer(text) void: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.demand_minting(uuid) void: stable unsafe plpgsql"),
-    ("bearer_owner", "auth_internal.demand_nobody_acts() void: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.demand_oneself(text) void: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.demand_token_quota(auth.minted_tokens) void: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.demand_ttl(interval, interval) void: stable unsafe plpgsql"),
@@ -61,7 +60,7 @@ pub(super) const TOKEN_FUNCTIONS: &[(&str, &str)] = &[
     ),
     (
         "bearer_owner",
-        "auth_internal.origin_of_identity() TABLE(issuer text, user_id text, subject text, session text, token text, digest text, issued_at timestamp with time zone, expires_at timestamp with time zone, minted_id uuid): stable unsafe strict c",
+        "auth_internal.origin_of_identity() TABLE(issuer text, user_id text, subject text, session text, token text, digest text, issued_at timestamp with time zone, expires_at timestamp with time zone, key_id uuid, minted_id uuid): stable unsafe strict c",
     ),
     ("bearer_owner", "auth_internal.own_issuer(text) auth.issuers: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.purge_expired_revocations(integer) integer: volatile unsafe plpgsql"),
@@ -75,7 +74,7 @@ pub(super) const TOKEN_FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_owner", "auth_internal.reserved_claims() text[]: immutable unsafe sql"),
     (
         "bearer_owner",
-        "auth_internal.revocable_token(text) TABLE(issuer text, user_id text, subject text, session text, token text, digest text, issued_at timestamp with time zone, expires_at timestamp with time zone, minted_id uuid): stable unsafe c",
+        "auth_internal.revocable_token(text) TABLE(issuer text, user_id text, subject text, session text, token text, digest text, issued_at timestamp with time zone, expires_at timestamp with time zone, key_id uuid, minted_id uuid): stable unsafe c",
     ),
     (
         "bearer_owner",
@@ -100,4 +99,12 @@ pub(super) const TOKEN_FUNCTIONS: &[(&str, &str)] = &[
         "auth_internal.token_end(timestamp with time zone, timestamp with time zone, auth.issuers) timestamp with time zone: stable unsafe plpgsql",
     ),
     ("bearer_owner", "auth_internal.token_of_caller(text) record: stable unsafe plpgsql"),
+    ("bearer_owner", "auth_internal.demand_own_claims(jsonb) void: stable unsafe plpgsql"),
+    ("bearer_owner", "auth_internal.demand_senior_key(uuid, text) void: stable unsafe plpgsql"),
+    (
+        "bearer_owner",
+        "auth_internal.end_of_token(timestamp with time zone) timestamp with time zone: stable unsafe sql",
+    ),
+    ("bearer_owner", "auth_internal.kept_claims() jsonb: stable unsafe sql"),
+    ("bearer_owner", "auth_internal.minted_role(text) text: stable unsafe sql"),
 ];

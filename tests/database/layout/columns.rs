@@ -191,6 +191,7 @@ pub(super) const COLUMNS: &[(&str, &[&str])] = &[
             "from_token text \"C\" null",
             "from_digest text \"C\" null",
             "from_issued_at timestamp with time zone null",
+            "from_key_id uuid null",
             "created_at timestamp with time zone",
             "created_by text null",
             "expires_at timestamp with time zone",
