@@ -16,9 +16,10 @@ create or replace function auth_internal.token_scopes() returns text[]
              where auth.identity() ->> 'kind' in ('jwt', 'service') and auth.identity() ->> 'key_id' is null
                and s not in ('openid', 'profile', 'email', 'address', 'phone', 'offline_access')) given,
            -- What a token of ours was made for.
-           (select array_agg(p) as permissions from auth.issuers i
-             cross join jsonb_array_elements_text(auth.jwt() -> 'permissions') p
-             where i.own and i.issuer = auth.identity() ->> 'issuer' and auth.identity() ->> 'key_id' is null) own
+           -- A list of none is one, too.
+           (select (select array(select jsonb_array_elements_text(auth.jwt() -> 'permissions')) from auth.issuers i
+                     where i.own and i.issuer = auth.identity() ->> 'issuer' and auth.identity() ->> 'key_id' is null
+                       and auth.jwt() -> 'permissions' is not null) as permissions) own
 $$;
 comment on function auth_internal.token_scopes is 'The scopes that limit the token of the identity, and the permissions that a token of ours was made for; NULL: none do, or it is no token.';
 
@@ -50,7 +51,6 @@ create or replace function auth_internal.demand_key_creation() returns void
 declare
     allowed text := current_setting('pg_bearer.api_key_creation', true);
 begin
-    perform auth_internal.refuse_derived();
     if allowed = 'any' or allowed = 'interactive' and auth.api_key_id() is null then
         return;
     end if;
@@ -70,6 +70,7 @@ declare
     locked auth.organizations;
     permissions text[] := '{*}';
 begin
+    perform auth_internal.refuse_derived();
     if org_id is null and unrestricted then
         perform auth_internal.demand_handing_on(null, environment);
         return permissions;
@@ -95,7 +96,7 @@ begin
     return permissions;
 end
 $$;
-comment on function auth_internal.enter_api_keys is 'Locks an organization for a key of this environment and returns what the caller may do there; 42501 when it is not theirs or they lack api_keys.write, 28000 for nobody and a credential that has ended. NULL: services and administrators only.';
+comment on function auth_internal.enter_api_keys is 'Locks an organization for a key of this environment and returns what the caller may do there; 42501 when it is not theirs or they lack api_keys.write and for a token that came from an API key, 28000 for nobody and a credential that has ended. NULL: services and administrators only.';
 
 -- Would the first key reach nothing that the second does not?
 create or replace function auth_internal.key_is_within(inner_key auth.api_keys, outer_key auth.api_keys) returns boolean
