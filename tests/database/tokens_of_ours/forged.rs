@@ -55,9 +55,9 @@ fn base64(token: &str) -> Vec<u8> {
 fn t388_a_token_of_one_issuer_of_ours_is_none_of_another() {
     let mut world = World::new();
     let other = "https://other.example";
-    world
-        .admin
-        .run(&format!("select auth.add_issuer('{other}', own => true), auth.create_signing_key(issuer => '{other}')"));
+    world.admin.run(&format!(
+        "select auth.add_issuer('{other}', own => true), auth.create_signing_key(issuer => '{other}')"
+    ));
     assert_contains(world.told(&user("ada"), "select auth.issue_jwt()"), "22023 issuer must be given");
     let token = world.mint(&user("ada"), &format!("issue_jwt(issuer => '{OURS}')"));
     for issuer in [OURS, other] {
