@@ -302,6 +302,7 @@ pub(super) fn refusal(code: &str, message: String, hint: Option<String>) -> Erro
         ("23505", PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION),
         ("42501", PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE),
         ("42710", PgSqlErrorCode::ERRCODE_DUPLICATE_OBJECT),
+        ("54000", PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED),
         ("55000", PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
     ];
     let named = known.into_iter().find(|(name, _)| *name == code);

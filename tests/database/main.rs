@@ -67,6 +67,7 @@ mod stat_statements;
 mod tenancy;
 mod tickets;
 mod tokens;
+mod tokens_of_ours;
 mod unchanged;
 mod upgrade;
 mod usage;

@@ -50,7 +50,6 @@ create or replace function auth_internal.demand_key_creation() returns void
 declare
     allowed text := current_setting('pg_bearer.api_key_creation', true);
 begin
-    perform auth_internal.refuse_derived();
     if allowed = 'any' or allowed = 'interactive' and auth.api_key_id() is null then
         return;
     end if;
@@ -96,7 +95,7 @@ begin
     return permissions;
 end
 $$;
-comment on function auth_internal.enter_api_keys is 'Locks an organization for a key of this environment and returns what the caller may do there; 42501 when it is not theirs or they lack api_keys.write, 28000 for nobody and a credential that has ended. NULL: services and administrators only.';
+comment on function auth_internal.enter_api_keys is 'Locks an organization for a key of this environment and returns what the caller may do there; 42501 when it is not theirs or they lack api_keys.write and for a token that came from an API key, 28000 for nobody and a credential that has ended. NULL: services and administrators only.';
 
 -- Would the first key reach nothing that the second does not?
 create or replace function auth_internal.key_is_within(inner_key auth.api_keys, outer_key auth.api_keys) returns boolean

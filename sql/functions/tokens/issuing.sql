@@ -168,11 +168,16 @@ begin
         return described;
     elsif role is not null and not auth_internal.is_administrator() then
         perform auth_internal.refuse('42501', 'only administrators choose the role of a token', null);
+    elsif octet_length(role) not between 1 and 63 or role ~ '[[:cntrl:]]' then
+        perform auth_internal.refuse_token_argument('role', 'It is the name of a database role, or service_role.');
     elsif (octet_length(subject) between 1 and 1024) is not true then
         perform auth_internal.refuse_token_argument('subject', 'Name the user that the token is for, in 1 to 1024 bytes.');
     end if;
     described.user_id := subject;
     described.org_id := coalesce(org_id, auth_internal.workspace_org(workspace_id));
+    if workspace_id is not null and described.org_id is null then
+        perform auth_internal.refuse_token_argument('workspace_id', 'It is a workspace, of the organization where one is named.');
+    end if;
     described.workspace_id := workspace_id;
     described.is_member := described.org_id is not null;
     if workspace_id is not null and auth_internal.workspace_org(workspace_id) is distinct from described.org_id then
