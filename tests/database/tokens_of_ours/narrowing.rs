@@ -163,8 +163,11 @@ fn look(world: &mut World, origin: &Source, faults: &mut Vec<String>) -> Vec<(&'
                 Ok(_) if for_ben => reach(world, &user_with("ben", json!({"sid": "another"})), creates),
                 before => before.clone(),
             };
-            // A service hands them out: where its key may be used is not where they may be.
-            if is_service && happens.contains("set allowed_") {
+            // A service hands them out: where its key may be used is not where they may be, and they outlast its issuer's
+            // having services.
+            if is_service
+                && (happens.contains("set allowed_") || for_ben && happens.contains("allow_service_role"))
+            {
                 continue;
             }
             // Who was revoked has no token to compare with.
