@@ -73,7 +73,7 @@ fn t388_a_token_of_one_issuer_of_ours_is_none_of_another() {
 
 #[test]
 fn t388_nobody_else_signs_or_writes_rows() {
-    let mut world = World::new();
+    let world = World::new();
     for role in ["tenant", "administrator"] {
         let mut session = world.db.connect(role);
         for sql in [

@@ -153,22 +153,37 @@ fn look(world: &mut World, origin: &Source, faults: &mut Vec<String>) -> Vec<(&'
         let sql =
             world.fill(happens).replace(":its_issuer", &world.fill(origin.issuer)).replace(":id", &origin.id);
         world.admin.run(&sql);
-        let before = reach(world, &origin.credential);
+        let creates = happens.is_empty() || happens.contains("set role_id") || happens.contains("set scopes");
+        let before = reach(world, &origin.credential, creates);
         // A service makes tokens of others, who do what is theirs.
         let is_service = origin.name.contains("service") && !origin.name.contains("for ada");
         for (way, token) in &made {
             let for_ben = is_service && way.contains("'ben'");
             let before = match &before {
-                Ok(_) if for_ben => reach(world, &user_with("ben", json!({"sid": "another"}))),
+                Ok(_) if for_ben => reach(world, &user_with("ben", json!({"sid": "another"})), creates),
                 before => before.clone(),
             };
+            // A service hands them out: where its key may be used is not where they may be, and they outlast its issuer's
+            // having services.
+            if is_service
+                && (happens.contains("set allowed_") || for_ben && happens.contains("allow_service_role"))
+            {
+                continue;
+            }
             // Who was revoked has no token to compare with.
             if for_ben && before.is_err() && happens.contains("revoke_user")
                 || is_service && way.contains("'cara'")
             {
                 continue;
             }
-            for more in beyond(&reach(world, token), &before) {
+            for more in beyond(&reach(world, token, creates), &before) {
+                // A member for whom a key of nobody makes a token is in their workspaces, where the key is in none.
+                if origin.name == "key of nobody"
+                    && way.contains("'ben'")
+                    && more.contains("is_workspace_member")
+                {
+                    continue;
+                }
                 faults.push(format!("{}: {way}: {happens}: {more}", origin.name));
             }
         }
@@ -194,7 +209,7 @@ fn t156_whatever_is_looked_for_somebody_may_do() {
     let mut found = Reach::new();
     for origin in sources(&mut world) {
         world.admin.run("begin");
-        let reached = reach(&mut world, &origin.credential);
+        let reached = reach(&mut world, &origin.credential, true);
         world.admin.run("rollback");
         found.extend(reached.unwrap());
     }

@@ -99,8 +99,9 @@ pub(super) fn all(world: &World) -> Reach {
 }
 
 /// What the bearer may do in the transaction that is open here, which stays as it is; or why they are refused.
-pub(super) fn reach(world: &mut World, credential: &str) -> Result<Reach, String> {
-    let (asked, done) = (world.filled(ASKED), world.filled(DONE));
+/// What is created costs time: it is tried where that is asked for.
+pub(super) fn reach(world: &mut World, credential: &str, creates: bool) -> Result<Reach, String> {
+    let (asked, done) = (world.filled(ASKED), world.filled(if creates { DONE } else { &["no_such()"] }));
     let orgs = [world.fill(":north"), world.fill(":south")];
     let session = &mut world.admin;
     session.run("savepoint probe; set local role tenant");
