@@ -69,7 +69,7 @@ end
 $$;
 comment on function auth_internal.purge_superseded is 'Deletes revocations that a later one repeats.';
 
--- Of an issuer whose max_lifetime is raised later, no token comes back: it must be younger than what has gone.
+-- Of an issuer whose max_lifetime is raised later, no token comes back: it must be younger than what has gone, by whatever clock.
 create or replace function auth_internal.purge_expired_revocations(most integer) returns integer
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -80,7 +80,9 @@ begin
         select * from auth.revocations r where r.expires_at < clock_timestamp()
          order by r.expires_at limit most for update skip locked
     loop
-        if auth_internal.note_issued_since(old.issuer, old.issued_before) then
+        -- Of a session, tokens that were made later have gone too.
+        if auth_internal.note_issued_since(old.issuer,
+               old.issued_before + case old.kind when 'session' then interval '30 days' else interval '0' end) then
             delete from auth.revocations r where r.id = old.id;
             gone := gone + 1;
         end if;
@@ -100,17 +102,17 @@ declare
 begin
     select count(*) into due from auth.issuers i
      where not i.own and (note_issued_since.issuer is null or i.issuer = note_issued_since.issuer)
-       and (i.issued_since < since or i.issued_since is null and since is not null);
+       and (i.issued_since < since + i.leeway or i.issued_since is null and since is not null);
     if due = 0 then
         return true;
     end if;
     with free as (
         select i.id from auth.issuers i
          where not i.own and (note_issued_since.issuer is null or i.issuer = note_issued_since.issuer)
-           and (i.issued_since < since or i.issued_since is null and since is not null)
+           and (i.issued_since < since + i.leeway or i.issued_since is null and since is not null)
          for no key update skip locked
     )
-    update auth.issuers i set issued_since = since from free where i.id = free.id;
+    update auth.issuers i set issued_since = since + i.leeway from free where i.id = free.id;
     get diagnostics noted = row_count;
     return noted = due;
 end
@@ -118,12 +120,12 @@ $$;
 comment on function auth_internal.note_issued_since is 'Sets the earliest iat of an issuer, NULL: of all but ours, without waiting; false where somebody is changing one.';
 
 -- Services and administrators, and users in person: not by an API key, nor for somebody else, nor by what was made for less.
-create or replace function auth_internal.demand_oneself(user_id text) returns void
+create or replace function auth_internal.demand_oneself(user_id text, environment text default null) returns void
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
     if auth_internal.is_unrestricted() then
         perform auth_internal.demand_unrestricted();
-        perform auth_internal.demand_environment(null);
+        perform auth_internal.demand_environment(environment);
         return;
     elsif auth.api_key_id() is not null or (user_id = auth.user_id()) is not true then
         perform auth_internal.refuse('42501', 'users end their own tokens only',
@@ -131,10 +133,10 @@ begin
     end if;
     perform auth_internal.demand_scopes('{tokens.write}');
     perform auth_internal.demand_nobody_acts();
-    perform auth_internal.demand_environment(null);
+    perform auth_internal.demand_environment(environment);
 end
 $$;
-comment on function auth_internal.demand_oneself is '42501 unless a service or an administrator calls, or this user in person; 28000 without an identity.';
+comment on function auth_internal.demand_oneself is '42501 unless a service or an administrator calls, or this user in person, for what counts in this environment or, NULL, in all; 28000 without an identity.';
 
 create or replace function auth_internal.demand_nobody_acts() returns void
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
@@ -146,11 +148,32 @@ end
 $$;
 comment on function auth_internal.demand_nobody_acts is '42501 where somebody acts for the user of the identity.';
 
+-- Whatever a token was made for, it ends itself, and an API key itself what it made for its own user.
+create or replace function auth_internal.demand_ending(token text, issuer text, user_id text, key_id uuid, environment text) returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    if (auth.identity() ->> 'issuer' = issuer and auth.jwt() -> 'jti' = to_jsonb(token)
+        or auth.jwt() is null and auth.api_key_id() = key_id and auth.user_id() = user_id) is not true then
+        perform auth_internal.demand_oneself(user_id, environment);
+    else
+        perform auth_internal.demand_environment(environment);
+    end if;
+end
+$$;
+comment on function auth_internal.demand_ending is '42501 unless the caller may end this token, which came from this API key.';
+
+create or replace function auth_internal.token_id(jti text) returns uuid
+    language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select case when jti ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then jti::uuid end
+$$;
+comment on function auth_internal.token_id is 'The id of a token of ours, in whatever case; NULL for any other jti.';
+
 -- A token, by itself or by its id.
 create or replace function auth.revoke_token(token text, issuer text default null) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     unrestricted boolean := auth_internal.is_unrestricted();
+    its_id uuid := auth_internal.token_id(token);
     named record;
     minted auth.minted_tokens;
 begin
@@ -160,25 +183,24 @@ begin
         select * into named from auth_internal.revocable_token(token);
         if named.issuer is null then
             return;
-        elsif not unrestricted and (named.user_id = auth.user_id()) is not true then
-            perform auth_internal.refuse('42501', 'users end their own tokens only', 'A service or an administrator ends those of others.');
         end if;
-        perform auth_internal.demand_environment(i.environment) from auth.issuers i where i.issuer = named.issuer and not i.own;
-        perform auth_internal.demand_environment(t.environment) from auth.minted_tokens t where t.id::text = named.token;
+        select t.* into minted from auth.minted_tokens t join auth.issuers i on i.id = t.issuer_id
+         where t.id = auth_internal.token_id(named.token) and i.issuer = named.issuer;
+        perform auth_internal.demand_ending(named.token, named.issuer, named.user_id, minted.api_key_id,
+                    coalesce(minted.environment, (select i.environment from auth.issuers i where i.issuer = named.issuer)));
         if auth_internal.add_revocation(case when named.token is null then 'digest' else 'token' end,
-               coalesce(named.token, named.digest), named.issuer, null, named.expires_at + interval '15 minutes') then
+               coalesce(named.token, named.digest), named.issuer, null,
+               -- It may be beyond all timestamps.
+               coalesce(least(named.expires_at, '290000-01-01Z') + interval '15 minutes', 'infinity')) then
             perform auth_internal.audit('token.revoke', null, coalesce(named.token, named.digest), named.user_id, jsonb_build_object('issuer', named.issuer));
         end if;
         return;
     end if;
     select t.* into minted from auth.minted_tokens t join auth.issuers i on i.id = t.issuer_id
-     where t.id::text = revoke_token.token and (revoke_token.issuer is null or i.issuer = revoke_token.issuer);
+     where t.id = its_id and (revoke_token.issuer is null or i.issuer = revoke_token.issuer);
     if minted.id is not null then
-        if minted.user_id is distinct from auth.user_id() or auth.user_id() is null
-           or auth.api_key_id() is distinct from minted.api_key_id then
-            perform auth_internal.demand_oneself(minted.user_id);
-        end if;
-        perform auth_internal.demand_environment(minted.environment);
+        perform auth_internal.demand_ending(minted.id::text, (select i.issuer from auth.issuers i where i.id = minted.issuer_id),
+                                            minted.user_id, minted.api_key_id, minted.environment);
         if auth_internal.add_revocation('token', minted.id::text, (select i.issuer from auth.issuers i where i.id = minted.issuer_id),
                                         null, minted.expires_at + interval '15 minutes') then
             perform auth_internal.audit('token.revoke', minted.org_id, minted.id::text, minted.user_id);
@@ -190,12 +212,16 @@ begin
     perform auth_internal.demand_unrestricted();
     perform auth_internal.demand_environment(null);
     perform auth_internal.demand_issuer(issuer);
+    -- One of ours whose row is not to be seen yet.
+    if exists (select from auth.issuers i where i.issuer = revoke_token.issuer and i.own) then
+        token := coalesce(its_id::text, token);
+    end if;
     perform auth_internal.revoke('token', token, issuer, auth_internal.end_of_tokens(issuer));
     perform auth_internal.audit('token.revoke', null, token, details => jsonb_build_object('issuer', issuer));
 end
 $$;
 comment on function auth.revoke_token is
-    'The user of a token, services and administrators: ends a token of whatever issuer. token is the token itself, or its id (jti): of a token of ours, or with issuer of another one, which services and administrators name. Counts for every authenticate that starts after the commit; tokens that it made end too. Nothing to do for a token that has expired. Idempotent. 28000 without an identity and for a text that is no good token, 42501 for a token that is not theirs, 22023 for an unknown issuer and for NULL.';
+    'The user of a token in person, services and administrators; every token for itself, and an API key for what came from it: ends a token of whatever issuer. token is the token itself, or its id (jti): of a token of ours, or with issuer of another one, which services and administrators name. Counts for every authenticate that starts after the commit; tokens that it made end too. Nothing to do for a token that has expired. Idempotent. 28000 without an identity and for a text that is no good token, 42501 for a token that is not theirs, and for whoever was signed in for less (scopes or permissions without tokens.write) or acts for the user, 22023 for an unknown issuer and for NULL.';
 
 create or replace function auth_internal.demand_issuer(issuer text) returns void
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
@@ -222,6 +248,7 @@ begin
     elsif auth_internal.is_unrestricted() then
         perform auth_internal.demand_unrestricted();
     else
+        perform auth_internal.demand_scopes('{tokens.write}');
         perform auth_internal.demand_nobody_acts();
     end if;
     perform auth_internal.demand_environment(null);
@@ -235,7 +262,7 @@ begin
 end
 $$;
 comment on function auth.revoke_session is
-    'Users, for the session of the token that they are signed in with; services and administrators, for any: ends all tokens of an issuer with this session_id or sid, also those of the next 30 days, and the tokens of ours that they made. issuer and session_id NULL: those of the identity. Counts for every authenticate that starts after the commit. Idempotent. 28000 without an identity, 42501 for another session, 22023 for an unknown issuer and where there is no session.';
+    'Users, for the session of the token that they are signed in with; services and administrators, for any: ends all tokens of an issuer with this session_id or sid, also those of the next 30 days, and the tokens of ours that they made. issuer and session_id NULL: those of the identity. Counts for every authenticate that starts after the commit. Idempotent. 28000 without an identity, 42501 for another session, for a token with scopes or permissions but tokens.write, and for whoever acts for the user, 22023 for an unknown issuer and where there is no session.';
 
 create or replace function auth.revoke_user(user_id text, issuer text default null) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -11,10 +11,11 @@ pub(super) const TOKEN_FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_owner", "auth_internal.demand_accepted(text) void: volatile unsafe strict c"),
     ("bearer_owner", "auth_internal.demand_claims(jsonb) void: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.demand_distinct_issuer(text, boolean) void: stable unsafe plpgsql"),
+    ("bearer_owner", "auth_internal.demand_ending(text, text, text, uuid, text) void: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.demand_issuer(text) void: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.demand_minting(uuid) void: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.demand_nobody_acts() void: stable unsafe plpgsql"),
-    ("bearer_owner", "auth_internal.demand_oneself(text) void: stable unsafe plpgsql"),
+    ("bearer_owner", "auth_internal.demand_oneself(text, text) void: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.demand_token_quota(auth.minted_tokens) void: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.demand_ttl(interval, interval) void: stable unsafe plpgsql"),
     (
@@ -99,5 +100,6 @@ pub(super) const TOKEN_FUNCTIONS: &[(&str, &str)] = &[
         "bearer_owner",
         "auth_internal.token_end(timestamp with time zone, timestamp with time zone, auth.issuers) timestamp with time zone: stable unsafe plpgsql",
     ),
+    ("bearer_owner", "auth_internal.token_id(text) uuid: immutable unsafe sql"),
     ("bearer_owner", "auth_internal.token_of_caller(text) record: stable unsafe plpgsql"),
 ];
