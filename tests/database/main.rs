@@ -57,6 +57,7 @@ mod readers;
 mod readme;
 mod reference;
 mod revocation;
+mod revoking;
 mod rules;
 mod sandbox;
 mod scenarios;

@@ -5,4 +5,4 @@ mod limits;
 mod origins;
 mod reuse;
 mod single_use;
-mod world;
+pub(crate) mod world;

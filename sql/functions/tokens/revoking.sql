@@ -12,10 +12,17 @@ create or replace function auth_internal.end_of_tokens(issuer text) returns time
 $$;
 comment on function auth_internal.end_of_tokens is 'When every token will have expired that this issuer, NULL: any, has issued until now, and those that were made with one.';
 
+-- It may be beyond all timestamps.
+create or replace function auth_internal.end_of_own(expires_at timestamptz) returns timestamptz
+    language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select coalesce(least(end_of_own.expires_at, '290000-01-01 00:00:00+00'::timestamptz) + interval '15 minutes', 'infinity')
+$$;
+comment on function auth_internal.end_of_own is 'When a token will have expired that says it does then.';
+
 -- A token of another issuer ends by itself; what it made here does not.
 create or replace function auth_internal.end_of_token(expires_at timestamptz) returns timestamptz
     language sql stable set search_path = pg_catalog, pg_temp as $$
-    select greatest(end_of_token.expires_at + interval '15 minutes',
+    select greatest(auth_internal.end_of_own(end_of_token.expires_at),
         case when exists (select from auth.issuers i where i.own) then clock_timestamp() + interval '10 years 10 days' end)
 $$;
 comment on function auth_internal.end_of_token is 'When a token of another issuer will have expired that says it does then, and those that were made with it.';
@@ -77,7 +84,7 @@ end
 $$;
 comment on function auth_internal.purge_superseded is 'Deletes revocations that a later one repeats.';
 
--- Of an issuer whose max_lifetime is raised later, no token comes back: it must be younger than what has gone.
+-- Of an issuer whose max_lifetime is raised later, no token comes back: it must be younger than what has gone, by whatever clock.
 create or replace function auth_internal.purge_expired_revocations(most integer) returns integer
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -88,9 +95,11 @@ begin
         select * from auth.revocations r where r.expires_at < clock_timestamp()
          order by r.expires_at limit most for update skip locked
     loop
-        -- Users lock no issuer: administrators would wait for them.
+        -- Users lock no issuer: administrators would wait for them. Of a session, tokens that were made later have gone too.
         if old.issued_before is null
-           or auth_internal.is_unrestricted() and auth_internal.note_issued_since(old.issuer, old.issued_before) then
+           or auth_internal.is_unrestricted()
+              and auth_internal.note_issued_since(old.issuer,
+                      old.issued_before + case old.kind when 'session' then interval '30 days' else interval '0' end) then
             delete from auth.revocations r where r.id = old.id;
             gone := gone + 1;
         end if;
@@ -110,17 +119,17 @@ declare
 begin
     select count(*) into due from auth.issuers i
      where not i.own and (note_issued_since.issuer is null or i.issuer = note_issued_since.issuer)
-       and (i.issued_since < since or i.issued_since is null and since is not null);
+       and (i.issued_since < since + i.leeway or i.issued_since is null and since is not null);
     if due = 0 then
         return true;
     end if;
     with free as (
         select i.id from auth.issuers i
          where not i.own and (note_issued_since.issuer is null or i.issuer = note_issued_since.issuer)
-           and (i.issued_since < since or i.issued_since is null and since is not null)
+           and (i.issued_since < since + i.leeway or i.issued_since is null and since is not null)
          for no key update skip locked
     )
-    update auth.issuers i set issued_since = since from free where i.id = free.id;
+    update auth.issuers i set issued_since = since + i.leeway from free where i.id = free.id;
     get diagnostics noted = row_count;
     return noted = due;
 end
@@ -128,12 +137,12 @@ $$;
 comment on function auth_internal.note_issued_since is 'Sets the earliest iat of an issuer, NULL: of all but ours, without waiting; false where somebody is changing one.';
 
 -- Services and administrators, and users in person: not by an API key, nor for somebody else, nor by what was made for less.
-create or replace function auth_internal.demand_oneself(user_id text) returns void
+create or replace function auth_internal.demand_oneself(user_id text, environment text default null) returns void
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
     if auth_internal.is_unrestricted() then
         perform auth_internal.demand_unrestricted();
-        perform auth_internal.demand_environment(null);
+        perform auth_internal.demand_environment(environment);
         return;
     elsif auth.api_key_id() is not null or (user_id = auth.user_id()) is not true then
         perform auth_internal.refuse('42501', 'users end their own tokens only',
@@ -144,16 +153,37 @@ begin
     if auth.jwt() is not null and not auth_internal.issuer_reaches(null) then
         perform auth_internal.refuse('42501', 'the token is for single organizations', 'Use one that is for all of the user''s.');
     end if;
-    perform auth_internal.demand_handing_on(null, null);
+    perform auth_internal.demand_handing_on(null, environment);
 end
 $$;
-comment on function auth_internal.demand_oneself is '42501 unless a service or an administrator calls, or this user in person; 28000 without an identity.';
+comment on function auth_internal.demand_oneself is '42501 unless a service or an administrator calls, or this user in person, for what counts in this environment or, NULL, in all; 28000 without an identity.';
+
+-- Whatever a token was made for, it ends itself, and an API key itself what it made for its own user.
+create or replace function auth_internal.demand_ending(token text, issuer text, user_id text, key_id uuid, environment text) returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    if (auth.identity() ->> 'issuer' = issuer and auth.jwt() -> 'jti' = to_jsonb(token)
+        or auth.jwt() is null and auth.api_key_id() = key_id and auth.user_id() = user_id) is not true then
+        perform auth_internal.demand_oneself(user_id, environment);
+    else
+        perform auth_internal.demand_environment(environment);
+    end if;
+end
+$$;
+comment on function auth_internal.demand_ending is '42501 unless the caller may end this token, which came from this API key.';
+
+create or replace function auth_internal.token_id(jti text) returns uuid
+    language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select case when jti ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then jti::uuid end
+$$;
+comment on function auth_internal.token_id is 'The id of a token of ours, in whatever case; NULL for any other jti.';
 
 -- A token, by itself or by its id.
 create or replace function auth.revoke_token(token text, issuer text default null) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     unrestricted boolean := auth_internal.is_unrestricted();
+    its_id uuid := auth_internal.token_id(token);
     named record;
     minted auth.minted_tokens;
 begin
@@ -161,28 +191,23 @@ begin
         perform auth_internal.refuse_token_argument('token', 'It is a token, or the id of one (jti).');
     elsif auth_internal.looks_like_token(token) then
         select * into named from auth_internal.revocable_token(token);
-        if unrestricted or named.token is distinct from auth.jwt() ->> 'jti' or named.issuer is distinct from auth.identity() ->> 'issuer' then
-            perform auth_internal.demand_oneself(named.user_id);
-        end if;
-        perform auth_internal.demand_environment(i.environment) from auth.issuers i where i.issuer = named.issuer and not i.own;
-        perform auth_internal.demand_environment(t.environment) from auth.minted_tokens t where t.id::text = named.token;
+        select t.* into minted from auth.minted_tokens t join auth.issuers i on i.id = t.issuer_id
+         where t.id = auth_internal.token_id(named.token) and i.issuer = named.issuer;
+        perform auth_internal.demand_ending(named.token, named.issuer, named.user_id, minted.api_key_id,
+                    coalesce(minted.environment, (select i.environment from auth.issuers i where i.issuer = named.issuer)));
         if auth_internal.add_revocation(case when named.token is null then 'digest' else 'token' end,
                coalesce(named.token, named.digest), named.issuer, null,
-               (select case when i.own then named.expires_at + interval '15 minutes' else auth_internal.end_of_token(named.expires_at) end
+               (select case when i.own then auth_internal.end_of_own(named.expires_at) else auth_internal.end_of_token(named.expires_at) end
                   from auth.issuers i where i.issuer = named.issuer)) then
             perform auth_internal.audit('token.revoke', null, coalesce(named.token, named.digest), named.user_id, jsonb_build_object('issuer', named.issuer));
         end if;
         return;
     end if;
     select t.* into minted from auth.minted_tokens t join auth.issuers i on i.id = t.issuer_id
-     where t.id::text = revoke_token.token and (revoke_token.issuer is null or i.issuer = revoke_token.issuer);
+     where t.id = its_id and (revoke_token.issuer is null or i.issuer = revoke_token.issuer);
     if minted.id is not null then
-        -- A token ends itself, and an API key what was made of it.
-        if minted.id is distinct from (select o.minted_id from auth_internal.origin_of_identity() o)
-           and (auth.jwt() is not null or minted.api_key_id is distinct from auth.api_key_id() or minted.api_key_id is null) then
-            perform auth_internal.demand_oneself(minted.user_id);
-        end if;
-        perform auth_internal.demand_environment(minted.environment);
+        perform auth_internal.demand_ending(minted.id::text, (select i.issuer from auth.issuers i where i.id = minted.issuer_id),
+                                            minted.user_id, minted.api_key_id, minted.environment);
         if auth_internal.add_revocation('token', minted.id::text, (select i.issuer from auth.issuers i where i.id = minted.issuer_id),
                                         null, minted.expires_at + interval '15 minutes') then
             perform auth_internal.audit('token.revoke', minted.org_id, minted.id::text, minted.user_id);
@@ -194,12 +219,19 @@ begin
     perform auth_internal.demand_unrestricted();
     perform auth_internal.demand_environment(null);
     perform auth_internal.demand_issuer(issuer);
+    if token ~ '_(live|test)_[0-9A-Za-z]{20}' then
+        perform auth_internal.refuse_token_argument('token', 'It looks like an API key: auth.revoke_api_key() ends those.');
+    end if;
+    -- One of ours whose row is not to be seen yet.
+    if exists (select from auth.issuers i where i.issuer = revoke_token.issuer and i.own) then
+        token := coalesce(its_id::text, token);
+    end if;
     perform auth_internal.revoke('token', token, issuer, auth_internal.end_of_tokens(issuer));
     perform auth_internal.audit('token.revoke', null, token, details => jsonb_build_object('issuer', issuer));
 end
 $$;
 comment on function auth.revoke_token is
-    'The user of a token, services and administrators: ends a token of whatever issuer. token is the token itself, or its id (jti): of a token of ours, or with issuer of another one, which services and administrators name. Counts for every authenticate that starts after the commit; tokens that it made end too, also where it has expired itself. Idempotent. 28000 without an identity and for a text that is no good token, 42501 for a token that is not theirs, 22023 for an unknown issuer and for NULL.';
+    'The user of a token in person, services and administrators; every token for itself, and an API key for what came from it: ends a token of whatever issuer. token is the token itself, or its id (jti): of a token of ours, or with issuer of another one, which services and administrators name. Counts for every authenticate that starts after the commit; tokens that it made end too, also where it has expired itself. Idempotent. 28000 without an identity and for a text that is no good token, 42501 for a token that is not theirs, and for whoever was signed in for less (scopes or permissions without tokens.write) or acts for the user, 22023 for an unknown issuer and for NULL.';
 
 create or replace function auth_internal.demand_issuer(issuer text) returns void
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
@@ -226,6 +258,7 @@ begin
     elsif auth_internal.is_unrestricted() then
         perform auth_internal.demand_unrestricted();
     else
+        perform auth_internal.demand_scopes('{tokens.write}');
         perform auth_internal.demand_handing_on(null, null);
     end if;
     perform auth_internal.demand_environment(null);
@@ -239,7 +272,7 @@ begin
 end
 $$;
 comment on function auth.revoke_session is
-    'Users, for the session of the token that they are signed in with; services and administrators, for any: ends all tokens of an issuer with this session_id or sid, also those of the next 30 days, and the tokens of ours that they made. issuer and session_id NULL: those of the identity. Counts for every authenticate that starts after the commit. Idempotent. 28000 without an identity, 42501 for another session, 22023 for an unknown issuer and where there is no session.';
+    'Users, for the session of the token that they are signed in with; services and administrators, for any: ends all tokens of an issuer with this session_id or, without one, sid, also those of the next 30 days, and the tokens of ours that they made. issuer and session_id NULL: those of the identity. Counts for every authenticate that starts after the commit. Idempotent. 28000 without an identity, 42501 for another session, for a token with scopes or permissions but tokens.write, and for whoever acts for the user, 22023 for an unknown issuer and where there is no session.';
 
 create or replace function auth.revoke_user(user_id text, issuer text default null) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -17,6 +17,7 @@ mod memberships;
 mod networks;
 mod properties;
 mod restrictions;
+mod revocations;
 mod rfc;
 mod strictness;
 mod tickets;

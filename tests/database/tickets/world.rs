@@ -21,7 +21,7 @@ grant select on docs to tenant;
 ";
 
 /// A server of its own that keeps count; settings come after ours.
-pub(super) fn counting_server(name: &str, settings: &[(&str, &str)]) -> Server {
+pub(crate) fn counting_server(name: &str, settings: &[(&str, &str)]) -> Server {
     let ours = [("shared_preload_libraries", "pg_bearer"), ("wal_level", "replica")];
     let server = Server::start(installation(), name, &[&ours[..], settings].concat()).unwrap();
     server.psql("postgres", "create role tenant login").unwrap();
