@@ -35,7 +35,7 @@ fn t158_an_own_issuer_takes_no_key_of_others() {
     create(&mut session, "ES256");
     let pair = Pair::es256();
     let key = pair.jwk("theirs");
-    let set = jwks(&[key.clone()]);
+    let set = jwks(std::slice::from_ref(&key));
     let key = key.to_string();
     for (call, arguments) in [
         ("load_jwks($1, $2)", &set),
