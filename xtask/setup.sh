@@ -111,7 +111,7 @@ install | test-all | test-postgres) ;;
 demo) need python3-jwt python3-cryptography ;;
 test | test-long)
     need python3-jwt python3-cryptography python3-venv pgbouncer pgtap
-    # The tests themselves fetch ORMs, and a Node for them, from PyPI and npm.
+    # The tests themselves fetch ORMs, token libraries, and a Node for them, from PyPI and npm.
     # cargo-deny fetches advisories with git; a test signs an archive of its own.
     command -v git >/dev/null || need git ca-certificates
     command -v gpg-agent >/dev/null || need gpg gpg-agent gpgconf

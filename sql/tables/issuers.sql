@@ -118,7 +118,7 @@ comment on column auth.jwt_keys.kid is 'The key id a token names (RFC 7515 secti
 comment on column auth.jwt_keys.alg is 'The one algorithm it is used with (RFC 7518 section 3.1).';
 comment on column auth.jwt_keys.public_jwk is 'The public key (RFC 7517) without anything else; NULL for a secret.';
 comment on column auth.jwt_keys.thumbprint is 'SHA-256 thumbprint of the public key (RFC 7638).';
-comment on column auth.jwt_keys.state is 'next: published, not in use yet. active. retired: verifies until retired_until. revoked: never verifies again.';
+comment on column auth.jwt_keys.state is 'next: published, signs nothing yet. active. retired: verifies until retired_until. revoked: never verifies again.';
 comment on column auth.jwt_keys.disappeared is 'It was revoked or retired because the issuer''s key set no longer had it, and comes back with it.';
 comment on column auth.jwt_keys.not_before is 'It verifies nothing before this time.';
 comment on column auth.jwt_keys.not_after is 'It verifies nothing from this time on.';
@@ -131,6 +131,8 @@ create table auth.jwt_secrets (
     key_id uuid primary key,
     material bytea not null
 );
+-- Nothing of it in pg_statistic.
+alter table auth.jwt_secrets alter column material set statistics 0;
 comment on table auth.jwt_secrets is 'The secrets of HS256, HS384 and HS512 keys, and the private keys of our own issuers. Left out of dumps unless pg_bearer.dump_secrets is on.';
 comment on column auth.jwt_secrets.key_id is 'The key it belongs to.';
 comment on column auth.jwt_secrets.material is 'The secret, or the private key as PKCS #8 (RFC 5958). Whoever reads it can sign tokens.';

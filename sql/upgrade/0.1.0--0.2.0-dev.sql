@@ -355,8 +355,11 @@ alter table auth.issuers add constraint issuers_own_check
 alter table auth.jwt_keys add column made_in text;
 comment on column auth.issuers.own is 'This database makes its tokens, with keys that auth.create_signing_key() makes. Their claims are where we put them: memberships_from_claims, org_ids, user_id_prefix and the names of claims stay as they are by default.';
 comment on column auth.issuers.issued_since is 'Its tokens must have an iat from then on; NULL: any. Set where a revocation goes because no token of that time is good any more: a longer max_lifetime brings none back.';
-comment on column auth.jwt_keys.state is 'next: published, not in use yet. active. retired: verifies until retired_until. revoked: never verifies again.';
+comment on column auth.jwt_keys.state is 'next: published, signs nothing yet. active. retired: verifies until retired_until. revoked: never verifies again.';
 comment on column auth.jwt_keys.made_in is 'The database that made a signing key of ours, as system identifier and number of the database; NULL: a key of another issuer.';
+-- Nothing of it in pg_statistic.
+alter table auth.jwt_secrets alter column material set statistics 0;
+delete from pg_catalog.pg_statistic s where s.starelid operator(pg_catalog.=) 'auth.jwt_secrets'::pg_catalog.regclass;
 comment on table auth.jwt_secrets is 'The secrets of HS256, HS384 and HS512 keys, and the private keys of our own issuers. Left out of dumps unless pg_bearer.dump_secrets is on.';
 comment on column auth.jwt_secrets.material is 'The secret, or the private key as PKCS #8 (RFC 5958). Whoever reads it can sign tokens.';
 

@@ -191,7 +191,8 @@ impl Usable {
         let is_in_time = row.timestamp(9).is_none_or(|not_before| not_before <= now)
             && row.timestamp(10).is_none_or(|not_after| now < not_after);
         match row.text(7).as_deref() {
-            Some("active") if is_in_time => Some(Usable::Active),
+            // Everybody else verifies with a key that is published; one that was active before may have signed.
+            Some("active" | "next") if is_in_time => Some(Usable::Active),
             Some("retired") if is_in_time && row.timestamp(13).is_some_and(|until| now < until) => {
                 Some(Usable::Retired)
             }

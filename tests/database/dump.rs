@@ -79,7 +79,7 @@ end $$;
 "#;
 
 /// One of the server's programs, connecting as this role.
-fn program(name: &str, role: &str) -> Command {
+pub(super) fn program(name: &str, role: &str) -> Command {
     let mut command = installation().command(&installation().bin(name));
     command.arg("-h").arg(server().socket_dir()).args(["-p", &server().port().to_string(), "-U", role]);
     command

@@ -12,6 +12,7 @@ mod open;
 mod owners;
 mod policies;
 mod right;
+mod signing_keys;
 mod tenants;
 
 use cases::{Case, KEYS, RELATIONS, ROLES, SETUP, SUBSCRIBERS, TABLES, TENANCY, TENANTS};
@@ -21,6 +22,7 @@ use pg_bearer_tests::Database;
 use pg_bearer_tests::database::{Session, assert_contains};
 use policies::POLICIES;
 use postgres::Client;
+use signing_keys::SIGNING_KEYS;
 
 /// Other tests make roles meanwhile, which are everybody's.
 const FINDINGS: &str = "select code, severity, object, message, fix from auth.lint()
@@ -50,7 +52,7 @@ fn findings(session: &mut Client) -> Vec<Finding> {
 }
 
 fn all_cases() -> impl Iterator<Item = &'static Case> {
-    let every = [TABLES, OPEN, POLICIES, KEYS, RELATIONS, ROLES, TENANCY, TENANTS, GUARDS];
+    let every = [TABLES, OPEN, POLICIES, KEYS, RELATIONS, ROLES, TENANCY, TENANTS, GUARDS, SIGNING_KEYS];
     every.into_iter().flatten().chain(SUBSCRIBERS)
 }
 

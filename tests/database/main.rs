@@ -63,6 +63,7 @@ mod sandbox;
 mod scenarios;
 mod secrets;
 mod sign_in;
+mod signing_keys;
 mod standby;
 mod stat_statements;
 mod tenancy;

@@ -13,4 +13,4 @@ mod row_types;
 mod same;
 mod scripts;
 
-pub(super) use scripts::{install, released, update, update_from, update_once_more};
+pub(super) use scripts::{before, install, released, update, update_from, update_once_more};

@@ -1,5 +1,5 @@
-//! The ORMs that tests try: Alembic and Node from PyPI, drizzle-kit from npm, in the versions and with the hashes of
-//! `tests/orms`.
+//! What tests try of others: Alembic, PyJWT and Node from PyPI, drizzle-kit and jose from npm, in the versions and with the
+//! hashes of `tests/orms`.
 
 use std::fs;
 use std::path::PathBuf;
@@ -43,7 +43,7 @@ impl Orms {
 
     /// drizzle-kit, untouched by our own environment's PostgreSQL settings.
     pub fn drizzle_kit(&self) -> Command {
-        let mut command = self.program("node");
+        let mut command = self.node();
         command.arg(self.dir.join("node_modules/drizzle-kit/bin.cjs"));
         command
     }
@@ -51,6 +51,16 @@ impl Orms {
     /// Alembic, likewise.
     pub fn alembic(&self) -> Command {
         self.program("alembic")
+    }
+
+    /// A Python that has PyJWT, likewise.
+    pub fn python(&self) -> Command {
+        self.program("python")
+    }
+
+    /// A Node that finds jose from a project's folder, likewise.
+    pub fn node(&self) -> Command {
+        self.program("node")
     }
 
     fn program(&self, name: &str) -> Command {
@@ -74,7 +84,7 @@ impl Orms {
 
     fn fetch_from_pypi(&self) -> Result<(), Error> {
         let home = self.dir.join("python");
-        eprintln!("installing Alembic and Node (PyPI) in {} …", self.dir.display());
+        eprintln!("installing Alembic, PyJWT and Node (PyPI) in {} …", self.dir.display());
         process::capture(Command::new("/usr/bin/python3").args(["-m", "venv", "--clear"]).arg(&home))?;
         let mut pip = Command::new(home.join("bin/python"));
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]);
@@ -83,7 +93,7 @@ impl Orms {
     }
 
     fn fetch_from_npm(&self) -> Result<(), Error> {
-        eprintln!("installing drizzle-kit (npm) in {} …", self.dir.display());
+        eprintln!("installing drizzle-kit and jose (npm) in {} …", self.dir.display());
         for name in ["package.json", "package-lock.json"] {
             let (from, to) = (ours().join("drizzle").join(name), self.dir.join(name));
             fs::copy(&from, &to).context(|| format!("cannot copy {}", from.display()))?;

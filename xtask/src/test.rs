@@ -19,7 +19,7 @@ const STEPS: &[(&str, Check)] = &[
     ("dependencies (cargo-deny)", dependencies::check),
     ("lints", lints),
     ("unit tests", unit_tests),
-    ("ORMs (PyPI, npm)", orms),
+    ("ORMs and token libraries (PyPI, npm)", orms),
     ("database tests", database_tests),
     ("install script (pgspot)", pgspot),
 ];

@@ -9,7 +9,7 @@ begin
     perform auth_internal.require_administrator();
     return query
         select k.id, i.issuer, k.kid, k.alg, k.state,
-               (k.state = 'active' or k.state = 'retired' and k.retired_until > clock_timestamp())
+               (k.state in ('next', 'active') or k.state = 'retired' and k.retired_until > clock_timestamp())
                    and (k.not_before is null or k.not_before <= clock_timestamp())
                    and (k.not_after is null or k.not_after > clock_timestamp())
                    and (k.public_jwk is not null or exists (select from auth.jwt_secrets s where s.key_id = k.id)),

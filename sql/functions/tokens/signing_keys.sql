@@ -57,13 +57,27 @@ create or replace function auth_internal.this_database() returns text
 $$;
 comment on function auth_internal.this_database is 'Which database this is: system identifier and number.';
 
+-- The row of an issuer of ours, locked for a change of its keys. A change of the row as well, so that whoever keeps a snapshot
+-- is not led by the keys that it shows.
+create or replace function auth_internal.lock_own_issuer(name text) returns auth.issuers
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    the_issuer auth.issuers;
+begin
+    the_issuer := auth_internal.lock_issuer((auth_internal.own_issuer(name)).issuer);
+    update auth.issuers i set own = true where i.id = the_issuer.id;
+    return the_issuer;
+end
+$$;
+comment on function auth_internal.lock_own_issuer is 'The row of an issuer of ours, NULL: the only one, locked; 22023 where that says none, 55000 where there is none, 40001 where somebody else changed its keys since the snapshot was taken.';
+
 -- The row of a signing key, its issuer locked.
 create or replace function auth_internal.lock_signing_key(key_id uuid) returns auth.jwt_keys
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     found_key auth.jwt_keys;
 begin
-    perform auth_internal.lock_issuer(i.issuer) from auth.issuers i join auth.jwt_keys k on k.issuer_id = i.id
+    perform auth_internal.lock_own_issuer(i.issuer) from auth.issuers i join auth.jwt_keys k on k.issuer_id = i.id
       where k.id = lock_signing_key.key_id and i.own;
     select k.* into found_key from auth.jwt_keys k join auth.issuers i on i.id = k.issuer_id
      where k.id = lock_signing_key.key_id and i.own;
@@ -79,26 +93,29 @@ create or replace function auth.create_signing_key(alg text default 'ES256', iss
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     the_issuer auth.issuers;
-    made record;
     new_id uuid := gen_random_uuid();
     is_first boolean;
 begin
     perform auth_internal.require_administrator();
-    the_issuer := auth_internal.lock_issuer((auth_internal.own_issuer(create_signing_key.issuer)).issuer);
+    the_issuer := auth_internal.lock_own_issuer(create_signing_key.issuer);
     if alg is null or cardinality(the_issuer.algorithms) > 0 and alg <> all (the_issuer.algorithms) then
         perform auth_internal.refuse('22023', 'alg has a value that is not allowed',
             'It is ES256, RS256, EdDSA or HS256, and one of the issuer''s algorithms where it lists some.');
     end if;
-    select * into strict made from auth_internal.generate_signing_key(alg, new_id::text);
     is_first := not exists (select from auth.jwt_keys k where k.issuer_id = the_issuer.id and k.state = 'active');
     if not is_first and exists (select from auth.jwt_keys k where k.issuer_id = the_issuer.id and k.state = 'next') then
         perform auth_internal.refuse('55000', 'the issuer has a next key already',
             'auth.rotate_signing_key() makes it the active one; auth.revoke_jwt_key() ends it.');
     end if;
-    insert into auth.jwt_keys (id, issuer_id, kid, alg, public_jwk, thumbprint, state, made_in)
-    values (new_id, the_issuer.id, new_id::text, alg, made.public_jwk, made.thumbprint,
-            case when is_first then 'active' else 'next' end, auth_internal.this_database());
-    insert into auth.jwt_secrets (key_id, material) values (new_id, made.material);
+    -- In one statement: what passes through a variable is in plans and parameters, which any caller can have printed.
+    with made as materialized (select * from auth_internal.generate_signing_key(alg, new_id::text)),
+         key as (
+        insert into auth.jwt_keys (id, issuer_id, kid, alg, public_jwk, thumbprint, state, made_in)
+        select new_id, the_issuer.id, new_id::text, alg, made.public_jwk, made.thumbprint,
+               case when is_first then 'active' else 'next' end, auth_internal.this_database()
+          from made
+    )
+    insert into auth.jwt_secrets (key_id, material) select new_id, made.material from made;
     perform auth_internal.audit('signing_key.create', null, new_id::text, details => jsonb_build_object('issuer', the_issuer.issuer, 'alg', alg));
     return new_id;
 end
@@ -114,7 +131,7 @@ declare
     next_id uuid;
 begin
     perform auth_internal.require_administrator();
-    the_issuer := auth_internal.lock_issuer((auth_internal.own_issuer(rotate_signing_key.issuer)).issuer);
+    the_issuer := auth_internal.lock_own_issuer(rotate_signing_key.issuer);
     select k.id into next_id from auth.jwt_keys k where k.issuer_id = the_issuer.id and k.state = 'next';
     if next_id is null then
         perform auth_internal.refuse('55000', 'the issuer has no next key',
@@ -174,7 +191,7 @@ begin
 end
 $$;
 comment on function auth.set_signing_key_state is
-    'Administrators: makes a signing key of ours next, active or retired, from whichever of these it is. The key that was active retires when another one becomes active. Idempotent. 22023 for another state and for a key that is not ours, 55000 for a revoked key, for the active one, and for a second next one, 42501 for anybody else.';
+    'Administrators: makes a signing key of ours next, active or retired, from whichever of these it is; what it signed stays good. The key that was active retires when another one becomes active. Idempotent. 22023 for another state and for a key that is not ours, 55000 for a revoked key, for the active one, and for a second next one, 42501 for anybody else.';
 
 create or replace function auth.jwks(issuer text default null) returns jsonb
     language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$

@@ -95,6 +95,10 @@ pub(super) const LINT_FUNCTIONS: &[(&str, &str)] = &[
     ),
     (
         "bearer_owner",
+        "auth_internal.lint_signing_keys() TABLE(code text, severity text, object text, message text, fix text, owner oid): stable unsafe sql",
+    ),
+    (
+        "bearer_owner",
         "auth_internal.lint_our_roles() TABLE(code text, severity text, object text, message text, fix text, owner oid): stable unsafe sql",
     ),
     ("bearer_owner", "auth_internal.our_roles() TABLE(name text, role_oid oid): stable unsafe sql"),

@@ -47,6 +47,7 @@ pub(super) const TOKEN_FUNCTIONS: &[(&str, &str)] = &[
         "bearer_owner",
         "auth_internal.mint(text, auth.minted_tokens, auth.issuers, text, text[], jsonb) text: volatile unsafe plpgsql",
     ),
+    ("bearer_owner", "auth_internal.lock_own_issuer(text) auth.issuers: volatile unsafe plpgsql"),
     (
         "bearer_owner",
         "auth_internal.minted_claims(auth.minted_tokens, auth.issuers, text, text[]) jsonb: stable unsafe sql",

@@ -6,7 +6,18 @@ use super::all_cases;
 fn every_finding_that_lint_can_make_is_planted_here() {
     let mut made = Vec::new();
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../sql/functions/linting");
-    for file in ["tables", "open", "policies", "keys", "relations", "roles", "tenancy", "tenants", "guards"] {
+    for file in [
+        "tables",
+        "open",
+        "policies",
+        "keys",
+        "relations",
+        "roles",
+        "signing_keys",
+        "tenancy",
+        "tenants",
+        "guards",
+    ] {
         let sql = std::fs::read_to_string(format!("{root}/{file}.sql")).unwrap();
         for line in sql.lines() {
             let parts: Vec<_> = line.split('\'').collect();

@@ -164,7 +164,10 @@ fn assert_fixes_have_one_meaning(cases: impl Iterator<Item = &'static Case>, pre
     let (db, mut session) = prepared();
     let is_new = session.value("select (current_setting('server_version_num')::int >= 160000)::text");
     for (code, object, plant) in cases {
-        if *code == "subscriber_refuses" && is_new.as_deref() != Some("true") {
+        // What calls functions of ours alone changes rows, and makes other keys each time.
+        if *code == "subscriber_refuses" && is_new.as_deref() != Some("true")
+            || *code == "signing_key_missing"
+        {
             continue;
         }
         session.run("begin");

@@ -104,7 +104,7 @@ pub(super) fn release(version: &str, script: &str) -> Database {
 }
 
 /// A database with the last release.
-pub(super) fn before() -> Database {
+pub(crate) fn before() -> Database {
     let (version, script) = last_release();
     release(&version, &script)
 }
