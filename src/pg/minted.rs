@@ -16,6 +16,7 @@ use crate::verify::permission::intersection;
 use crate::verify::revocation::Revocable;
 use pgrx::pg_sys::panic::ErrorReport;
 use serde_json::{Map, Value};
+use std::rc::Rc;
 
 /// What can be revoked of a token.
 pub(super) fn revocable(claims: &VerifiedClaims, issuer: &Issuer) -> Revocable {
@@ -44,7 +45,7 @@ pub(super) fn demand_current(
     let tables = Tokens::now();
     let row = if issuer.is_own { Some(own_row(&tables, claims, issuer)?) } else { None };
     let asked = match &row {
-        Some(row) => ancestors(&tables, row, claims.issuer())?,
+        Some(row) => ancestors(&tables, row, claims.issuer(), issuer)?,
         None => vec![revocable(claims, issuer)],
     };
     match tables.is_any_revoked(&asked)? {
@@ -66,13 +67,21 @@ fn own_row(tables: &Tokens, claims: &VerifiedClaims, issuer: &Issuer) -> Result<
 
 /// What can be revoked of a token and of those that it came from, of the same issuer of ours or, the first of them, of another
 /// one. Refused where one is gone, or a service key that made one.
-fn ancestors(tables: &Tokens, row: &MintedToken, issuer: &str) -> Result<Vec<Revocable>, Failure> {
+fn ancestors(
+    tables: &Tokens,
+    row: &MintedToken,
+    name: &str,
+    issuer: &Issuer,
+) -> Result<Vec<Revocable>, Failure> {
     let mut found = Vec::new();
     let mut next = Some(row.clone());
     for _ in 0..=ANCESTORS_MAX {
         let Some(row) = next else { return Ok(found) };
         row.maker_key.map_or(Ok(()), api_key::demand_still_holds)?;
-        found.push(row.revocable(issuer));
+        if row.is_service && !issuer.rules.allow_service_role {
+            return Err(Refusal::TokenParent.into());
+        }
+        found.push(row.revocable(name));
         if let Some(from) = row.from.clone() {
             demand_origin(&row, &from)?;
             found.push(from);
@@ -88,7 +97,12 @@ fn ancestors(tables: &Tokens, row: &MintedToken, issuer: &str) -> Result<Vec<Rev
 /// Refused where the issuer of the token that it came from is believed no more, or not so far.
 fn demand_origin(row: &MintedToken, from: &Revocable) -> Result<(), Failure> {
     let issuer = row.from_key.map(|key| store::issuer_of_key(&from.issuer, key)).transpose()?.flatten();
-    match issuer.is_some_and(|issuer| row.is_as_said(from, &issuer.profile)) {
+    let is_believed = |issuer: Rc<Issuer>| {
+        // Only a service makes tokens for others.
+        let may = row.user == from.user || issuer.rules.allow_service_role;
+        may && row.is_as_said(from, &issuer.profile)
+    };
+    match issuer.is_some_and(is_believed) {
         true => Ok(()),
         false => Err(Refusal::TokenParent.into()),
     }
@@ -133,7 +147,7 @@ fn place(
     };
     match (row.user.as_deref(), row.org, key) {
         (Some(user), Some(org), _) if row.is_member => {
-            let place = member_place(user, org, row, limit.as_deref())?;
+            let place = member_place(user, org, row, limiting, limit.as_deref())?;
             // An API key that acts for another member has not got that one's role.
             let is_other = limiting.is_some_and(|key| key.key.user.as_deref() != Some(user));
             Ok(if is_other { place.without_role_names() } else { place })
@@ -160,11 +174,15 @@ fn member_place(
     user: &str,
     org: [u8; 16],
     row: &MintedToken,
+    key: Option<&Accepted>,
     limit: Option<&[String]>,
 ) -> Result<Settled, Failure> {
     let known = directory::organization(org)?.filter(|known| !known.disabled).ok_or(Refusal::TokenPlace)?;
     // Whoever was removed and came back has the tokens that were made since.
-    let (held, tables) = directory::memberships_in(user, org, Some(row.created_at))?;
+    let (mut held, tables) = directory::memberships_in(user, org, Some(row.created_at))?;
+    if let Some(key) = key {
+        held.keep_workspaces_of(&key.place.memberships);
+    }
     if !held.has_org(org) || !is_enabled_workspace(row.workspace, org)? {
         return Err(Refusal::TokenPlace.into());
     }

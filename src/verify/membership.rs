@@ -128,6 +128,11 @@ impl Memberships {
         });
     }
 
+    /// Keeps the workspaces that are among those of others.
+    pub(crate) fn keep_workspaces_of(&mut self, others: &Memberships) {
+        self.workspaces.retain(|own| others.workspaces.iter().any(|other| other.id == own.id));
+    }
+
     /// Takes from every role what these scopes do not cover. A role that nobody has read cannot be cut, and
     /// permits nothing.
     fn limit_to(&mut self, scopes: &[String]) {

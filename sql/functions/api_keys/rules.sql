@@ -70,6 +70,7 @@ declare
     permissions text[] := '{*}';
 begin
     perform auth_internal.refuse_derived();
+    perform auth_internal.refuse_workspace_token();
     if org_id is null and unrestricted then
         perform auth_internal.demand_handing_on(null, environment);
         return permissions;

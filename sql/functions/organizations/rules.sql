@@ -256,6 +256,7 @@ create or replace function auth_internal.acting_role(org_id uuid, permission tex
 declare
     actor auth.roles := auth_internal.read_organization(org_id, permission);
 begin
+    perform auth_internal.refuse_workspace_token();
     if permission is not null then
         perform auth_internal.demand_scopes(array[permission]);
     end if;

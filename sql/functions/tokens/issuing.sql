@@ -350,6 +350,18 @@ end
 $$;
 comment on function auth_internal.demand_ttl is '22023 unless this is from a second to the longest time.';
 
+-- A token for a workspace manages nothing: organizations, keys and members are not the workspace's.
+create or replace function auth_internal.refuse_workspace_token() returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    if auth.jwt() ->> 'workspace_id' is not null
+       and exists (select from auth.issuers i where i.own and i.issuer = auth.identity() ->> 'issuer') then
+        perform auth_internal.refuse('42501', 'a token for a single workspace may not do this', 'Use one without workspace_id.');
+    end if;
+end
+$$;
+comment on function auth_internal.refuse_workspace_token is '42501 for the identity of a token of ours that is for a single workspace.';
+
 -- Whoever came by a key changes no keys with what was made of it for less.
 create or replace function auth_internal.refuse_derived() returns void
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$

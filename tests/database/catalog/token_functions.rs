@@ -109,5 +109,6 @@ pub(super) const TOKEN_FUNCTIONS: &[(&str, &str)] = &[
         "auth_internal.end_of_token(timestamp with time zone) timestamp with time zone: stable unsafe sql",
     ),
     ("bearer_owner", "auth_internal.kept_claims() jsonb: stable unsafe sql"),
+    ("bearer_owner", "auth_internal.refuse_workspace_token() void: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.minted_role(text) text: stable unsafe sql"),
 ];

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 const OTHERS: &str = "42501 users end their own tokens only";
 const SESSIONS: &str = "42501 users end the session of their own token only";
 const SCOPES: &str = "42501 the scopes of the token do not cover this";
-const ACTOR: &str = "42501 whoever acts for somebody else ends nothing of theirs";
+const ACTOR: &str = "42501 whoever acts for somebody else gives nothing that lasts";
 const TEST: &str = "42501 a test credential changes nothing that counts in the live environment";
 const UNKNOWN: &str = "42501 no such token, or it is not yours";
 const SERVICES: &str = "42501 this needs a service credential or an administrator";
