@@ -7,46 +7,49 @@ create or replace function auth_internal.token_of_caller(wanted_issuer text, out
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
     origin record;
-    parent auth.minted_tokens;
+    parent record;
+    -- All NULL. As a record, because linters take the fields of other types for unknown variables.
+    begun record := jsonb_populate_record(null::auth.minted_tokens, '{}');
     is_seen boolean;
 begin
     -- Before anything else is told, and again when the token is there.
     perform auth_internal.demand_handing_on(null, coalesce(auth.environment(), 'live'));
     select * into origin from auth_internal.origin_of_identity();
-    described.api_key_id := auth.api_key_id();
-    select k.expires_at into latest from auth.api_keys k where k.id = described.api_key_id;
-    is_seen := found or described.api_key_id is null;
+    begun.api_key_id := auth.api_key_id();
+    select k.expires_at into latest from auth.api_keys k where k.id = begun.api_key_id;
+    is_seen := found or begun.api_key_id is null;
     if origin.minted_id is not null then
         select * into parent from auth.minted_tokens t where t.id = origin.minted_id;
         is_seen := is_seen and found;
         issuer := auth_internal.own_issuer(origin.issuer);
-        if wanted_issuer <> issuer.issuer then
+        if wanted_issuer <> (issuer).issuer then
             perform auth_internal.refuse_token_argument('issuer', 'A token that a token makes is of the same issuer.');
         end if;
-        described.parent_id := parent.id;
-        described.org_id := parent.org_id;
-        described.workspace_id := parent.workspace_id;
+        begun.parent_id := parent.id;
+        begun.org_id := parent.org_id;
+        begun.workspace_id := parent.workspace_id;
         latest := least(latest, parent.expires_at);
     else
         issuer := auth_internal.own_issuer(wanted_issuer);
         if origin.issuer is not null then
-            described.from_issuer := origin.issuer;
-            described.from_user := origin.user_id;
-            described.from_subject := origin.subject;
-            described.from_session := origin.session;
-            described.from_token := origin.token;
-            described.from_digest := origin.digest;
-            described.from_issued_at := origin.issued_at;
-            described.from_key_id := origin.key_id;
+            begun.from_issuer := origin.issuer;
+            begun.from_user := origin.user_id;
+            begun.from_subject := origin.subject;
+            begun.from_session := origin.session;
+            begun.from_token := origin.token;
+            begun.from_digest := origin.digest;
+            begun.from_issued_at := origin.issued_at;
+            begun.from_key_id := origin.key_id;
         end if;
     end if;
     -- A snapshot that is kept is older than what it came from.
     if not is_seen then
         raise serialization_failure using message = 'could not serialize access due to concurrent update';
     end if;
-    described.environment := coalesce(auth.environment(), 'live');
-    described.is_service := false;
-    described.is_member := false;
+    begun.environment := coalesce(auth.environment(), 'live');
+    begun.is_service := false;
+    begun.is_member := false;
+    described := begun;
 end
 $$;
 comment on function auth_internal.token_of_caller is 'A token that begins as that of the caller: its origin, issuer, and latest end; 55000 where this database makes no tokens, 40001 where a snapshot that is kept does not show what it comes from.';
@@ -152,7 +155,7 @@ comment on function auth_internal.minted_scopes is 'The scopes of a token for wh
 create or replace function auth_internal.described_for_others(begun auth.minted_tokens, subject text, org_id uuid, workspace_id uuid, role text) returns auth.minted_tokens
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
-    described auth.minted_tokens := begun;
+    described record := begun;
 begin
     perform auth_internal.demand_unrestricted();
     perform auth_internal.refuse_derived();
@@ -195,7 +198,7 @@ comment on function auth_internal.described_for_others is 'The token that a serv
 create or replace function auth_internal.described_for_oneself(begun auth.minted_tokens, subject text, org_id uuid, workspace_id uuid, role text) returns auth.minted_tokens
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
-    described auth.minted_tokens := begun;
+    described record := begun;
     -- A token of ours, an issuer and an API key may be for one organization only.
     its_workspace uuid := (select k.workspace_id from auth.api_keys k where k.id = auth.api_key_id());
     bound boolean := described.org_id is not null or auth.api_key_id() is not null
@@ -284,7 +287,7 @@ create or replace function auth.issue_jwt(
 declare
     unrestricted boolean := auth_internal.is_unrestricted();
     begun record;
-    described auth.minted_tokens;
+    described record;
 begin
     perform auth_internal.demand_claims(claims);
     if not unrestricted then
@@ -318,7 +321,7 @@ create or replace function auth.exchange_api_key(ttl interval default '1 hour') 
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     begun record;
-    described auth.minted_tokens;
+    described record;
 begin
     perform auth_internal.is_unrestricted();
     if auth.api_key_id() is null or auth.jwt() is not null then
@@ -377,7 +380,7 @@ create or replace function auth.impersonate(user_id text, reason text, ttl inter
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     begun record;
-    described auth.minted_tokens;
+    described record;
 begin
     perform auth_internal.demand_unrestricted();
     perform auth_internal.refuse_derived();

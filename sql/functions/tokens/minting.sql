@@ -127,8 +127,8 @@ comment on function auth_internal.minted_claims is 'The claims of a token of our
 create or replace function auth_internal.mint(action text, described auth.minted_tokens, issuer auth.issuers, role text, scopes text[], claims jsonb) returns text
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-    minted auth.minted_tokens := described;
-    signing_key auth.jwt_keys;
+    minted record := described;
+    signing_key record;
     payload text;
     token text;
     violated text;
@@ -144,7 +144,7 @@ begin
     minted.created_by := auth_internal.acting_user();
     payload := (coalesce(claims, '{}') || auth_internal.minted_claims(minted, mint.issuer, role, scopes))::text;
     minted.digest := sha256(convert_to(payload, 'UTF8'));
-    insert into auth.minted_tokens select minted.*;
+    insert into auth.minted_tokens select (minted::auth.minted_tokens).*;
     perform auth_internal.demand_token_quota(minted);
     perform auth_internal.purge_minted_tokens(10);
     perform auth_internal.commit_durably();

@@ -111,4 +111,8 @@ pub(super) const TOKEN_FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_owner", "auth_internal.kept_claims() jsonb: stable unsafe sql"),
     ("bearer_owner", "auth_internal.refuse_workspace_token() void: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.minted_role(text) text: stable unsafe sql"),
+    (
+        "bearer_owner",
+        "auth_internal.end_of_own(timestamp with time zone) timestamp with time zone: immutable unsafe sql",
+    ),
 ];
