@@ -11,7 +11,7 @@ use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The secrets come last: they are not always in a dump.
-pub(super) const TABLES: [&str; 18] = [
+pub(super) const TABLES: [&str; 20] = [
     "issuers",
     "jwt_keys",
     "organizations",
@@ -29,6 +29,8 @@ pub(super) const TABLES: [&str; 18] = [
     "api_key_settings",
     "api_key_revocations",
     "audit_log",
+    "minted_tokens",
+    "revocations",
     "jwt_secrets",
 ];
 
@@ -147,6 +149,8 @@ fn source() -> (Database, Pair) {
         "select auth.update_issuer('{STRICT_ISSUER}', audiences => '{{a, \"b, \\\"c\\\"\"}}', leeway => '1 second', org_claim => '{{a.b,c}}')"
     ));
     session.run(TENANTS);
+    session.run("select auth.add_issuer('https://ours.example', own => true), auth.create_signing_key()");
+    session.run("select auth.issue_jwt('alice'), auth.revoke_user('somebody')");
     (db, pair)
 }
 

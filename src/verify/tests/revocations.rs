@@ -186,6 +186,7 @@ fn t392_a_token_of_ours_is_named_by_its_row() {
         maker_key: None,
         parent: None,
         from: None,
+        from_key: None,
         created_at: timestamp(NOW),
     };
     let token = row.revocable(ISSUER);
