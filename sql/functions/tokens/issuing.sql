@@ -208,6 +208,8 @@ begin
         perform auth_internal.refuse('42501', 'only administrators choose the role of a token', null);
     elsif described.org_id <> org_id or described.workspace_id <> workspace_id then
         perform auth_internal.refuse('42501', 'the token would go beyond what you may do', 'Yours is for another organization or workspace.');
+    elsif workspace_id is not null and auth.is_workspace_member(workspace_id) is not true then
+        perform auth_internal.refuse_target('workspace');
     end if;
     described.org_id := coalesce(described.org_id, org_id, auth_internal.workspace_org(workspace_id), case when bound then auth.current_org() end);
     if bound and described.org_id is null or described.org_id is not null and auth.is_member(described.org_id) is not true then

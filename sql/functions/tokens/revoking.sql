@@ -46,8 +46,7 @@ begin
     if before is null
        and exists (select from auth.revocations r
                     where r.kind = add_revocation.kind and r.value = add_revocation.value
-                      and r.issuer is not distinct from add_revocation.issuer and r.issued_before is null
-                      and r.expires_at >= add_revocation.expires_at) then
+                      and r.issuer is not distinct from add_revocation.issuer and r.issued_before is null) then
         return false;
     end if;
     if (octet_length(value) between 1 and 1300) is not true then
@@ -159,10 +158,10 @@ $$;
 comment on function auth_internal.demand_oneself is '42501 unless a service or an administrator calls, or this user in person, for what counts in this environment or, NULL, in all; 28000 without an identity.';
 
 -- Whatever a token was made for, it ends itself, and an API key itself what it made for its own user.
-create or replace function auth_internal.demand_ending(token text, issuer text, user_id text, key_id uuid, environment text) returns void
+create or replace function auth_internal.demand_ending(jti text, issuer text, user_id text, key_id uuid, environment text) returns void
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
-    if (auth.identity() ->> 'issuer' = issuer and auth.jwt() -> 'jti' = to_jsonb(token)
+    if (auth.identity() ->> 'issuer' = issuer and auth.jwt() -> 'jti' = to_jsonb(jti)
         or auth.jwt() is null and auth.api_key_id() = key_id and auth.user_id() = user_id) is not true then
         perform auth_internal.demand_oneself(user_id, environment);
     else

@@ -73,7 +73,7 @@ fn t390_a_token_that_ends_beyond_all_timestamps_can_be_ended() {
 }
 
 #[test]
-fn t390_a_token_that_is_no_good_or_has_expired_leaves_nothing() {
+fn t390_a_token_that_is_no_good_leaves_nothing_and_one_that_has_expired_ends_what_it_made() {
     let db = minting();
     let mut administrator = db.superuser();
     let before = everything(&mut administrator);
@@ -81,8 +81,11 @@ fn t390_a_token_that_is_no_good_or_has_expired_leaves_nothing() {
         hs256_with(b"another secret of 32 bytes or more", r#"{"alg":"HS256"}"#, &claims_a().to_string());
     assert_eq!(administrator.refused(&format!("select auth.revoke_token('{forged}')")), REFUSED);
     let expired = foreign("ada", json!({"exp": now() - 60}));
-    administrator.run(&format!("select auth.revoke_token('{expired}')"));
     assert_eq!(everything(&mut administrator), before);
+    // What it made lives on, and so does the revocation.
+    administrator.run(&format!("select auth.revoke_token('{expired}')"));
+    let kept = "select count(*) from auth.revocations where expires_at > now() + interval '10 years'";
+    assert_eq!(administrator.value(kept).as_deref(), Some("1"));
 }
 
 #[test]

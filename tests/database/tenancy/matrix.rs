@@ -29,7 +29,9 @@ const ACTORS: [Actor; 11] = [
 /// Those of API keys are tried in `tests/database/api_keys/`.
 const MANAGING: &str =
     "select string_agg(proname, ',') from pg_proc where pronamespace = 'auth'::regnamespace
-    and prosecdef and proname !~ 'api_key' and proname not in ('lint', 'organization_columns', 'protected_tables', 'purge_endings')
+    and prosecdef and proname !~ 'api_key' and proname not in ('lint', 'organization_columns', 'protected_tables', 'purge_endings',
+                                  'jwks', 'issue_jwt', 'impersonate', 'revoke_token', 'revoke_session', 'revoke_user',
+                                  'remove_user', 'purge_revocations', 'list_tokens')
     and has_function_privilege('tenant', oid, 'execute')";
 
 /// What somebody tried, and the tables after it or the error.

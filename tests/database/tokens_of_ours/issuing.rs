@@ -42,7 +42,7 @@ fn t380_users_have_tokens_for_themselves_alone() {
 fn t381_an_api_key_has_tokens_for_members_and_names_of_its_own() {
     let mut world = World::new();
     let key = world.key(&user("ada"), "'k', :north");
-    let of_nobody = world.key(&user("ada"), "'k', :north, role => 'clerk'");
+    let of_nobody = world.key(&user("ada"), "'k', :north, role => 'admin'");
     let north = world.fill(":north").replace('\'', "");
     for key in [&key, &of_nobody] {
         for (call, expected) in [

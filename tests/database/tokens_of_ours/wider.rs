@@ -85,21 +85,8 @@ fn t382_a_list_of_no_permissions_is_no_way_out_of_scopes() {
     let mut world = World::new();
     // Her role and the scopes of her token have nothing in common.
     let kim = user_with("kim", json!({"scope": "tokens.write"}));
-    let token = world.mint(&kim, "issue_jwt(org_id => :north, scopes => '{}')");
-    assert_eq!(payload(&token)["permissions"], json!([]));
-    for call in [
-        "add_member(:north, 'eve', 'viewer')",
-        "create_invitation(:north)",
-        "accept_invitation(:invitation)",
-        "issue_jwt()",
-    ] {
-        for credential in [&kim, &token] {
-            if call != "issue_jwt()" || *credential == token {
-                let told = world.told(credential, &format!("select auth.{call}"));
-                assert!(told.starts_with("42501 "), "{call}: {told}");
-            }
-        }
-    }
+    let told = world.told(&kim, "select auth.issue_jwt(org_id => :north, scopes => '{}')");
+    assert_eq!(told, "42501 the token would go beyond what you may do");
 }
 
 #[test]

@@ -9,6 +9,7 @@ fn t109_a_workspace_is_closed_to_members_of_other_organizations() {
     let mut place = Place::new();
     let (org, workspace) = (place.org.clone(), place.workspace.clone());
     let other = place.admin.value("select auth.create_organization('other', owner_id => 'eve')").unwrap();
+    place.admin.run("select auth.add_issuer('https://ours.example', own => true), auth.create_signing_key()");
     let calls = |workspace: &str| {
         [
             format!("update_workspace({workspace}, 'x')"),
@@ -23,6 +24,7 @@ fn t109_a_workspace_is_closed_to_members_of_other_organizations() {
             format!("list_workspace_members({workspace})"),
             format!("create_invitation('{other}', workspace_id => {workspace})"),
             format!("create_api_key('k', '{other}', workspace_id => {workspace})"),
+            format!("issue_jwt(workspace_id => {workspace})"),
         ]
     };
     // These are all there are.
@@ -41,7 +43,9 @@ fn t109_a_workspace_is_closed_to_members_of_other_organizations() {
         for call in calls(&wanted) {
             // Without a workspace an invitation, and a key, is to the organization alone.
             if wanted != "null"
-                || !call.starts_with("create_invitation") && !call.starts_with("create_api_key")
+                || !["create_invitation", "create_api_key", "issue_jwt"]
+                    .iter()
+                    .any(|name| call.starts_with(name))
             {
                 let told = session.refused(&format!("select auth.{call}"));
                 assert_eq!(told, "42501 no such workspace, or it is not yours", "{call}");
