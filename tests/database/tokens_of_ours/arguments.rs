@@ -220,7 +220,10 @@ fn t387_bad_values_are_refused_by_name_and_nothing_is_written() {
     for (call, expected) in [
         ("issue_jwt('eve', org_id => gen_random_uuid())", "22023 no such member"),
         ("issue_jwt('eve', org_id => :north)", "22023 no such member"),
-        ("issue_jwt('ada', org_id => :south, workspace_id => :desk)", "22023 the token would be refused"),
+        (
+            "issue_jwt('ada', org_id => :south, workspace_id => :desk)",
+            "42501 no such workspace, or it is not yours",
+        ),
     ] {
         refused(&mut world, &service(), call, expected);
     }
