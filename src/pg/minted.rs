@@ -6,7 +6,7 @@ use super::settings;
 use super::store::tokens::{self, Tokens};
 use super::store::{self, Issuer, directory};
 use super::usage;
-use crate::verify::api_key::{Environment, KeyKind};
+use crate::verify::api_key::KeyKind;
 use crate::verify::error::Refusal;
 use crate::verify::identity::{Identity, Profile, Said};
 use crate::verify::jwt::VerifiedClaims;
@@ -16,7 +16,6 @@ use crate::verify::permission::intersection;
 use crate::verify::revocation::Revocable;
 use pgrx::pg_sys::panic::ErrorReport;
 use serde_json::{Map, Value};
-use std::rc::Rc;
 
 /// What can be revoked of a token.
 pub(super) fn revocable(claims: &VerifiedClaims, issuer: &Issuer) -> Revocable {
@@ -58,8 +57,7 @@ fn own_row(tables: &Tokens, claims: &VerifiedClaims, issuer: &Issuer) -> Result<
     let found = minted_id(claims.claims()).map(|id| tables.minted(id)).transpose()?.flatten();
     let row = found.filter(|row| row.is_of(issuer.id, claims.payload()));
     let row = row.ok_or(Refusal::TokenNotMinted)?;
-    let environment = Environment::from_name(&row.environment);
-    match environment.is_some_and(|environment| settings::allowed_environments().contains(&environment)) {
+    match row.is_allowed_in(&settings::allowed_environments()) {
         true => Ok(row),
         false => Err(Refusal::TokenEnvironment.into()),
     }
@@ -78,7 +76,7 @@ fn ancestors(
     for _ in 0..=ANCESTORS_MAX {
         let Some(row) = next else { return Ok(found) };
         row.maker_key.map_or(Ok(()), api_key::demand_still_holds)?;
-        if row.is_service && !issuer.rules.allow_service_role {
+        if !row.may_be_of(issuer.rules.allow_service_role) {
             return Err(Refusal::TokenParent.into());
         }
         found.push(row.revocable(name));
@@ -97,12 +95,9 @@ fn ancestors(
 /// Refused where the issuer of the token that it came from is believed no more, or not so far.
 fn demand_origin(row: &MintedToken, from: &Revocable) -> Result<(), Failure> {
     let issuer = row.from_key.map(|key| store::issuer_of_key(&from.issuer, key)).transpose()?.flatten();
-    let is_believed = |issuer: Rc<Issuer>| {
-        // Only a service makes tokens for others.
-        let may = row.user == from.user || issuer.rules.allow_service_role;
-        may && row.is_as_said(from, &issuer.profile)
-    };
-    match issuer.is_some_and(is_believed) {
+    let is_believed =
+        issuer.is_some_and(|issuer| row.is_as_said(from, &issuer.profile, issuer.rules.allow_service_role));
+    match is_believed {
         true => Ok(()),
         false => Err(Refusal::TokenParent.into()),
     }

@@ -50,11 +50,23 @@ impl MintedToken {
         }
     }
 
-    /// Would its issuer, of whom this is the profile now, still say the same of who made the token, and may it?
-    pub(crate) fn is_as_said(&self, from: &Revocable, issuer: &Profile) -> bool {
+    /// Are tokens of its environment accepted where these are? One that nobody knows is not.
+    pub(crate) fn is_allowed_in(&self, environments: &[Environment]) -> bool {
+        Environment::from_name(&self.environment).is_some_and(|own| environments.contains(&own))
+    }
+
+    /// Is it one that its issuer, which may have services or not, may make?
+    pub(crate) fn may_be_of(&self, allow_service_role: bool) -> bool {
+        !self.is_service || allow_service_role
+    }
+
+    /// Would the issuer of the token that it came from, of which this is the profile now, still say the same of who made it?
+    /// Nobody but a service makes one for somebody else.
+    pub(crate) fn is_as_said(&self, from: &Revocable, issuer: &Profile, allow_service_role: bool) -> bool {
         let user = from.subject.as_ref().map(|subject| format!("{}{subject}", issuer.user_id_prefix));
         let stays = issuer.environment == Environment::Live.name() || issuer.environment == self.environment;
-        user == from.user && stays && issuer.reaches(self.org.as_ref())
+        let may = self.user == from.user || allow_service_role;
+        user == from.user && may && stays && issuer.reaches(self.org.as_ref())
     }
 
     /// What can be revoked of it.

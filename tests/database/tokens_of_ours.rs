@@ -6,6 +6,7 @@ mod impersonation;
 mod issuing;
 mod limits;
 mod narrowing;
+mod origins;
 mod probe;
 mod rollback;
 mod snapshots;

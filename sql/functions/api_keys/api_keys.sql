@@ -216,7 +216,7 @@ create or replace function auth_internal.lock_api_key(key_id uuid) returns auth.
 declare
     found_key auth.api_keys := auth_internal.own_api_key(key_id);
 begin
-    perform auth_internal.refuse_derived();
+    perform auth_internal.refuse_lesser_token();
     perform auth_internal.lock_organization(found_key.org_id);
     perform from auth.api_keys k where k.id = lock_api_key.key_id for update;
     found_key := auth_internal.own_api_key(key_id);
@@ -286,7 +286,7 @@ declare
     relation text;
     violated text;
 begin
-    perform auth_internal.refuse_derived();
+    perform auth_internal.refuse_lesser_token();
     -- Its user, and whoever holds it: a key that leaked is ended with itself.
     if not auth_internal.is_unrestricted() and auth.api_key_id() is distinct from key_id
        and (auth.api_key_id() is not null or old.user_id is distinct from auth.user_id())

@@ -7,6 +7,12 @@ create or replace function auth_internal.all_covered(granted text[], wanted text
 $$;
 comment on function auth_internal.all_covered is 'Does the first list of permissions cover each of the second? True for NULL or nothing wanted.';
 
+create or replace function auth_internal.is_of_own_issuer() returns boolean
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select exists (select from auth.issuers i where i.own and i.issuer = auth.identity() ->> 'issuer')
+$$;
+comment on function auth_internal.is_of_own_issuer is 'Is the identity that of a token that this database made? False for nobody.';
+
 -- The scopes that limit a token, or NULL: those of OpenID Connect Core 1.0 only ask for claims.
 create or replace function auth_internal.token_scopes() returns text[]
     language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -17,7 +23,7 @@ create or replace function auth_internal.token_scopes() returns text[]
                and s not in ('openid', 'profile', 'email', 'address', 'phone', 'offline_access')) given,
            -- What a token of ours was made for.
            (select case when auth.jwt() ? 'permissions' and auth.identity() ->> 'key_id' is null
-                             and exists (select from auth.issuers i where i.own and i.issuer = auth.identity() ->> 'issuer')
+                             and auth_internal.is_of_own_issuer()
                         then array(select jsonb_array_elements_text(auth.jwt() -> 'permissions')) end as permissions) own
 $$;
 comment on function auth_internal.token_scopes is 'The scopes that limit the token of the identity, and the permissions that a token of ours was made for; NULL: none do, or it is no token.';
@@ -69,8 +75,7 @@ declare
     locked auth.organizations;
     permissions text[] := '{*}';
 begin
-    perform auth_internal.refuse_derived();
-    perform auth_internal.refuse_workspace_token();
+    perform auth_internal.refuse_lesser_token();
     if org_id is null and unrestricted then
         perform auth_internal.demand_handing_on(null, environment);
         return permissions;

@@ -10,3 +10,9 @@ create or replace function auth_internal.is_list_of(texts text[], pattern text, 
 $$;
 comment on function auth_internal.is_list_of is
     'Is it a list of at most so many texts, each of up to 100 bytes and matching the pattern? NULL for NULL.';
+
+create or replace function auth_internal.is_permission(name text) returns boolean
+    language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select auth_internal.is_list_of(array[is_permission.name], '^([*]|[^*[:cntrl:][:space:]]+([.][*])?)$', 1)
+$$;
+comment on function auth_internal.is_permission is 'Can a role have this permission? False for NULL.';

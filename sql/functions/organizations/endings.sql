@@ -71,12 +71,21 @@ create or replace function auth_internal.keeps_snapshot() returns boolean
 $$;
 comment on function auth_internal.keeps_snapshot is 'Does the transaction go on seeing what its first statement saw?';
 
+-- As Postgres says it, for clients that try again.
+create or replace function auth_internal.refuse_snapshot() returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    raise serialization_failure using message = 'could not serialize access due to concurrent update';
+end
+$$;
+comment on function auth_internal.refuse_snapshot is 'The error for a snapshot that does not show what counts now (40001).';
+
 -- Under REPEATABLE READ nobody acts on the strength of what was.
 create or replace function auth_internal.refuse_stale(org_id uuid, user_id text) returns void
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
     if not auth_internal.is_as_seen(org_id, user_id) then
-        raise serialization_failure using message = 'could not serialize access due to concurrent update';
+        perform auth_internal.refuse_snapshot();
     end if;
 end
 $$;

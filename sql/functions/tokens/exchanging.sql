@@ -40,8 +40,7 @@ comment on function auth_internal.demand_ttl is '22023 unless this is from a sec
 create or replace function auth_internal.refuse_workspace_token() returns void
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
-    if auth.jwt() ->> 'workspace_id' is not null
-       and exists (select from auth.issuers i where i.own and i.issuer = auth.identity() ->> 'issuer') then
+    if auth.jwt() ->> 'workspace_id' is not null and auth_internal.is_of_own_issuer() then
         perform auth_internal.refuse('42501', 'a token for a single workspace may not do this', 'Use one without workspace_id.');
     end if;
 end
@@ -58,6 +57,15 @@ begin
 end
 $$;
 comment on function auth_internal.refuse_derived is '42501 for the identity of a token that came from an API key.';
+
+create or replace function auth_internal.refuse_lesser_token() returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    perform auth_internal.refuse_derived();
+    perform auth_internal.refuse_workspace_token();
+end
+$$;
+comment on function auth_internal.refuse_lesser_token is '42501 for the identity of a token that came from an API key, or is of ours and for a single workspace.';
 
 create or replace function auth.impersonate(user_id text, reason text, ttl interval default '1 hour') returns text
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -44,7 +44,7 @@ begin
     end if;
     -- A snapshot that is kept is older than what it came from.
     if not is_seen then
-        raise serialization_failure using message = 'could not serialize access due to concurrent update';
+        perform auth_internal.refuse_snapshot();
     end if;
     begun.environment := coalesce(auth.environment(), 'live');
     begun.is_service := false;
@@ -53,6 +53,14 @@ begin
 end
 $$;
 comment on function auth_internal.token_of_caller is 'A token that begins as that of the caller: its origin, issuer, and latest end; 55000 where this database makes no tokens, 40001 where a snapshot that is kept does not show what it comes from.';
+
+create or replace function auth_internal.refuse_wider_token(hint text) returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    perform auth_internal.refuse('42501', 'the token would go beyond what you may do', hint);
+end
+$$;
+comment on function auth_internal.refuse_wider_token is 'The error for a token that goes beyond whoever asks for it (42501).';
 
 -- A token that was made for less than its user may do makes others only where it says so.
 create or replace function auth_internal.demand_minting(org_id uuid) returns void
@@ -121,17 +129,28 @@ begin
         perform auth_internal.refuse('42501', 'a membership that only a token claims gives no tokens',
             'A service or an administrator can make one.');
     end if;
+    if is_narrowed then
+        -- A scope may be what nobody can have.
+        held := array(select h from unnest(held) h where auth_internal.is_permission(h));
+    end if;
     if held is not null then
         select min(p collate "C") into lacking from unnest(permissions) p
          where auth_internal.permission_covers(held, p) is not true;
     end if;
     if lacking is not null or permissions is null and is_narrowed and cardinality(held) = 0 then
-        perform auth_internal.refuse('42501', 'the token would go beyond what you may do', format('You do not have %s there.', coalesce(lacking, 'any permission')));
+        perform auth_internal.refuse_wider_token(format('You do not have %s there.', coalesce(lacking, 'any permission')));
     end if;
     return coalesce(permissions, case when is_narrowed then held end);
 end
 $$;
 comment on function auth_internal.minted_permissions is 'The permissions of a token for which the caller asks; 42501 where they go beyond the caller.';
+
+-- As RFC 6749 section 3.3 has them: with a space in it, one would be read as two.
+create or replace function auth_internal.is_scope(name text) returns boolean
+    language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select (is_scope.name ~ '^[!#-[\]-~]{1,200}$') is true
+$$;
+comment on function auth_internal.is_scope is 'Can a token have this scope? False for NULL.';
 
 -- In policies a scope may open something, so that nobody takes one.
 create or replace function auth_internal.minted_scopes(scopes text[]) returns text[]
@@ -139,14 +158,14 @@ create or replace function auth_internal.minted_scopes(scopes text[]) returns te
 declare
     unrestricted boolean := auth_internal.is_unrestricted();
 begin
-    if exists (select from unnest(scopes) s where (s ~ '^[!#-[\]-~]{1,200}$') is not true) or cardinality(scopes) > 200 then
+    if exists (select from unnest(scopes) s where not auth_internal.is_scope(s)) or cardinality(scopes) > 200 then
         perform auth_internal.refuse_token_argument('scopes', 'It is at most 200 names as RFC 6749 section 3.3 has them, of up to 200 bytes.');
     elsif not unrestricted and exists (select from unnest(scopes) s where auth.has_scope(s) is not true) then
-        perform auth_internal.refuse('42501', 'the token would go beyond what you may do', 'Its scopes are not among those of your credential.');
+        perform auth_internal.refuse_wider_token('Its scopes are not among those of your credential.');
     elsif unrestricted or auth.api_key_id() is not null then
         return scopes;
     end if;
-    return coalesce(scopes, array(select jsonb_array_elements_text(auth.identity() -> 'scopes')));
+    return coalesce(scopes, array(select s from jsonb_array_elements_text(auth.identity() -> 'scopes') s where auth_internal.is_scope(s)));
 end
 $$;
 comment on function auth_internal.minted_scopes is 'The scopes of a token for which the caller asks, NULL: their own; 22023 for what is none, 42501 where they go beyond the caller.';
@@ -207,7 +226,7 @@ begin
     if role is not null then
         perform auth_internal.refuse('42501', 'only administrators choose the role of a token', null);
     elsif described.org_id <> org_id or described.workspace_id <> workspace_id then
-        perform auth_internal.refuse('42501', 'the token would go beyond what you may do', 'Yours is for another organization or workspace.');
+        perform auth_internal.refuse_wider_token('Yours is for another organization or workspace.');
     elsif workspace_id is not null and auth.is_workspace_member(workspace_id) is not true then
         perform auth_internal.refuse_target('workspace');
     end if;
@@ -257,9 +276,9 @@ comment on function auth_internal.kept_claims is 'The claims of the caller''s to
 create or replace function auth_internal.demand_own_claims(claims jsonb) returns void
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
-    if claims <> '{}' and (auth.jwt() @> claims) is not true then
-        perform auth_internal.refuse('42501', 'the token would go beyond what you may do',
-            'Its claims are not among those of your token. A service or an administrator adds others.');
+    -- A part of a list or an object is another value than the whole.
+    if exists (select from jsonb_each(claims) c where auth.jwt() -> c.key is distinct from c.value) then
+        perform auth_internal.refuse_wider_token('Its claims are not among those of your token. A service or an administrator adds others.');
     end if;
 end
 $$;
@@ -273,7 +292,7 @@ begin
     end if;
     perform auth_internal.demand_environment(coalesce(environment, own));
     if environment <> own and (own = 'test' or auth.api_key_id() is not null) then
-        perform auth_internal.refuse('42501', 'the token would go beyond what you may do', 'Its environment is another one than yours.');
+        perform auth_internal.refuse_wider_token('Its environment is another one than yours.');
     end if;
     return coalesce(environment, own);
 end

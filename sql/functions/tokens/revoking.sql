@@ -1,11 +1,18 @@
 -- Ending tokens before they expire, those of every issuer. A revocation is a row that is added: it waits for nobody, and counts
 -- for every authenticate that starts after its commit.
 
+-- 10 years are the most for ours (pg_bearer.max_token_lifetime).
+create or replace function auth_internal.end_of_ours() returns timestamptz
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select clock_timestamp() + interval '10 years 10 days'
+$$;
+comment on function auth_internal.end_of_ours is 'When every token of ours will have expired that was made until now.';
+
 -- How long a token can live that was issued until now, by this issuer, or for NULL by any, and those of ours that were made with
--- it: 10 years are the most for ours (pg_bearer.max_token_lifetime), and clocks may differ by 5 minutes, twice.
+-- it. Clocks may differ by 5 minutes, twice.
 create or replace function auth_internal.end_of_tokens(issuer text) returns timestamptz
     language sql stable set search_path = pg_catalog, pg_temp as $$
-    select coalesce(max(case when i.own then clock_timestamp() + interval '10 years 10 days'
+    select coalesce(max(case when i.own then auth_internal.end_of_ours()
                              when i.max_lifetime = '0' then 'infinity'::timestamptz
                              else clock_timestamp() + i.max_lifetime + interval '15 minutes' end), 'infinity')
       from auth.issuers i where i.own or end_of_tokens.issuer is null or i.issuer = end_of_tokens.issuer
@@ -23,7 +30,7 @@ comment on function auth_internal.end_of_own is 'When a token will have expired 
 create or replace function auth_internal.end_of_token(expires_at timestamptz) returns timestamptz
     language sql stable set search_path = pg_catalog, pg_temp as $$
     select greatest(auth_internal.end_of_own(end_of_token.expires_at),
-        case when exists (select from auth.issuers i where i.own) then clock_timestamp() + interval '10 years 10 days' end)
+        case when exists (select from auth.issuers i where i.own) then auth_internal.end_of_ours() end)
 $$;
 comment on function auth_internal.end_of_token is 'When a token of another issuer will have expired that says it does then, and those that were made with it.';
 
@@ -177,56 +184,55 @@ create or replace function auth_internal.token_id(jti text) returns uuid
 $$;
 comment on function auth_internal.token_id is 'The id of a token of ours, in whatever case; NULL for any other jti.';
 
+-- By its id: whatever text a token of another issuer may have for one. It may be one of ours whose row is not to be seen yet.
+create or replace function auth_internal.revoke_jti(jti text, issuer text) returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    its_id text := jti;
+begin
+    perform auth_internal.demand_issuer(issuer);
+    if jti ~ '_(live|test)_[0-9A-Za-z]{20}' then
+        perform auth_internal.refuse_token_argument('token', 'It looks like an API key: auth.revoke_api_key() ends those.');
+    elsif exists (select from auth.issuers i where i.issuer = revoke_jti.issuer and i.own) then
+        its_id := coalesce(auth_internal.token_id(jti)::text, jti);
+    end if;
+    perform auth_internal.revoke('token', its_id, issuer, auth_internal.end_of_tokens(issuer));
+    perform auth_internal.audit('token.revoke', null, its_id, details => jsonb_build_object('issuer', issuer));
+end
+$$;
+comment on function auth_internal.revoke_jti is 'Ends a token that is known by its id alone; 22023 for an unknown issuer.';
+
 -- A token, by itself or by its id.
 create or replace function auth.revoke_token(token text, issuer text default null) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-    unrestricted boolean := auth_internal.is_unrestricted();
-    its_id uuid := auth_internal.token_id(token);
     named record;
     minted auth.minted_tokens;
+    its_issuer record;
 begin
     if token is null then
         perform auth_internal.refuse_token_argument('token', 'It is a token, or the id of one (jti).');
     elsif auth_internal.looks_like_token(token) then
         select * into named from auth_internal.revocable_token(token);
-        select t.* into minted from auth.minted_tokens t join auth.issuers i on i.id = t.issuer_id
-         where t.id = auth_internal.token_id(named.token) and i.issuer = named.issuer;
-        perform auth_internal.demand_ending(named.token, named.issuer, named.user_id, minted.api_key_id,
-                    coalesce(minted.environment, (select i.environment from auth.issuers i where i.issuer = named.issuer)));
-        if auth_internal.add_revocation(case when named.token is null then 'digest' else 'token' end,
-               coalesce(named.token, named.digest), named.issuer, null,
-               (select case when i.own then auth_internal.end_of_own(named.expires_at) else auth_internal.end_of_token(named.expires_at) end
-                  from auth.issuers i where i.issuer = named.issuer)) then
-            perform auth_internal.audit('token.revoke', null, coalesce(named.token, named.digest), named.user_id, jsonb_build_object('issuer', named.issuer));
+    else
+        select t.id::text as token, null::text as digest, i.issuer, t.user_id, t.expires_at into named
+          from auth.minted_tokens t join auth.issuers i on i.id = t.issuer_id
+         where t.id = auth_internal.token_id(revoke_token.token) and (revoke_token.issuer is null or i.issuer = revoke_token.issuer);
+        if not found then
+            -- Users learn nothing of which there are.
+            perform auth_internal.demand_oneself(null);
+            perform auth_internal.revoke_jti(token, issuer);
+            return;
         end if;
-        return;
     end if;
-    select t.* into minted from auth.minted_tokens t join auth.issuers i on i.id = t.issuer_id
-     where t.id = its_id and (revoke_token.issuer is null or i.issuer = revoke_token.issuer);
-    if minted.id is not null then
-        perform auth_internal.demand_ending(minted.id::text, (select i.issuer from auth.issuers i where i.id = minted.issuer_id),
-                                            minted.user_id, minted.api_key_id, minted.environment);
-        if auth_internal.add_revocation('token', minted.id::text, (select i.issuer from auth.issuers i where i.id = minted.issuer_id),
-                                        null, minted.expires_at + interval '15 minutes') then
-            perform auth_internal.audit('token.revoke', minted.org_id, minted.id::text, minted.user_id);
-        end if;
-        return;
-    elsif not unrestricted then
-        perform auth_internal.refuse_target('token');
+    select * into its_issuer from auth.issuers i where i.issuer = named.issuer;
+    select * into minted from auth.minted_tokens t where t.id = auth_internal.token_id(named.token) and t.issuer_id = its_issuer.id;
+    perform auth_internal.demand_ending(named.token, named.issuer, named.user_id, minted.api_key_id, coalesce(minted.environment, its_issuer.environment));
+    if auth_internal.add_revocation(case when named.token is null then 'digest' else 'token' end, coalesce(named.token, named.digest), named.issuer, null,
+           case when its_issuer.own then auth_internal.end_of_own(named.expires_at) else auth_internal.end_of_token(named.expires_at) end) then
+        perform auth_internal.audit('token.revoke', minted.org_id, coalesce(named.token, named.digest), named.user_id,
+                                    jsonb_build_object('issuer', named.issuer));
     end if;
-    perform auth_internal.demand_unrestricted();
-    perform auth_internal.demand_environment(null);
-    perform auth_internal.demand_issuer(issuer);
-    if token ~ '_(live|test)_[0-9A-Za-z]{20}' then
-        perform auth_internal.refuse_token_argument('token', 'It looks like an API key: auth.revoke_api_key() ends those.');
-    end if;
-    -- One of ours whose row is not to be seen yet.
-    if exists (select from auth.issuers i where i.issuer = revoke_token.issuer and i.own) then
-        token := coalesce(its_id::text, token);
-    end if;
-    perform auth_internal.revoke('token', token, issuer, auth_internal.end_of_tokens(issuer));
-    perform auth_internal.audit('token.revoke', null, token, details => jsonb_build_object('issuer', issuer));
 end
 $$;
 comment on function auth.revoke_token is
@@ -305,7 +311,6 @@ comment on function auth_internal.revoke_tokens_of is 'Ends the tokens of a user
 create or replace function auth.remove_user(user_id text) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-    unrestricted boolean := auth_internal.is_unrestricted();
     removed record;
 begin
     perform auth_internal.demand_oneself(user_id);

@@ -1,6 +1,6 @@
 -- Signing keys of our own issuers. A key is next (published, so that verifiers know it before it signs), active (one for each
 -- issuer: it signs), retired (what it signed is good until it expires) or revoked, for good. Private keys never leave
--- auth.jwt_secrets: signing is in src/verify/signing.rs.
+-- auth.jwt_secrets: signing is in src/pg/signing.rs.
 
 -- An issuer of ours; NULL is the only one.
 create or replace function auth_internal.own_issuer(name text) returns auth.issuers

@@ -14,6 +14,7 @@ mod interop;
 mod keys;
 mod masking;
 mod memberships;
+mod minted;
 mod networks;
 mod properties;
 mod restrictions;

@@ -1,7 +1,6 @@
 //! Which tokens a revocation ends: in doubt it does.
 
 use crate::verify::identity::timestamp;
-use crate::verify::minted::MintedToken;
 use crate::verify::revocation::{Kind, Revocable, Revocation, digest, session};
 use serde_json::{Value, json};
 
@@ -167,42 +166,4 @@ fn t390_a_revocation_is_found_by_everything_that_it_may_name() {
     let same = claims(json!({"sub": "x", "jti": "x", "sid": "x"}));
     let same = Revocable::of(ISSUER, "", same.as_object().unwrap(), b"", LEEWAY);
     assert_eq!(same.values(), ["x"]);
-}
-
-#[test]
-fn t392_a_token_of_ours_is_named_by_its_row() {
-    let row = MintedToken {
-        id: [0xab; 16],
-        issuer: [1; 16],
-        digest: vec![0; 32],
-        user: Some("ada".to_owned()),
-        org: None,
-        workspace: None,
-        environment: "live".to_owned(),
-        permissions: None,
-        is_service: false,
-        is_member: false,
-        api_key: None,
-        maker_key: None,
-        parent: None,
-        from: None,
-        from_key: None,
-        created_at: timestamp(NOW),
-    };
-    let token = row.revocable(ISSUER);
-    let id = "abababab-abab-abab-abab-abababababab";
-    for (kind, value, before, ended) in [
-        (Kind::Token, id, None, true),
-        (Kind::Token, id, Some(0), true),
-        (Kind::User, "ada", Some(timestamp(NOW)), true),
-        (Kind::User, "ada", Some(timestamp(NOW) - 1), false),
-        (Kind::Subject, "ada", Some(timestamp(NOW)), true),
-        (Kind::Session, "ada", None, false),
-        (Kind::Digest, id, None, false),
-    ] {
-        let row = revocation(kind, value, Some(ISSUER), before);
-        assert_eq!(token.is_ended_by(&row), ended, "{row:?}");
-    }
-    let nobody = MintedToken { user: None, ..row }.revocable(ISSUER);
-    assert_eq!(nobody.values(), [id]);
 }

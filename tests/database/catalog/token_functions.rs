@@ -115,4 +115,10 @@ pub(super) const TOKEN_FUNCTIONS: &[(&str, &str)] = &[
         "bearer_owner",
         "auth_internal.end_of_own(timestamp with time zone) timestamp with time zone: immutable unsafe sql",
     ),
+    ("bearer_owner", "auth_internal.end_of_ours() timestamp with time zone: stable unsafe sql"),
+    ("bearer_owner", "auth_internal.is_of_own_issuer() boolean: stable unsafe sql"),
+    ("bearer_owner", "auth_internal.is_scope(text) boolean: immutable unsafe sql"),
+    ("bearer_owner", "auth_internal.refuse_lesser_token() void: stable unsafe plpgsql"),
+    ("bearer_owner", "auth_internal.refuse_wider_token(text) void: stable unsafe plpgsql"),
+    ("bearer_owner", "auth_internal.revoke_jti(text, text) void: volatile unsafe plpgsql"),
 ];

@@ -210,7 +210,7 @@ pub(super) const REFUSED: &[&str] = &[
     "42501 the scopes of the token do not cover this",
     "42501 whoever acts for somebody else gives nothing that lasts",
     "42501 the API key may not make tokens",
-    "42501 no such token, or it is not yours",
+    "42501 users end their own tokens only",
     "42501 users end their own tokens only",
     "42501 the last owner must stay",
     "22023 the table is not registered",
