@@ -23,7 +23,7 @@ begin
                     else 'pg_bearer needs that name to itself. Rename the schema that is there, or use another database.' end;
         end if;
     end loop;
-    foreach name in array array['bearer_owner', 'bearer_admin', 'bearer_service'] loop
+    foreach name in array array['bearer_owner', 'bearer_users', 'bearer_admin', 'bearer_service'] loop
         select r.rolcanlogin or r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb
                    or r.rolreplication as powerful,
                exists (select from pg_catalog.pg_auth_members m
@@ -37,10 +37,10 @@ begin
         if not found then
             execute pg_catalog.format('create role %I nologin', name);
         elsif existing.powerful or existing.is_member
-              or (name operator(pg_catalog.=) 'bearer_owner' and existing.has_members) then
+              or (name in ('bearer_owner', 'bearer_users') and existing.has_members) then
             raise invalid_parameter_value using
                 message = pg_catalog.format('role "%s" exists and has rights that it must not have', name),
-                hint = 'It must not log in, have attributes or be a member of another role, and nobody may be a member of bearer_owner. Drop it, or take that away.';
+                hint = 'It must not log in, have attributes or be a member of another role, and nobody may be a member of bearer_owner or bearer_users. Drop it, or take that away.';
         end if;
     end loop;
 end

@@ -9,20 +9,24 @@ declare
         (select e.oid from pg_catalog.pg_extension e where e.extname operator(pg_catalog.=) 'pg_bearer');
 begin
     for target in
-        select o.kind, o.name
+        select o.kind, o.name, o.wanted
           from (select 'pg_catalog.pg_class'::pg_catalog.regclass as class, c.oid, 'table' as kind,
-                       c.oid::pg_catalog.regclass::pg_catalog.text as name, c.relowner as owner
+                       c.oid::pg_catalog.regclass::pg_catalog.text as name, c.relowner as owner,
+                       -- The one exception: triggers on it are other people's code, and run as whoever writes it.
+                       case when c.oid operator(pg_catalog.=) 'auth.users'::pg_catalog.regclass then 'bearer_users' else 'bearer_owner' end as wanted
                   from pg_catalog.pg_class c where c.relkind in ('r', 'v')
                 union all
                 select 'pg_catalog.pg_proc'::pg_catalog.regclass, p.oid, 'function',
-                       p.oid::pg_catalog.regprocedure::pg_catalog.text, p.proowner
+                       p.oid::pg_catalog.regprocedure::pg_catalog.text, p.proowner,
+                       case when p.pronamespace operator(pg_catalog.=) 'auth_internal'::pg_catalog.regnamespace
+                                 and p.proname in ('insert_user', 'change_user') then 'bearer_users' else 'bearer_owner' end
                   from pg_catalog.pg_proc p where p.prosecdef) o
           join pg_catalog.pg_depend m on m.classid operator(pg_catalog.=) o.class and m.objid operator(pg_catalog.=) o.oid
          where m.refclassid operator(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass
            and m.refobjid operator(pg_catalog.=) extension and m.deptype operator(pg_catalog.=) 'e'
-           and o.owner operator(pg_catalog.<>) 'bearer_owner'::pg_catalog.regrole
+           and o.owner operator(pg_catalog.<>) o.wanted::pg_catalog.regrole
     loop
-        execute pg_catalog.format('alter %s %s owner to bearer_owner', target.kind, target.name);
+        execute pg_catalog.format('alter %s %s owner to %I', target.kind, target.name, target.wanted);
     end loop;
 end
 $$;
@@ -79,8 +83,8 @@ begin
                                or m.classid operator(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass
                                   and m.objid operator(pg_catalog.=) t.typrelid))
            and (o.schema operator(pg_catalog.=) 'auth_internal'::pg_catalog.regnamespace
-                or a.role in (0, 'bearer_owner'::pg_catalog.regrole, 'bearer_admin'::pg_catalog.regrole,
-                              'bearer_service'::pg_catalog.regrole)
+                or a.role in (0, 'bearer_owner'::pg_catalog.regrole, 'bearer_users'::pg_catalog.regrole,
+                              'bearer_admin'::pg_catalog.regrole, 'bearer_service'::pg_catalog.regrole)
                 or not exists (select from auth_internal.before_update b
                                 where b.class operator(pg_catalog.=) o.class and b.object operator(pg_catalog.=) o.oid))
     loop
@@ -113,7 +117,11 @@ grant execute on function
     auth.service_floor_text, auth.service_floor_number, auth.protect, auth.unprotect, auth.protected_tables,
     auth.lint, auth.organization_columns, auth.help, auth.begin_data_migration,
     auth.recheck_foreign_keys, auth.jwks, auth.issue_jwt, auth.exchange_api_key, auth.impersonate, auth.revoke_token,
-    auth.revoke_session, auth.revoke_user, auth.remove_user, auth.purge_revocations, auth.list_tokens, auth.list_audit_log
+    auth.revoke_session, auth.revoke_user, auth.remove_user, auth.purge_revocations, auth.list_tokens, auth.list_audit_log,
+    auth.sign_up, auth.sign_in_anonymously, auth.sign_in_with_password, auth.refresh_session, auth.redeem_token, auth.issue_session,
+    auth.sign_out_session, auth.list_sessions, auth.send_password_reset, auth.send_magic_link, auth.send_confirmation,
+    auth.change_password, auth.create_user, auth.update_user, auth.ban_user, auth.delete_user, auth.list_users,
+    auth.current_user_record, auth.list_own_invitations, auth.decline_invitation
 to public;
 
 -- Everybody, in auth_internal: only what runs as its caller, and why it has to. auth.protect() and auth.unprotect() change a
@@ -164,7 +172,7 @@ grant execute on function
     auth.revoke_jwt_key, auth.register_membership_source, auth.unregister_membership_source,
     auth.list_membership_sources, auth.act_as, auth.explain_access, auth.rows_visible_to, auth.assert_isolated,
     auth.allow_changes, auth.guards, auth.guard, auth.unguard, auth.create_signing_key, auth.rotate_signing_key,
-    auth.set_signing_key_state, auth.purge_audit_log
+    auth.set_signing_key_state, auth.purge_audit_log, auth.set_hook, auth.remove_hook, auth.list_hooks
 to bearer_admin;
 grant select on auth.api_keys_due to bearer_admin;
 
@@ -172,6 +180,9 @@ grant select on auth.api_keys_due to bearer_admin;
 -- after every command of everybody.
 grant usage on schema auth, auth_internal to bearer_owner;
 grant execute on all functions in schema auth_internal to bearer_owner;
+-- bearer_owner reads users; what writes them, and checks foreign keys to them, runs as bearer_users.
+grant select on auth.users to bearer_owner;
+grant usage on schema auth to bearer_users;
 
 -- Functions of an older version that something of a user's still refers to: they refuse, and say why.
 do $$
@@ -206,7 +217,7 @@ begin
                                      and m.deptype operator(pg_catalog.=) 'e'
          where b.class operator(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
            and b.object operator(pg_catalog.<>) p.oid and a.grantee operator(pg_catalog.<>) p.proowner
-           and r.rolname not in ('bearer_owner', 'bearer_admin', 'bearer_service')
+           and r.rolname not in ('bearer_owner', 'bearer_users', 'bearer_admin', 'bearer_service')
          group by p.oid, a.grantee
     loop
         execute pg_catalog.format('grant execute on function %s to %s%s', target.name, target.grantee, target.option);

@@ -29,6 +29,7 @@ create table auth.minted_tokens (
     created_at timestamptz not null default pg_catalog.clock_timestamp(),
     created_by text,
     expires_at timestamptz not null,
+    session_id uuid,
     check (is_service or user_id is not null or api_key_id is not null),
     check (not is_service or user_id is null and org_id is null and permissions is null),
     check (org_id is not null or workspace_id is null)
@@ -79,6 +80,7 @@ comment on column auth.minted_tokens.from_key_id is 'The key that signed that to
 comment on column auth.minted_tokens.created_at is 'When it was made.';
 comment on column auth.minted_tokens.created_by is 'The user who made it; NULL: a service, an administrator, or an API key that is nobody''s.';
 comment on column auth.minted_tokens.expires_at is 'When it expires: its claim exp.';
+comment on column auth.minted_tokens.session_id is 'The session whose access token it is, and with which it ends; NULL: none.';
 comment on index auth.minted_tokens_user is 'Finds the tokens of a user.';
 comment on index auth.minted_tokens_api_key is 'Finds the tokens that came from an API key.';
 comment on index auth.minted_tokens_expires_at is 'Finds what has expired.';

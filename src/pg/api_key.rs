@@ -5,7 +5,7 @@ use super::ffi::{catalog, request};
 use super::settings;
 use super::sqlstate::{self, Configured, Refused};
 use super::store::api_keys::{self, Stored};
-use super::store::{directory, roles};
+use super::store::{directory, roles, users};
 use crate::verify::api_key::{KeyKind, KeyRow, Presented, judge, judge_row, public_id};
 use crate::verify::error::Refusal;
 use crate::verify::identity::{Identity, Uuid, uuid_text};
@@ -121,6 +121,11 @@ pub(super) fn renewed(id: Uuid, at: Place) -> Result<Accepted, Failure> {
 /// Where the key acts, and what it may do there, with the name that others have for its organization.
 fn settled(key: &KeyRow) -> Result<Settled, Failure> {
     let refuse = |refusal| refused(Some(key.id), refusal);
+    if let Some(user) = key.user.as_deref()
+        && users::is_banned(user)?
+    {
+        return Err(refuse(Refusal::KeyUser));
+    }
     let mut external_id = None;
     if let Some(org) = key.org {
         let known = directory::organization(org)?.filter(|known| !known.disabled);

@@ -4,11 +4,11 @@ use super::api_key::{self, Accepted, Place};
 use super::credential::Failure;
 use super::settings;
 use super::store::tokens::{self, Tokens};
-use super::store::{self, Issuer, directory};
+use super::store::{self, Issuer, directory, users};
 use super::usage;
 use crate::verify::api_key::KeyKind;
 use crate::verify::error::Refusal;
-use crate::verify::identity::{Identity, Profile, Said};
+use crate::verify::identity::{Identity, Profile, Said, Uuid};
 use crate::verify::jwt::VerifiedClaims;
 use crate::verify::membership::{Settled, settle, settle_key};
 use crate::verify::minted::{ANCESTORS_MAX, MintedToken, minted_id};
@@ -38,7 +38,7 @@ pub(super) fn demand_current(
     claims: &VerifiedClaims,
     issuer: &Issuer,
 ) -> Result<Option<MintedToken>, Failure> {
-    if !issuer.is_own && !tokens::can_be_revoked() {
+    if !issuer.is_own && !tokens::can_be_revoked() && !users::can_be_banned() {
         return Ok(None);
     }
     let tables = Tokens::now();
@@ -47,6 +47,11 @@ pub(super) fn demand_current(
         Some(row) => ancestors(&tables, row, claims.issuer(), issuer)?,
         None => vec![revocable(claims, issuer)],
     };
+    for user in asked.iter().filter_map(|token| token.user.as_deref()) {
+        if users::is_banned(user)? {
+            return Err(Refusal::UserBanned.into());
+        }
+    }
     match tables.is_any_revoked(&asked)? {
         true => Err(Refusal::TokenRevoked.into()),
         false => Ok(row),
@@ -79,6 +84,7 @@ fn ancestors(
         if !row.may_be_of(issuer.rules.allow_service_role) {
             return Err(Refusal::TokenParent.into());
         }
+        row.session.map_or(Ok(()), |session| demand_session(session, row.user.as_deref()))?;
         found.push(row.revocable(name));
         if let Some(from) = row.from.clone() {
             demand_origin(&row, &from)?;
@@ -90,6 +96,14 @@ fn ancestors(
         };
     }
     Err(Refusal::TokenParent.into())
+}
+
+/// Refused where the session is not there any more, or not good for this user's tokens.
+fn demand_session(session: Uuid, user: Option<&str>) -> Result<(), Failure> {
+    match users::session(session)? {
+        Some((session, facts)) if session.holds(user, &facts) => Ok(()),
+        Some(_) | None => Err(Refusal::TokenSession.into()),
+    }
 }
 
 /// Refused where the issuer of the token that it came from is believed no more, or not so far.

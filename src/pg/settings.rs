@@ -1,6 +1,7 @@
 //! Every setting of the extension. None that an ordinary user can set has any security meaning.
 
 mod audit;
+mod sessions;
 mod tickets;
 mod tokens;
 
@@ -217,6 +218,7 @@ pub(super) fn define() {
     define_api_keys();
     define_counting();
     tokens::define();
+    sessions::define();
     tickets::define();
     audit::define();
     carrier::reserve_prefix();

@@ -149,6 +149,8 @@ fn told(refusal: Refusal) -> Told {
         | Refusal::ServiceRoleNotAllowed
         | Refusal::IssuerChanged
         | Refusal::TokenRevoked
+        | Refusal::UserBanned
+        | Refusal::TokenSession
         | Refusal::TokenNotMinted
         | Refusal::TokenParent
         | Refusal::TokenEnvironment

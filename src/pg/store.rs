@@ -10,6 +10,7 @@ mod endings;
 pub(super) mod granted;
 pub(super) mod roles;
 pub(super) mod tokens;
+pub(super) mod users;
 
 use super::ffi::catalog;
 use super::ffi::scan::{Latest, Row, Wanted};

@@ -55,6 +55,9 @@ pub(crate) enum Refusal {
     ServiceRoleNotAllowed,
     IssuerChanged,
     TokenRevoked,
+    /// Or deleted.
+    UserBanned,
+    TokenSession,
     TokenNotMinted,
     TokenParent,
     TokenEnvironment,
@@ -134,6 +137,8 @@ impl Refusal {
             Self::ServiceRoleNotAllowed => "the issuer may not make tokens for service_role",
             Self::IssuerChanged => "the issuer's settings no longer allow what the token is used for",
             Self::TokenRevoked => "the token has been revoked, or its session or user",
+            Self::TokenSession => "the session of the token has ended, or was never committed",
+            Self::UserBanned => "the user is banned or deleted",
             Self::TokenNotMinted => "this database has not made the token, or has forgotten it",
             Self::TokenParent => "the token that the token came from is gone or revoked",
             Self::TokenEnvironment => "the environment of the token is not allowed in this database",
@@ -155,7 +160,7 @@ impl Refusal {
             Self::KeyWorkspace => {
                 "the workspace of the API key is gone or disabled, or its user is no member"
             }
-            Self::KeyUser => "the user of the API key is no member of its organization",
+            Self::KeyUser => "the user of the API key is banned, or no member of its organization",
             Self::KeyRole => "the role of the API key is gone",
             Self::KeyMalformed => "the stored API key cannot be read",
             Self::IsATicket => "this is a ticket, which only auth.authenticate() takes",

@@ -33,6 +33,8 @@ pub(crate) struct MintedToken {
     pub(crate) from: Option<Revocable>,
     pub(crate) from_key: Option<Uuid>,
     pub(crate) created_at: i64,
+    /// The session whose access token it is, with which it ends.
+    pub(crate) session: Option<Uuid>,
 }
 
 impl MintedToken {
@@ -75,7 +77,7 @@ impl MintedToken {
             issuer: issuer.to_owned(),
             user: self.user.clone(),
             subject: self.user.clone(),
-            session: None,
+            session: self.session.as_ref().map(uuid_text),
             token: Some(uuid_text(&self.id)),
             digest: None,
             issued_at: Some(self.created_at),

@@ -14,6 +14,7 @@ mod policies;
 mod right;
 mod signing_keys;
 mod tenants;
+mod users;
 
 use cases::{Case, KEYS, RELATIONS, ROLES, SETUP, SUBSCRIBERS, TABLES, TENANCY, TENANTS};
 use guards::GUARDS;
@@ -23,6 +24,7 @@ use pg_bearer_tests::database::{Session, assert_contains};
 use policies::POLICIES;
 use postgres::Client;
 use signing_keys::SIGNING_KEYS;
+use users::USERS;
 
 /// Other tests make roles meanwhile, which are everybody's.
 const FINDINGS: &str = "select code, severity, object, message, fix from auth.lint()
@@ -52,7 +54,7 @@ fn findings(session: &mut Client) -> Vec<Finding> {
 }
 
 fn all_cases() -> impl Iterator<Item = &'static Case> {
-    let every = [TABLES, OPEN, POLICIES, KEYS, RELATIONS, ROLES, TENANCY, TENANTS, GUARDS, SIGNING_KEYS];
+    let every = [TABLES, OPEN, POLICIES, KEYS, RELATIONS, ROLES, TENANCY, TENANTS, GUARDS, SIGNING_KEYS, USERS];
     every.into_iter().flatten().chain(SUBSCRIBERS)
 }
 

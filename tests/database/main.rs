@@ -62,6 +62,7 @@ mod rules;
 mod sandbox;
 mod scenarios;
 mod secrets;
+mod sessions;
 mod sign_in;
 mod signing_keys;
 mod standby;

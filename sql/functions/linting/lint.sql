@@ -57,6 +57,7 @@ begin
             union all select * from auth_internal.lint_our_roles()
             union all select * from auth_internal.lint_issuers()
             union all select * from auth_internal.lint_signing_keys()
+            union all select * from auth_internal.lint_users()
             union all select * from auth_internal.lint_granted()
             union all select * from auth_internal.lint_replication()
             union all select * from auth_internal.lint_quotas()

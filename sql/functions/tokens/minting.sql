@@ -18,6 +18,16 @@ create or replace function auth_internal.reserved_claims() returns text[]
 $$;
 comment on function auth_internal.reserved_claims is 'The claims that auth.issue_jwt() does not take from its caller.';
 
+-- And what other issuers call it, whose claims policies believe.
+create or replace function auth_internal.is_reserved_claim(name text) returns boolean
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select is_reserved_claim.name = any (auth_internal.reserved_claims())
+        or exists (select from auth.issuers i
+                    where is_reserved_claim.name in (i.org_claim[1], i.workspace_claim[1], i.role_claim[1], i.org_role_claim[1],
+                                                     i.permissions_claim[1], i.scopes_claim[1], i.email_claim[1], i.email_verified_claim[1]))
+$$;
+comment on function auth_internal.is_reserved_claim is 'Is this claim of a token of ours not for anybody else to say?';
+
 create or replace function auth_internal.demand_claims(claims jsonb) returns void
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
@@ -28,12 +38,7 @@ begin
     elsif jsonb_typeof(claims) <> 'object' or octet_length(claims::text) > 8192 then
         perform auth_internal.refuse_token_argument('claims', 'It is a JSON object of at most 8192 bytes.');
     end if;
-    -- And what other issuers call it, whose claims policies believe.
-    select min(name) into reserved from jsonb_object_keys(claims) name
-     where name = any (auth_internal.reserved_claims())
-        or exists (select from auth.issuers i
-                    where name in (i.org_claim[1], i.workspace_claim[1], i.role_claim[1], i.org_role_claim[1],
-                                   i.permissions_claim[1], i.scopes_claim[1], i.email_claim[1], i.email_verified_claim[1]));
+    select min(name) into reserved from jsonb_object_keys(claims) name where auth_internal.is_reserved_claim(name);
     if reserved is not null then
         perform auth_internal.refuse_token_argument('claims', format('%s is not for the caller to say.', reserved));
     end if;
@@ -72,7 +77,7 @@ begin
     end if;
     select count(*) into counted
       from (select from auth.minted_tokens t
-             where case when (minted).api_key_id is null then t.user_id = (minted).user_id and t.api_key_id is null
+             where case when (minted).api_key_id is null then t.user_id = (minted).user_id and t.api_key_id is null and t.session_id is null
                         else t.api_key_id = (minted).api_key_id end
                and t.expires_at > clock_timestamp()
              limit quota + 1) t;
@@ -123,43 +128,58 @@ create or replace function auth_internal.minted_claims(minted auth.minted_tokens
 $$;
 comment on function auth_internal.minted_claims is 'The claims of a token of ours, besides those that its maker gives.';
 
--- Signs a token and keeps its row. That the token is accepted, and by whom, is asked last.
-create or replace function auth_internal.mint(action text, described auth.minted_tokens, issuer auth.issuers, role text, scopes text[], claims jsonb) returns text
+-- Signs a token and keeps its row. That the token is accepted, and gives what is meant, is asked last.
+create or replace function auth_internal.sign_minted(
+    described auth.minted_tokens, issuer auth.issuers, role text, scopes text[], claims jsonb, out token text, out minted auth.minted_tokens
+)
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-    minted record := described;
+    begun record := described;
     signing_key record;
     payload text;
-    token text;
-    violated text;
 begin
-    select * into signing_key from auth.jwt_keys k where k.issuer_id = (mint.issuer).id and k.state = 'active';
+    select * into signing_key from auth.jwt_keys k where k.issuer_id = (sign_minted.issuer).id and k.state = 'active';
     if signing_key.id is null then
         perform auth_internal.refuse('55000', 'the issuer has no active signing key',
             'auth.create_signing_key() makes one, and auth.rotate_signing_key() makes the next one active.');
     end if;
-    minted.id := gen_random_uuid();
-    minted.issuer_id := (mint.issuer).id;
-    minted.created_at := clock_timestamp();
-    minted.created_by := auth_internal.acting_user();
-    payload := (coalesce(claims, '{}') || auth_internal.minted_claims(minted, mint.issuer, role, scopes))::text;
-    minted.digest := sha256(convert_to(payload, 'UTF8'));
-    insert into auth.minted_tokens select (minted::auth.minted_tokens).*;
-    perform auth_internal.demand_token_quota(minted);
+    begun.id := gen_random_uuid();
+    begun.issuer_id := (sign_minted.issuer).id;
+    begun.created_at := clock_timestamp();
+    payload := (coalesce(claims, '{}') || auth_internal.minted_claims(begun, sign_minted.issuer, role, scopes))::text;
+    begun.digest := sha256(convert_to(payload, 'UTF8'));
+    insert into auth.minted_tokens select (begun::auth.minted_tokens).*;
     perform auth_internal.purge_minted_tokens(10);
     perform auth_internal.commit_durably();
-    token := auth_internal.sign_jwt(signing_key.id, signing_key.alg, payload, minted.user_id, minted.id, minted.expires_at);
-    perform auth_internal.demand_accepted(token);
+    token := auth_internal.sign_jwt(signing_key.id, signing_key.alg, payload, begun.user_id, begun.id, begun.expires_at);
+    perform auth_internal.demand_accepted(token, begun.user_id, begun.session_id);
+    minted := begun;
+end
+$$;
+comment on function auth_internal.sign_minted is 'Signs a token and keeps its row; 22023 for one that would be refused, 55000 without a signing key.';
+
+create or replace function auth_internal.mint(action text, described auth.minted_tokens, issuer auth.issuers, role text, scopes text[], claims jsonb) returns text
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    begun record := described;
+    signed record;
+    minted record;
+    violated text;
+begin
+    begun.created_by := auth_internal.acting_user();
+    signed := auth_internal.sign_minted(begun, mint.issuer, role, scopes, claims);
+    minted := signed.minted;
+    perform auth_internal.demand_token_quota(minted);
     -- When there is nothing more to wait for.
     perform auth_internal.demand_handing_on(minted.org_id, minted.environment);
     perform auth_internal.audit(action, minted.org_id, minted.id::text, minted.user_id,
         jsonb_strip_nulls(jsonb_build_object('issuer', (mint.issuer).issuer, 'expires_at', minted.expires_at,
             'is_service', nullif(minted.is_service, false), 'actor', minted.actor, 'reason', minted.reason)));
-    return token;
+    return signed.token;
 exception
     when check_violation then
         get stacked diagnostics violated = constraint_name;
         perform auth_internal.refuse_value('minted_tokens', violated);
 end
 $$;
-comment on function auth_internal.mint is 'Signs a token, keeps its row and returns the token; 22023 for one that would be refused, 54000 beyond the quota, 55000 without a signing key.';
+comment on function auth_internal.mint is 'Makes the token for which somebody asks, and returns it; 22023 for one that would be refused, 54000 beyond the quota, 55000 without a signing key.';

@@ -11,6 +11,7 @@ mod keys;
 mod migrations;
 mod readers;
 mod refusals;
+mod sessions;
 mod tenancy;
 mod tickets;
 mod tokens;

@@ -60,11 +60,20 @@ fn sign_jwt(
     Ok(token)
 }
 
-/// Raises 22023 with the reason unless `auth.authenticate()` would accept this token of ours now.
+/// Raises 22023 with the reason unless `auth.authenticate()` would accept this token of ours now, as that of this user and session.
 #[pg_extern(schema = "auth_internal", volatile, parallel_unsafe)]
-fn demand_accepted(token: CredentialText) -> Result<(), ErrorReport> {
+fn demand_accepted(
+    token: CredentialText,
+    user_id: Option<&str>,
+    session_id: Option<pgrx::Uuid>,
+) -> Result<(), ErrorReport> {
     match credential::identify_unused(&token) {
-        Ok(_) => Ok(()),
+        Ok(identity) => {
+            let session = session_id.map(|id| id.to_string());
+            let is_as_meant = identity.said.user_id.as_deref() == user_id
+                && (session.is_none() || identity.said.session_id == session);
+            if is_as_meant { Ok(()) } else { Err(bad_argument("the token would give another identity")) }
+        }
         Err(Failure::Refused(refused)) => Err(bad_argument("the token would be refused")
             .set_hint(format!("The reason would be: {}.", refused.refusal.reason()))),
         Err(Failure::Error(error)) => Err(error),

@@ -87,6 +87,7 @@ fn parse(row: &Row) -> Option<MintedToken> {
         from,
         from_key: row.uuid(23),
         created_at: row.timestamp(24)?,
+        session: row.uuid(27),
     })
 }
 

@@ -31,6 +31,7 @@ fn row() -> MintedToken {
         from: None,
         from_key: None,
         created_at: timestamp(NOW),
+        session: None,
     }
 }
 

@@ -14,6 +14,7 @@ fn every_finding_that_lint_can_make_is_planted_here() {
         "relations",
         "roles",
         "signing_keys",
+        "users",
         "tenancy",
         "tenants",
         "guards",

@@ -1,0 +1,109 @@
+-- Refreshing: each refresh token is good for one, and the one before it for a moment longer, for clients that ask twice.
+
+-- Whoever holds the row is refreshing the same session.
+create or replace function auth_internal.lock_session(session_id uuid) returns auth.sessions
+    language plpgsql set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
+declare
+    locked auth.sessions;
+begin
+    select * into locked from auth.sessions s where s.id = lock_session.session_id for update;
+    return locked;
+exception
+    when lock_not_available then
+        perform auth_internal.refuse_busy();
+end
+$$;
+comment on function auth_internal.lock_session is 'The session, which nobody else refreshes meanwhile; NULL when there is none. 53400 where somebody else does for too long.';
+
+-- Is it still one? As src/pg/minted.rs asks it of access tokens, and how long nobody refreshed it.
+create or replace function auth_internal.session_is_alive(session auth.sessions) returns boolean
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select auth_internal.session_holds((session).id, (session).user_id)
+       and not auth_internal.is_banned((session).user_id)
+       and (auth_internal.session_idle_time() = '0' or (session).refreshed_at > clock_timestamp() - auth_internal.session_idle_time())
+       and not exists (select from auth.revocations r join auth.issuers i on i.id = (session).issuer_id
+                        where r.kind = 'session' and r.value = (session).id::text and r.issuer = i.issuer
+                           or r.kind in ('user', 'subject') and r.value = (session).user_id and coalesce(r.issuer = i.issuer, true)
+                              and r.issued_before >= (session).created_at)
+       and ((session).org_id is null or auth_internal.member_permissions((session).user_id, (session).org_id) is not null)
+$$;
+comment on function auth_internal.session_is_alive is 'May a session be refreshed?';
+
+create or replace function auth_internal.session_idle_time() returns interval
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select coalesce(current_setting('pg_bearer.session_idle_time', true), '1s')::interval
+$$;
+comment on function auth_internal.session_idle_time is 'After what time without a refresh a session ends; 0: never.';
+
+create or replace function auth_internal.reuse_grace() returns interval
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select coalesce(current_setting('pg_bearer.refresh_reuse_grace', true), '0')::interval
+$$;
+comment on function auth_internal.reuse_grace is 'How long after a refresh the same refresh token gives the same next one.';
+
+-- The next refresh token of a session.
+create or replace function auth_internal.rotate_session(session auth.sessions, presented text) returns text
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    next text := auth_internal.new_refresh_token(session.id, session.generation + 1);
+begin
+    update auth.sessions s
+       set generation = s.generation + 1, parent_hash = s.token_hash, token_hash = auth_internal.token_hash(next),
+           sealed = case when auth_internal.reuse_grace() > '0' then auth_internal.seal_refresh_token(presented, next) end,
+           rotated_at = clock_timestamp(), refreshed_at = clock_timestamp()
+     where s.id = session.id;
+    return next;
+end
+$$;
+comment on function auth_internal.rotate_session is 'Makes the next refresh token of a session; whoever presented the last one can have it again during the grace.';
+
+create or replace function auth.refresh_session(refresh_token text) returns jsonb
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    parsed record;
+    session auth.sessions;
+    presented bytea;
+    next text;
+begin
+    perform auth_internal.enter_sign_in();
+    perform auth_internal.commit_durably();
+    select * into parsed from auth_internal.parse_refresh_token(refresh_token);
+    if parsed.session_id is not null then
+        session := auth_internal.lock_session(parsed.session_id);
+    end if;
+    if session.id is null or auth_internal.session_is_alive(session) is not true then
+        return auth_internal.refuse_grant('Invalid refresh token');
+    end if;
+    presented := auth_internal.token_hash(refresh_token);
+    if presented = session.token_hash then
+        next := auth_internal.rotate_session(session, refresh_token);
+    elsif presented = session.parent_hash and session.rotated_at > clock_timestamp() - auth_internal.reuse_grace() then
+        next := auth_internal.open_refresh_token(refresh_token, session.sealed);
+    elsif parsed.is_ours and parsed.generation < session.generation then
+        perform auth_internal.end_session(session);
+        perform auth_internal.audit('session.reuse', session.org_id, session.id::text, session.user_id);
+    end if;
+    if next is null then
+        return auth_internal.refuse_grant('Invalid refresh token');
+    end if;
+    perform auth_internal.purge_sealed(10);
+    perform auth_internal.audit('session.refresh', session.org_id, session.id::text, session.user_id);
+    return auth_internal.session_answer(session, next);
+end
+$$;
+comment on function auth.refresh_session is
+    'Everybody: a new access token and the next refresh token, as auth.sign_in_with_password() returns them. The same refresh token once more gives the same next one for pg_bearer.refresh_reuse_grace, as long as that one was not used; later, and with an older one, it ends the session, because two have it. Whatever is wrong, the answer is {"error": "invalid_grant", "error_description": "Invalid refresh token"}. Bind the token. Commit afterwards, also after a refusal. 40001 in a transaction that keeps an older snapshot, 53400 while another transaction refreshes the session, 55000 where this database makes no tokens.';
+
+-- What is sealed is gone soon after nobody may have it any more.
+create or replace function auth_internal.purge_sealed(most integer) returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    update auth.sessions s set sealed = null
+     where s.id = any (array(select o.id from auth.sessions o
+                              where o.sealed is not null and o.rotated_at < clock_timestamp() - auth_internal.reuse_grace()
+                              order by o.rotated_at limit most for update skip locked));
+exception when serialization_failure then
+    null;
+end
+$$;
+comment on function auth_internal.purge_sealed is 'Forgets next refresh tokens whose grace is over, so many at most.';

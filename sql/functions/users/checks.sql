@@ -1,0 +1,9 @@
+-- The functions are in src/pg/functions/sessions.rs.
+
+comment on function auth_internal.new_refresh_token is 'A new refresh token of this generation of a session: 32 random bytes, and a mark of this database. 55000 without its secret.';
+comment on function auth_internal.parse_refresh_token is 'What a refresh token says of itself, and whether this database made it; no row for what is none.';
+comment on function auth_internal.seal_refresh_token is 'The next refresh token, readable with the one before it alone. NULL for NULL.';
+comment on function auth_internal.open_refresh_token is 'The refresh token that was sealed for this one; NULL for any other, and for NULL.';
+comment on function auth_internal.is_banned is 'Is this user banned or deleted now, whatever the snapshot? NULL for NULL.';
+comment on function auth_internal.session_holds is 'Are access tokens of this session good now for this user, as far as its row and its password go? NULL for NULL.';
+comment on function auth_internal.is_strict_object is 'Would a token with this object among its claims be accepted? NULL for NULL.';

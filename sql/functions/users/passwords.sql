@@ -1,0 +1,91 @@
+-- Passwords. A new one is a new row, so that nobody waits for whoever holds the old one.
+
+create or replace function auth_internal.set_password(user_id uuid, hash text) returns uuid
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    its_id uuid;
+begin
+    perform auth_internal.commit_durably();
+    -- Younger than whatever there is, by whatever clock.
+    insert into auth.user_passwords (user_id, hash, created_at)
+    values (set_password.user_id, set_password.hash,
+            greatest(clock_timestamp(), (select max(p.created_at) + interval '1 microsecond' from auth.user_passwords p where p.user_id = set_password.user_id)))
+    returning id into its_id;
+    perform auth_internal.forget_passwords(user_id, its_id);
+    return its_id;
+end
+$$;
+comment on function auth_internal.set_password is 'Gives a user a password, whose hash this is: what the former one began has ended.';
+
+create or replace function auth_internal.forget_passwords(user_id uuid, but uuid default null) returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    with old as (
+        select p.id from auth.user_passwords p
+         where p.user_id = forget_passwords.user_id and p.id is distinct from but for update skip locked
+    )
+    delete from auth.user_passwords p using old where p.id = old.id;
+exception when serialization_failure then
+    null;
+end
+$$;
+comment on function auth_internal.forget_passwords is 'Deletes the passwords of a user, but this one, that nobody holds.';
+
+-- In the same row: it is the same password.
+create or replace function auth_internal.rehash_password(stored auth.user_passwords, password text) returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    new_hash text;
+begin
+    if auth_internal.password_needs_rehash(password, stored.hash) then
+        new_hash := auth_internal.hash_password(password);
+        with free as (select p.id from auth.user_passwords p where p.id = stored.id for update skip locked)
+        update auth.user_passwords p set hash = new_hash from free where p.id = free.id;
+    end if;
+exception when serialization_failure then
+    null;
+end
+$$;
+comment on function auth_internal.rehash_password is 'Hashes a password anew that was hashed otherwise than the settings say.';
+
+create or replace function auth.change_password(current_password text, new_password text) returns jsonb
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    started timestamptz := clock_timestamp();
+    its_user text;
+    known auth.users;
+    stored auth.user_passwords;
+    seconds integer;
+    new_hash text;
+    its_id uuid;
+begin
+    perform auth_internal.enter_sign_in();
+    its_user := auth_internal.user_in_person('only a user changes a password');
+    perform auth_internal.demand_oneself(its_user);
+    known := auth_internal.user_by_id(its_user);
+    if known.id is null then
+        perform auth_internal.refuse('42501', 'the user has no password here', null);
+    end if;
+    perform auth_internal.demand_new_password(new_password);
+    stored := auth_internal.password_of(known.id);
+    if stored.id is null and not auth.signed_in_within('1 hour') then
+        perform auth_internal.refuse('42501', 'whoever signed in long ago sets no first password', 'Sign in again.');
+    elsif stored.id is not null then
+        seconds := auth_internal.count_password_try(coalesce(known.email, its_user));
+        if seconds > 0 then
+            perform auth_internal.wait_for_answer(started);
+            return auth_internal.refuse_tries(seconds);
+        elsif auth_internal.verify_password(current_password, stored.hash) is not true then
+            perform auth_internal.wait_for_answer(started);
+            return auth_internal.refuse_grant();
+        end if;
+    end if;
+    new_hash := auth_internal.hash_password(new_password);
+    its_id := auth_internal.set_password(known.id, new_hash);
+    perform auth_internal.end_sessions_of(its_user);
+    perform auth_internal.audit('user.change_password', null, null, its_user);
+    return auth_internal.begin_session(its_user, 'password', its_id);
+end
+$$;
+comment on function auth.change_password is
+    'Users: sets another password, and ends all of their sessions; returns a new one, as auth.sign_in_with_password() does. Without a password so far current_password is not looked at, and the user has to have signed in within the last hour. A wrong current_password is refused, and counted, as there. Bind both. 22023 for a new password that is too short (pg_bearer.password_min_length) or longer than 1024 bytes, 42501 for a user of another issuer, an API key, and whoever acts for the user, 28000 without an identity.';
