@@ -8,6 +8,7 @@ mod functions;
 mod handing_on;
 mod identity;
 mod minted;
+mod passwords;
 mod settings;
 mod signing;
 mod sqlstate;

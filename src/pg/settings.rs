@@ -2,6 +2,7 @@
 
 mod audit;
 mod sessions;
+pub(super) mod passwords;
 mod tickets;
 mod tokens;
 
@@ -220,6 +221,7 @@ pub(super) fn define() {
     tokens::define();
     sessions::define();
     tickets::define();
+    passwords::define();
     audit::define();
     carrier::reserve_prefix();
 }

@@ -17,6 +17,7 @@ pub(crate) mod masking;
 pub(crate) mod membership;
 pub(crate) mod memory;
 pub(crate) mod minted;
+pub(crate) mod password;
 pub(crate) mod period;
 pub(crate) mod permission;
 pub(crate) mod place;

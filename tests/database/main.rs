@@ -49,6 +49,7 @@ mod oracle;
 mod orms;
 mod owners;
 mod parallel;
+mod passwords;
 mod plans;
 mod policies;
 mod pooler;

@@ -35,5 +35,6 @@ mod usage_worker;
 pub(super) mod veil;
 mod version;
 mod views;
+pub(super) mod waiting;
 mod wanted;
 mod worker;

@@ -9,6 +9,7 @@ mod explain;
 mod guards;
 mod keys;
 mod migrations;
+mod passwords;
 mod readers;
 mod refusals;
 mod sessions;

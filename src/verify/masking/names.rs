@@ -4,16 +4,18 @@ use super::{Parts, is_word};
 
 /// The functions of ours that take a credential or a secret, in lower case. Of a text that calls one, every literal is
 /// hidden.
-const FUNCTIONS: [&[u8]; 26] = [
+const FUNCTIONS: [&[u8]; 37] = [
     b"accept_invitation",
     b"add_jwt_key",
     b"add_jwt_secret",
     b"answers_for",
     b"assumed_defaults",
     b"authenticate",
+    b"change_password",
     b"check_api_key",
     b"check_jwt",
     b"check_jwt_secret",
+    b"create_user",
     b"decode_jwt_secret",
     b"decode_key_hash",
     b"demand_accepted",
@@ -21,21 +23,30 @@ const FUNCTIONS: [&[u8]; 26] = [
     b"enter_invitation",
     b"explain_access",
     b"explain_credential",
+    b"hash_password",
     b"import_api_key",
+    b"is_password_hash",
     b"load_jwks",
     b"looks_like_token",
     b"parse_jwks",
     b"parse_jwt_key",
+    b"password_needs_rehash",
     b"policy_reading",
+    b"redeem_token",
+    b"refresh_session",
     b"revocable_token",
     b"revoke_token",
+    b"sign_in_with_password",
+    b"sign_up",
     b"token_hash",
+    b"update_user",
     b"verify_jwt",
+    b"verify_password",
 ];
 /// The tables of ours that hold secrets.
-const TABLES: [&[u8]; 2] = [b"jwt_secrets", b"ticket_secret"];
+const TABLES: [&[u8]; 4] = [b"jwt_secrets", b"one_time_tokens", b"ticket_secret", b"user_passwords"];
 /// The longest of them.
-const LONGEST: usize = 18;
+const LONGEST: usize = 21;
 /// The setting that carries the identity, in two parts.
 const SETTING: (&[u8], &[u8]) = (b"pg_bearer", b".identity");
 const SCHEMAS: [&[u8]; 2] = [b"auth", b"auth_internal"];

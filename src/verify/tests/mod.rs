@@ -16,6 +16,7 @@ mod masking;
 mod memberships;
 mod minted;
 mod networks;
+mod passwords;
 mod properties;
 mod restrictions;
 mod revocations;

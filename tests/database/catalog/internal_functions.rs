@@ -359,4 +359,9 @@ pub(super) const INTERNAL_FUNCTIONS: &[(&str, &str)] = &[
         "auth_internal.workspaces_in(uuid) TABLE(workspace_id uuid, org_id uuid, slug text, name text, metadata jsonb, role text, disabled_at timestamp with time zone, created_at timestamp with time zone): stable unsafe plpgsql",
     ),
     ("public bearer_owner", "auth_internal.wrapped(text[], text, text) SETOF text: immutable unsafe plpgsql"),
+    ("bearer_owner", "auth_internal.hash_password(text) text: volatile unsafe c"),
+    ("bearer_owner", "auth_internal.is_password_hash(text) boolean: immutable safe strict c"),
+    ("bearer_owner", "auth_internal.password_needs_rehash(text, text) boolean: stable unsafe c"),
+    ("bearer_owner", "auth_internal.verify_password(text, text) boolean: volatile unsafe c"),
+    ("bearer_owner", "auth_internal.wait_for_answer(timestamp with time zone) void: volatile unsafe c"),
 ];

@@ -71,7 +71,7 @@ impl Counting {
     }
 }
 
-pub(super) fn connect(dir: &Path, database: &str, user: &str) -> Client {
+pub(crate) fn connect(dir: &Path, database: &str, user: &str) -> Client {
     Config::new().host_path(dir).port(5432).dbname(database).user(user).connect(NoTls).unwrap()
 }
 
