@@ -243,6 +243,13 @@ fn surroundings() -> Surroundings {
     }
 }
 
+/// The network that the client is in, as far as it is known.
+pub(super) fn client_network() -> Option<String> {
+    let here = surroundings();
+    let address = restriction::client_address(here.peer, here.forwarded_for.as_deref(), &here.trusted);
+    address.and_then(restriction::network_of)
+}
+
 fn headers() -> serde_json::Map<String, serde_json::Value> {
     let headers = request::setting(c"request.headers", HEADERS_MAX);
     headers.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default()

@@ -1,12 +1,14 @@
 //! Every setting of the extension. None that an ordinary user can set has any security meaning.
 
 mod audit;
-mod sessions;
 pub(super) mod passwords;
+mod sessions;
 mod tickets;
 mod tokens;
+mod tries;
 
 pub(super) use tickets::max_tickets;
+pub(super) use tries::max_tracked_tries;
 
 use super::ffi::{carrier, shared};
 use crate::verify::api_key::Environment;
@@ -222,6 +224,7 @@ pub(super) fn define() {
     sessions::define();
     tickets::define();
     passwords::define();
+    tries::define();
     audit::define();
     carrier::reserve_prefix();
 }

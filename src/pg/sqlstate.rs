@@ -1,6 +1,7 @@
 //! From a reason to what the caller is told. The reason itself goes to the server log only.
 
 mod codes;
+pub(super) mod hooks;
 pub(super) mod passwords;
 pub(super) mod tickets;
 pub(super) mod unseen;

@@ -31,6 +31,7 @@ pub(crate) mod sign_in;
 pub(crate) mod signature;
 pub(crate) mod ticket;
 pub(crate) mod token;
+pub(crate) mod tries;
 
 #[cfg(test)]
 mod tests;

@@ -34,12 +34,19 @@ impl Limit {
 /// counts as an empty bucket that has just got one request: whoever waits is not kept out until the clock
 /// catches up.
 pub(crate) fn take(full_at: i64, now: i64, limit: Limit) -> Result<i64, u32> {
+    let latest = now.saturating_add(limit.capacity());
+    if limit.requests > 0 && full_at > latest.saturating_add(SLACK) {
+        return Ok(latest);
+    }
+    take_believing(full_at, now, limit)
+}
+
+/// The same where every state is believed, however far ahead: the clock never goes back, and a state that is too far
+/// ahead says that others share it.
+pub(crate) fn take_believing(full_at: i64, now: i64, limit: Limit) -> Result<i64, u32> {
     let (interval, latest) = (limit.interval(), now.saturating_add(limit.capacity()));
     if limit.requests == 0 {
         return Err(limit.period_seconds.max(1));
-    }
-    if full_at > latest.saturating_add(SLACK) {
-        return Ok(latest);
     }
     let taken = full_at.max(now).saturating_add(interval);
     if taken <= latest {

@@ -115,6 +115,13 @@ pub(crate) fn client_address(
     None
 }
 
+/// The network that an address counts for: itself, or the 64 bits of IPv6 that belong to one site.
+pub(crate) fn network_of(address: IpAddr) -> Option<String> {
+    let address = address.to_canonical();
+    let bits = if address.is_ipv4() { 32 } else { 64 };
+    IpNet::new(address, bits).ok().map(|network| network.trunc().to_string())
+}
+
 /// What a request says of where it comes from, for people who read a log: the end, which the last proxy wrote, and only characters
 /// that addresses have. Nothing is decided by it.
 pub(crate) fn stated_address(forwarded_for: &str) -> Option<String> {

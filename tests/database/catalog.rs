@@ -5,6 +5,7 @@ mod functions;
 mod guard_functions;
 mod internal_functions;
 mod lint_functions;
+mod outside_functions;
 mod protect_functions;
 mod token_functions;
 
@@ -13,6 +14,7 @@ use functions::FUNCTIONS;
 use guard_functions::GUARD_FUNCTIONS;
 use internal_functions::INTERNAL_FUNCTIONS;
 use lint_functions::LINT_FUNCTIONS;
+use outside_functions::OUTSIDE_FUNCTIONS;
 use pg_bearer_tests::Database;
 use pg_bearer_tests::database::Session;
 use postgres::Client;
@@ -54,6 +56,7 @@ fn every_function() -> impl Iterator<Item = &'static (&'static str, &'static str
         .chain(GUARD_FUNCTIONS)
         .chain(TOKEN_FUNCTIONS)
         .chain(AUDIT_FUNCTIONS)
+        .chain(OUTSIDE_FUNCTIONS)
 }
 
 /// The first column of every row.

@@ -54,7 +54,8 @@ fn findings(session: &mut Client) -> Vec<Finding> {
 }
 
 fn all_cases() -> impl Iterator<Item = &'static Case> {
-    let every = [TABLES, OPEN, POLICIES, KEYS, RELATIONS, ROLES, TENANCY, TENANTS, GUARDS, SIGNING_KEYS, USERS];
+    let every =
+        [TABLES, OPEN, POLICIES, KEYS, RELATIONS, ROLES, TENANCY, TENANTS, GUARDS, SIGNING_KEYS, USERS];
     every.into_iter().flatten().chain(SUBSCRIBERS)
 }
 

@@ -3,4 +3,4 @@
 mod limits;
 mod recording;
 mod touch;
-mod world;
+pub(crate) mod world;

@@ -22,7 +22,7 @@ use std::panic::AssertUnwindSafe;
 /// What PostgREST says of the request in which somebody asks: their own credential, not the one that is asked about.
 const REQUEST: [&CStr; 3] = [c"request.headers", c"request.cookies", c"request.header.authorization"];
 /// Whoever is a member of these can become a superuser by files and programs of the server, also READ ONLY.
-const AS_GOOD_AS_SUPERUSERS: [u32; 3] = [
+pub(super) const AS_GOOD_AS_SUPERUSERS: [u32; 3] = [
     pg_sys::ROLE_PG_READ_SERVER_FILES,
     pg_sys::ROLE_PG_WRITE_SERVER_FILES,
     pg_sys::ROLE_PG_EXECUTE_SERVER_PROGRAM,
@@ -99,7 +99,7 @@ fn failed(error: CaughtError) -> Failed {
 }
 
 /// A SQLSTATE as it is written: five characters of six bits each.
-fn state_text(code: c_int) -> String {
+pub(super) fn state_text(code: c_int) -> String {
     let character = |at: c_int| u8::try_from((code >> (6 * at)) & 0x3F).unwrap_or(0).saturating_add(b'0');
     (0..5).map(|at| char::from(character(at))).collect()
 }

@@ -1,5 +1,6 @@
 //! Small questions to Postgres.
 
+use super::hooks;
 use super::version;
 use pgrx::pg_sys;
 use std::ffi::{CStr, c_int};
@@ -8,14 +9,15 @@ use std::ffi::{CStr, c_int};
 pub(super) const OWNER: &CStr = c"bearer_owner";
 const ADMINISTRATORS: &CStr = c"bearer_admin";
 const SERVICES: &CStr = c"bearer_service";
+const USERS: &CStr = c"bearer_users";
 
 /// Has the user who runs the outermost code (not the owner of a security-definer function on the stack) the rights of a
 /// superuser or of bearer_admin? As Postgres has it: a member who does not inherit them has them after SET ROLE.
 ///
 /// Never where code of one user runs for another: in ANALYZE (autovacuum's too), REINDEX, REFRESH the outer
-/// user is the one who runs it, and the code is the table owner's.
+/// user is the one who runs it, and the code is the table owner's. So it is in a hook.
 pub(in crate::pg) fn outer_user_is_administrator() -> bool {
-    if in_restricted_operation() {
+    if runs_for_others() {
         return false;
     }
     // SAFETY: catalog look-ups in a transaction; a missing role gives an invalid oid.
@@ -88,7 +90,7 @@ pub(in crate::pg) fn missing_role() -> Option<&'static str> {
 
 /// Is the outer user a superuser, or a member of the role that owns this table?
 pub(in crate::pg) fn outer_user_owns_table(table: pg_sys::Oid) -> bool {
-    !in_restricted_operation() && table_owner(table).is_some_and(outer_user_has_rights_of)
+    !runs_for_others() && table_owner(table).is_some_and(outer_user_has_rights_of)
 }
 
 /// Who owns this table, if there is one.
@@ -108,11 +110,27 @@ pub(super) fn table_owner(table: pg_sys::Oid) -> Option<pg_sys::Oid> {
 
 /// Has the outer user the rights of this role? Nobody has those of a role that is not there.
 pub(in crate::pg) fn outer_user_has_rights_of(role: pg_sys::Oid) -> bool {
-    if in_restricted_operation() || role == pg_sys::InvalidOid {
+    if runs_for_others() || role == pg_sys::InvalidOid {
         return false;
     }
     // SAFETY: a catalog look-up in a transaction.
     unsafe { pg_sys::has_privs_of_role(pg_sys::GetOuterUserId(), role) }
+}
+
+/// Is this role one of ours, or a member of one?
+pub(super) fn is_of_ours(role: pg_sys::Oid) -> bool {
+    [OWNER, ADMINISTRATORS, SERVICES, USERS].into_iter().any(|name| {
+        // SAFETY: catalog look-ups in a transaction; a missing role gives an invalid oid.
+        unsafe {
+            let ours = pg_sys::get_role_oid(name.as_ptr(), true);
+            ours != pg_sys::InvalidOid && pg_sys::is_member_of_role(role, ours)
+        }
+    })
+}
+
+/// Does code of somebody else run, whom the outer user's rights are not for?
+fn runs_for_others() -> bool {
+    in_restricted_operation() || hooks::runs()
 }
 
 /// True inside index expressions, REFRESH and the like, where code of one user runs for another.

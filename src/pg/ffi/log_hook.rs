@@ -1,6 +1,7 @@
-//! Sees every message on its way to the server log: masks credentials in it, and says what to do where the library is
-//! newer than the schema.
+//! Sees every message on its way to the server log: masks credentials in it, says what to do where the library is
+//! newer than the schema, and drops what hooks say.
 
+use super::hooks;
 use super::log_masks;
 use crate::pg::sqlstate;
 use pgrx::{pg_guard, pg_sys};
@@ -41,6 +42,10 @@ pub(in crate::pg) fn disable_backtraces() {
 unsafe extern "C-unwind" fn before_logging(edata: *mut pg_sys::ErrorData) {
     // SAFETY: Postgres passes the error it is about to log, and so do we.
     unsafe {
+        if hooks::silences(edata) {
+            (*edata).output_to_server = false;
+            return;
+        }
         let statement = log_masks::mask_texts(edata);
         hint_at_update(edata);
         if statement.is_null() {

@@ -26,7 +26,7 @@ pub(super) unsafe extern "C-unwind" fn mask_texts(edata: *mut pg_sys::ErrorData)
     // SAFETY: Postgres passes the error it is about to log.
     unsafe {
         let edata = &mut *edata;
-        if is_ours(edata) && u32::try_from(edata.elevel) == Ok(pg_sys::LOG_SERVER_ONLY) {
+        if is_line_of_ours(edata) {
             // Says what there is to say. Whoever guesses keys would fill the log with statements.
             edata.hide_stmt = true;
             edata.hide_ctx = true;
@@ -137,6 +137,12 @@ unsafe fn shows_all(edata: &pg_sys::ErrorData, value: bool) -> bool {
 /// The texts that applications compare, and that hold no value but by mistake.
 fn names(edata: &pg_sys::ErrorData) -> [*mut c_char; 5] {
     [edata.schema_name, edata.table_name, edata.column_name, edata.datatype_name, edata.constraint_name]
+}
+
+/// Is this a line that we write to the server log alone?
+pub(super) unsafe fn is_line_of_ours(edata: &pg_sys::ErrorData) -> bool {
+    // SAFETY: the texts of an error are null or nul-terminated.
+    unsafe { is_ours(edata) && u32::try_from(edata.elevel) == Ok(pg_sys::LOG_SERVER_ONLY) }
 }
 
 /// Was this raised by code of ours, in Rust or by RAISE in PL/pgSQL? Such an error repeats nothing secret, and may well

@@ -67,6 +67,20 @@ pub(super) fn all() -> Vec<OpenPortal> {
     names().into_iter().filter_map(look_up).collect()
 }
 
+/// Which portals are open.
+pub(super) fn open() -> Vec<PortalIdentity> {
+    all().into_iter().map(|portal| portal.identity).collect()
+}
+
+/// Closes those that were opened since, other than those that run.
+pub(super) fn close_since(before: &[PortalIdentity]) {
+    for portal in all() {
+        if !portal.busy && !before.contains(&portal.identity) {
+            portal.identity.close();
+        }
+    }
+}
+
 fn look_up(name: CString) -> Option<OpenPortal> {
     // SAFETY: the portal is read at once; it belongs to the portal table, not to us.
     unsafe {

@@ -4,6 +4,7 @@
 //! One LWLock guards it: shared to find an entry, whose numbers are atomics, exclusive to make one.
 
 use super::ticket_memory;
+use super::try_memory;
 use super::version::ADDIN_SHMEM_INIT_LOCK;
 use crate::pg::settings;
 use crate::pg::usage::table::{Entry, Head, Table};
@@ -124,6 +125,7 @@ unsafe extern "C-unwind" fn request() {
             pg_sys::RequestNamedLWLockTranche(NAME.as_ptr(), 1);
         }
         ticket_memory::request();
+        try_memory::request();
     }
 }
 
@@ -138,6 +140,7 @@ unsafe extern "C-unwind" fn start_up() {
         let capacity = settings::max_tracked_keys();
         SHARED.0.set(Layout::of(capacity).map(|layout| attach(capacity, &layout)));
         ticket_memory::start_up();
+        try_memory::start_up();
     }
 }
 

@@ -9,6 +9,7 @@ mod explain;
 mod guards;
 mod keys;
 mod migrations;
+mod outside;
 mod passwords;
 mod readers;
 mod refusals;

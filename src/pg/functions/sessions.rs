@@ -24,10 +24,7 @@ fn new_refresh_token(session_id: pgrx::Uuid, generation: i32) -> Result<String, 
 #[pg_extern(schema = "auth_internal", stable, parallel_unsafe)]
 fn parse_refresh_token(
     token: Option<CredentialText>,
-) -> TableIterator<
-    'static,
-    (name!(session_id, pgrx::Uuid), name!(generation, i32), name!(is_ours, bool)),
-> {
+) -> TableIterator<'static, (name!(session_id, pgrx::Uuid), name!(generation, i32), name!(is_ours, bool))> {
     let marking = store::ticket_secret().unwrap_or_default();
     let parsed = token.as_ref().and_then(|token| refresh::parse(token.bytes()?, &marking));
     TableIterator::new(parsed.into_iter().map(|token| {

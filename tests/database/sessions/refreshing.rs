@@ -66,7 +66,9 @@ fn what_is_no_refresh_token_is_refused() {
     let mut world = World::new();
     let answer = world.sign_up("ada@example.com");
     let token = member(&answer, "refresh_token");
-    for wrong in ["", "x", "rt_", &token[..token.len() - 1], &format!("{token}A"), &token.replace("rt_", "RT_")] {
+    for wrong in
+        ["", "x", "rt_", &token[..token.len() - 1], &format!("{token}A"), &token.replace("rt_", "RT_")]
+    {
         assert_eq!(world.refresh(wrong), not_refreshed(), "{wrong}");
     }
     assert_eq!(world.call("refresh_session(null)"), not_refreshed());

@@ -17,7 +17,10 @@ fn whoever_signs_up_signs_in_and_is_somebody() {
         assert_eq!(answer["user"]["email_confirmed_at"], Value::Null);
         let mut names: Vec<_> = answer.as_object().unwrap().keys().map(String::as_str).collect();
         names.sort_unstable();
-        assert_eq!(names, ["access_token", "expires_at", "expires_in", "refresh_token", "token_type", "user"]);
+        assert_eq!(
+            names,
+            ["access_token", "expires_at", "expires_in", "refresh_token", "token_type", "user"]
+        );
     }
     let identity = world.authenticate(&answer).unwrap();
     assert_eq!(identity["user_id"], signed_up["user"]["id"]);
@@ -32,7 +35,10 @@ fn whoever_signs_up_signs_in_and_is_somebody() {
     assert_eq!(claims["app_metadata"]["provider"], "email");
     assert_eq!(identity["session_id"], claims["session_id"]);
     assert!(claims.get("org_id").is_none());
-    assert_eq!(world.as_user(&answer, "select auth.current_user_record() ->> 'email'").unwrap().as_deref(), Some("Ada@Example.com"));
+    assert_eq!(
+        world.as_user(&answer, "select auth.current_user_record() ->> 'email'").unwrap().as_deref(),
+        Some("Ada@Example.com")
+    );
 }
 
 #[test]
@@ -41,10 +47,17 @@ fn whatever_is_wrong_looks_the_same() {
     let answer = world.sign_up("ada@example.com");
     let id = member(&answer["user"], "id").to_owned();
     let refused: Value = serde_json::from_str(REFUSED).unwrap();
-    for (email, password) in [("ada@example.com", "wrong"), ("nobody@example.com", PASSWORD), ("ada@example.com", ""), ("", "")] {
+    for (email, password) in
+        [("ada@example.com", "wrong"), ("nobody@example.com", PASSWORD), ("ada@example.com", ""), ("", "")]
+    {
         assert_eq!(world.sign_in(email, password), refused, "{email} {password}");
     }
-    for arguments in ["null, null", "'ada@example.com', null", "repeat('x', 100000), 'x'", "'ada@example.com', repeat('x', 100000)"] {
+    for arguments in [
+        "null, null",
+        "'ada@example.com', null",
+        "repeat('x', 100000), 'x'",
+        "'ada@example.com', repeat('x', 100000)",
+    ] {
         assert_eq!(world.call(&format!("sign_in_with_password({arguments})")), refused, "{arguments}");
     }
     world.admin.run(&format!("select auth.ban_user('{id}')"));
@@ -66,7 +79,8 @@ fn t155_a_session_that_was_rolled_back_was_never_there() {
     world.session.run("savepoint s");
     let second = world.sign_in("ada@example.com", PASSWORD);
     world.session.run("rollback to s");
-    let error = world.session.query_one("select auth.authenticate($1)::text", &[&member(&second, "access_token")]);
+    let error =
+        world.session.query_one("select auth.authenticate($1)::text", &[&member(&second, "access_token")]);
     assert!(error.is_err());
     world.session.run("rollback");
     assert!(!world.is_good(&answer));

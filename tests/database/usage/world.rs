@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use xtask::Server;
 
-pub(super) const TOO_MANY: &str = "53400 too many requests";
+pub(crate) const TOO_MANY: &str = "53400 too many requests";
 
 /// A server of its own that counts; settings come after ours.
-pub(super) fn counting_server(name: &str, settings: &[(&str, &str)]) -> Server {
+pub(crate) fn counting_server(name: &str, settings: &[(&str, &str)]) -> Server {
     let ours = [
         ("shared_preload_libraries", "pg_bearer"),
         ("pg_bearer.usage_flush_interval", "1"),
@@ -25,19 +25,19 @@ pub(super) fn counting_server(name: &str, settings: &[(&str, &str)]) -> Server {
 }
 
 /// The one that tests share which can.
-pub(super) fn server() -> &'static Server {
+pub(crate) fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| counting_server("usage", &[("max_connections", "100")]))
 }
 
 /// A database of its own on the shared server.
-pub(super) struct Counting {
-    pub(super) server: &'static Server,
-    pub(super) name: String,
+pub(crate) struct Counting {
+    pub(crate) server: &'static Server,
+    pub(crate) name: String,
 }
 
 impl Counting {
-    pub(super) fn new() -> Counting {
+    pub(crate) fn new() -> Counting {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("counting_{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let server = server();
@@ -46,17 +46,17 @@ impl Counting {
         Counting { server, name }
     }
 
-    pub(super) fn connect(&self, user: &str) -> Client {
+    pub(crate) fn connect(&self, user: &str) -> Client {
         connect(self.server.socket_dir(), &self.name, user)
     }
 }
 
-pub(super) fn connect(dir: &Path, database: &str, user: &str) -> Client {
+pub(crate) fn connect(dir: &Path, database: &str, user: &str) -> Client {
     Config::new().host_path(dir).port(5432).dbname(database).user(user).connect(NoTls).unwrap()
 }
 
 /// A key of a service, under its text. `more` are columns and values.
-pub(super) fn make_key(administrator: &mut Client, key: &str, more: &[(&str, &str)]) -> String {
+pub(crate) fn make_key(administrator: &mut Client, key: &str, more: &[(&str, &str)]) -> String {
     let columns: String = more.iter().map(|(column, _)| format!(", {column}")).collect();
     let values: String = more.iter().map(|(_, value)| format!(", '{value}'")).collect();
     let sql = format!(
@@ -68,12 +68,12 @@ pub(super) fn make_key(administrator: &mut Client, key: &str, more: &[(&str, &st
 }
 
 /// Uses a key once, as an application does.
-pub(super) fn use_key(session: &mut Client, key: &str) -> Result<(), postgres::Error> {
+pub(crate) fn use_key(session: &mut Client, key: &str) -> Result<(), postgres::Error> {
     session.authenticate(key)
 }
 
 /// How often the key can be used in a row, and what it is told then, with the hint.
-pub(super) fn exhaust(session: &mut Client, key: &str) -> (u32, String, String) {
+pub(crate) fn exhaust(session: &mut Client, key: &str) -> (u32, String, String) {
     for times in 0..1000 {
         if let Err(error) = use_key(session, key) {
             let hint = error.as_db_error().and_then(|error| error.hint()).unwrap_or_default().to_owned();
@@ -84,7 +84,7 @@ pub(super) fn exhaust(session: &mut Client, key: &str) -> (u32, String, String) 
 }
 
 /// What is recorded of a key: uses on all days, and whether the last one is known.
-pub(super) fn recorded(administrator: &mut Client, key_id: &str) -> (i64, bool) {
+pub(crate) fn recorded(administrator: &mut Client, key_id: &str) -> (i64, bool) {
     let sql = "select coalesce((select sum(uses) from auth_internal.usage_of($1::text::uuid, null)), 0)::bigint,
                       coalesce((select last_used_at is not null from auth.api_key_uses where key_id = $1::text::uuid), false)";
     let row = administrator.query_one(sql, &[&key_id]).unwrap();
@@ -92,7 +92,7 @@ pub(super) fn recorded(administrator: &mut Client, key_id: &str) -> (i64, bool) 
 }
 
 /// Waits until so many uses of the key are recorded.
-pub(super) fn until_recorded(administrator: &mut Client, key_id: &str, uses: i64) {
+pub(crate) fn until_recorded(administrator: &mut Client, key_id: &str, uses: i64) {
     until(&format!("{uses} uses of {key_id} recorded"), || {
         let (found, is_known) = recorded(administrator, key_id);
         assert!(found <= uses, "{found} uses are recorded of {uses}");
@@ -101,7 +101,7 @@ pub(super) fn until_recorded(administrator: &mut Client, key_id: &str, uses: i64
 }
 
 /// Waits, at most half a minute.
-pub(super) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !is_so() {
         assert!(begin.elapsed() < Duration::from_secs(30), "not after 30 s: {what}");
@@ -110,6 +110,6 @@ pub(super) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 /// The lines of a server's log that report an error.
-pub(super) fn errors(log: &str) -> Vec<&str> {
+pub(crate) fn errors(log: &str) -> Vec<&str> {
     log.lines().filter(|line| ["ERROR:", "FATAL:", "PANIC:"].iter().any(|word| line.contains(word))).collect()
 }

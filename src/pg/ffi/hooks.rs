@@ -1,0 +1,223 @@
+//! Calling a function of the application on behalf of one of ours: a hook.
+//!
+//! It runs as its owner, under a pinned search_path, and leaves nothing behind but what it wrote: settings, role and
+//! identity are those from before, and its cursors are closed. What it says, and why it failed, reaches nobody: it is
+//! given one-time tokens, and any message may hold them.
+
+use super::borrowed::{AS_GOOD_AS_SUPERUSERS, state_text};
+use super::carrier::set_locally;
+use super::catalog;
+use super::input::JsonbArgument;
+use super::log_masks::is_line_of_ours;
+use super::output::JsonbText;
+use super::portals;
+use crate::pg::sqlstate::{self, hooks as errors};
+use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
+use pgrx::pg_sys::panic::{CaughtError, ErrorReport};
+use pgrx::{FromDatum, IntoDatum, PgTryBuilder, pg_sys};
+use std::cell::Cell;
+use std::ffi::{CStr, c_int};
+use std::panic::AssertUnwindSafe;
+
+/// What a hook begins with. Its workers would log their errors themselves: it gets none.
+const PINNED: [(&CStr, &CStr); 2] =
+    [(c"search_path", c"pg_catalog, pg_temp"), (c"max_parallel_workers", c"0")];
+
+thread_local! {
+    /// While a hook runs: where messages went before.
+    static RUNNING: Cell<Option<pg_sys::CommandDest::Type>> = const { Cell::new(None) };
+}
+
+/// Does a hook run?
+pub(in crate::pg) fn runs() -> bool {
+    RUNNING.get().is_some()
+}
+
+/// Calls the hook with this argument. 55000 when it fails, whatever the reason, and when it may not be called.
+pub(in crate::pg) fn call(
+    function: pg_sys::Oid,
+    argument: JsonbText,
+) -> Result<Option<JsonbText>, ErrorReport> {
+    if runs() {
+        return Err(errors::nested());
+    }
+    // SAFETY: in a transaction, whose abort ends the nest level of settings where this gives an error. The memory
+    // context is the one from before also after an error.
+    unsafe {
+        let level = pg_sys::NewGUCNestLevel();
+        for (setting, value) in PINNED {
+            set_locally(setting, value, pg_sys::GucContext::PGC_USERSET);
+        }
+        let hook = Hook::find(function)?;
+        let context = pg_sys::CurrentMemoryContext;
+        let outcome = hook.run_silently(argument);
+        pg_sys::MemoryContextSwitchTo(context);
+        let result = outcome.map_err(|error| hook.failure(error))?;
+        pg_sys::AtEOXact_GUC(false, level);
+        Ok(result)
+    }
+}
+
+/// A function that may be called as a hook.
+struct Hook {
+    function: pg_sys::Oid,
+    owner: pg_sys::Oid,
+    /// As a regprocedure is printed under the pinned search_path: with its schema.
+    name: String,
+}
+
+impl Hook {
+    /// # Safety
+    /// In a transaction.
+    unsafe fn find(function: pg_sys::Oid) -> Result<Hook, ErrorReport> {
+        // SAFETY: a look-up by number; the row is read before it is released. The name of a function that is there is a
+        // terminated string.
+        unsafe {
+            let tuple = pg_sys::SearchSysCache1(
+                pg_sys::SysCacheIdentifier::PROCOID as c_int,
+                pg_sys::Datum::from(function),
+            );
+            if tuple.is_null() {
+                return Err(errors::missing());
+            }
+            let row = &*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_proc>();
+            let (owner, is_fit) = (row.proowner, is_fit(row));
+            pg_sys::ReleaseSysCache(tuple);
+            let name = CStr::from_ptr(pg_sys::format_procedure(function)).to_string_lossy().into_owned();
+            if !is_fit {
+                Err(errors::unfit(&name))
+            } else if is_too_powerful(owner) {
+                Err(errors::too_powerful(&name))
+            } else {
+                Ok(Hook { function, owner, name })
+            }
+        }
+    }
+
+    /// Runs it as its owner, and closes the cursors that it opened.
+    fn run_silently(&self, argument: JsonbText) -> Result<Option<JsonbText>, CaughtError> {
+        let before = portals::open();
+        let _running = Running::begin(self.owner);
+        let work = || {
+            // SAFETY: the function takes a jsonb and gives a jsonb or void.
+            let result = unsafe { invoke(self.function, argument) };
+            portals::close_since(&before);
+            Ok(result)
+        };
+        PgTryBuilder::new(AssertUnwindSafe(work)).catch_others(Err).execute()
+    }
+
+    /// What the caller is told, without a word of the hook's. Who wants the statement to end is not the hook.
+    fn failure(&self, error: CaughtError) -> ErrorReport {
+        let report = match &error {
+            CaughtError::PostgresError(report) | CaughtError::ErrorReport(report) => report,
+            CaughtError::RustPanic { .. } => error.rethrow(),
+        };
+        let code = report.sql_error_code();
+        let is_interrupt = report.file().ends_with("postgres.c");
+        if is_interrupt && sqlstate::asks_to_stop(code) {
+            return errors::stopped(code, report.message().to_owned());
+        }
+        sqlstate::log(format!("pg_bearer: hook {:?} failed with {}", self.name, state_text(code as c_int)));
+        errors::failed(&self.name)
+    }
+}
+
+/// Is it a plain function of one jsonb that gives jsonb or nothing?
+unsafe fn is_fit(row: &pg_sys::FormData_pg_proc) -> bool {
+    let is_plain = u8::try_from(row.prokind) == Ok(pg_sys::PROKIND_FUNCTION) && !row.proretset;
+    let gives = row.prorettype == pg_sys::JSONBOID || row.prorettype == pg_sys::VOIDOID;
+    // SAFETY: a row of the catalog has as many types as arguments.
+    let takes =
+        unsafe { row.pronargs == 1 && row.proargtypes.values.as_slice(1).first() == Some(&pg_sys::JSONBOID) };
+    is_plain && gives && takes
+}
+
+/// Is this a role that nothing of an application's runs as?
+unsafe fn is_too_powerful(role: pg_sys::Oid) -> bool {
+    let groups = AS_GOOD_AS_SUPERUSERS.map(pg_sys::Oid::from);
+    // SAFETY: catalog look-ups in a transaction.
+    let is_mighty = unsafe {
+        pg_sys::superuser_arg(role) || groups.into_iter().any(|group| pg_sys::is_member_of_role(role, group))
+    };
+    is_mighty || catalog::is_of_ours(role)
+}
+
+/// As long as it exists, another user is the current one and no message reaches the client.
+struct Running {
+    user: pg_sys::Oid,
+    context: c_int,
+    destination: pg_sys::CommandDest::Type,
+}
+
+impl Running {
+    fn begin(owner: pg_sys::Oid) -> Running {
+        let (mut user, mut context) = (pg_sys::InvalidOid, 0);
+        // SAFETY: variables of the backend. What was restricted stays so.
+        unsafe {
+            pg_sys::GetUserIdAndSecContext(&mut user, &mut context);
+            let destination = pg_sys::whereToSendOutput;
+            let running = Running { user, context, destination };
+            RUNNING.set(Some(destination));
+            pg_sys::whereToSendOutput = pg_sys::CommandDest::DestNone;
+            pg_sys::SetUserIdAndSecContext(owner, context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as c_int);
+            running
+        }
+    }
+}
+
+impl Drop for Running {
+    /// Also runs while an error is on its way: every error of the hook is caught where this is.
+    fn drop(&mut self) {
+        // SAFETY: variables of the backend, and the user and context from before.
+        unsafe {
+            pg_sys::SetUserIdAndSecContext(self.user, self.context);
+            pg_sys::whereToSendOutput = self.destination;
+            RUNNING.set(None);
+        }
+    }
+}
+
+/// Room for a call with one argument: FunctionCallInfoBaseData ends with an array.
+#[repr(C)]
+struct Call {
+    info: pg_sys::FunctionCallInfoBaseData,
+    argument: pg_sys::NullableDatum,
+}
+
+/// # Safety
+/// The function takes a jsonb and gives a jsonb or void.
+unsafe fn invoke(function: pg_sys::Oid, argument: JsonbText) -> Option<JsonbText> {
+    let value = argument.into_datum()?;
+    // SAFETY: the call is set up as fmgr.h does, and lives until it is done.
+    unsafe {
+        let mut looked_up = pg_sys::FmgrInfo::default();
+        pg_sys::fmgr_info(function, &mut looked_up);
+        let run = looked_up.fn_addr?;
+        let info =
+            pg_sys::FunctionCallInfoBaseData { flinfo: &mut looked_up, nargs: 1, ..Default::default() };
+        let mut call = Call { info, argument: pg_sys::NullableDatum { value, isnull: false } };
+        let result = pg_guard_ffi_boundary(|| run((&raw mut call).cast()));
+        let is_void = pg_sys::get_func_rettype(function) == pg_sys::VOIDOID;
+        let result = JsonbArgument::from_datum(result, call.info.isnull || is_void);
+        result.map(|result| JsonbText(result.0))
+    }
+}
+
+/// Is this message one of a hook, which nobody gets? The end of a session is told, but not what the hook was doing.
+///
+/// # Safety
+/// The error that Postgres is about to log.
+pub(super) unsafe fn silences(edata: *mut pg_sys::ErrorData) -> bool {
+    let Some(destination) = RUNNING.get() else { return false };
+    // SAFETY: as the caller says. Whatever ends the session does not free these texts.
+    unsafe {
+        let edata = &mut *edata;
+        let is_at_least = |level: u32| u32::try_from(edata.elevel).is_ok_and(|found| found >= level);
+        if is_at_least(pg_sys::FATAL) {
+            edata.output_to_client = destination == pg_sys::CommandDest::DestRemote;
+            edata.context = std::ptr::null_mut();
+        }
+        !is_at_least(pg_sys::PGERROR) && !is_line_of_ours(edata)
+    }
+}

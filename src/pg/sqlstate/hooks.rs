@@ -1,0 +1,42 @@
+//! Why a hook was not called, or failed.
+
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+/// A hook leads to another one (55000).
+pub(in crate::pg) fn nested() -> ErrorReport {
+    not_ready("no hook is called while a hook runs".to_owned())
+        .set_hint("What a hook does must not make another one necessary.")
+}
+
+/// There is no such function (55000).
+pub(in crate::pg) fn missing() -> ErrorReport {
+    not_ready("the function of a hook does not exist".to_owned())
+}
+
+/// It is of another kind (55000).
+pub(in crate::pg) fn unfit(name: &str) -> ErrorReport {
+    not_ready(format!("function \"{name}\" is no hook"))
+        .set_hint("A hook is a function that takes one jsonb and returns jsonb or void.")
+}
+
+/// It would run with too many rights (55000).
+pub(in crate::pg) fn too_powerful(name: &str) -> ErrorReport {
+    not_ready(format!("the owner of hook \"{name}\" has too many rights")).set_hint(
+        "A hook runs as its owner, who must be neither a superuser, nor a role of pg_bearer or a member of one, nor able to use files or programs of the server.",
+    )
+}
+
+/// It failed; the server log says with which SQLSTATE (55000).
+pub(in crate::pg) fn failed(name: &str) -> ErrorReport {
+    not_ready(format!("hook \"{name}\" failed"))
+}
+
+/// Somebody or a timeout ended the statement; the message is Postgres's own.
+pub(in crate::pg) fn stopped(code: PgSqlErrorCode, message: String) -> ErrorReport {
+    ErrorReport::new(code, message, "pg_bearer_hook")
+}
+
+fn not_ready(message: String) -> ErrorReport {
+    ErrorReport::new(PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, message, "pg_bearer_hook")
+}

@@ -1,0 +1,6 @@
+//! Functions of the application that functions of ours call.
+
+mod limits;
+mod owners;
+mod silence;
+mod world;
