@@ -46,7 +46,7 @@ begin
     elsif its_function is null then
         perform auth_internal.refuse_token_argument('function', 'It is the name of a function with its schema, which takes one jsonb and returns jsonb or void.');
     end if;
-    perform auth_internal.demand_hook_owner(its_function);
+    perform auth_internal.demand_hook_owner(its_function::oid);
     select pg_get_userbyid(p.proowner) into its_owner from pg_proc p where p.oid = its_function;
     insert into auth.hooks as h (name, function, owner, digest)
     select set_hook.name, format('%I.%I', n.nspname, p.proname), its_owner, auth_internal.hook_digest(its_function)
@@ -106,7 +106,7 @@ begin
     elsif not auth_internal.hook_is_intact(hook) then
         perform auth_internal.refuse('55000', format('hook "%s" failed', name), 'auth.list_hooks() shows whether the function was changed since it was set.');
     end if;
-    return auth_internal.call_hook(auth_internal.hook_function(hook.function), argument);
+    return auth_internal.call_hook(auth_internal.hook_function(hook.function)::oid, argument);
 end
 $$;
 comment on function auth_internal.run_hook is 'What the function of a hook returns; NULL without one. 55000 where it fails or was changed.';

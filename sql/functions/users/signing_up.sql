@@ -98,7 +98,7 @@ create or replace function auth.sign_up(email text, password text, data jsonb de
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     started timestamptz := clock_timestamp();
-    confirms boolean := auth_internal.confirms_email();
+    confirms boolean;
     described auth.users;
     anonymous auth.users;
     known auth.users;
@@ -108,6 +108,8 @@ declare
     answer jsonb;
 begin
     perform auth_internal.demand_user_creation(false);
+    -- Not before: settings are there once the library is loaded.
+    confirms := auth_internal.confirms_email();
     perform auth_internal.demand_address(email);
     perform auth_internal.demand_new_password(password);
     described := auth_internal.described_user(email, data, false);

@@ -9,7 +9,7 @@ use std::ffi::{CStr, c_int};
 pub(super) const OWNER: &CStr = c"bearer_owner";
 const ADMINISTRATORS: &CStr = c"bearer_admin";
 const SERVICES: &CStr = c"bearer_service";
-const USERS: &CStr = c"bearer_users";
+pub(super) const USERS: &CStr = c"bearer_users";
 
 /// Has the user who runs the outermost code (not the owner of a security-definer function on the stack) the rights of a
 /// superuser or of bearer_admin? As Postgres has it: a member who does not inherit them has them after SET ROLE.

@@ -14,7 +14,7 @@ use super::portals;
 use crate::pg::sqlstate::{self, hooks as errors};
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::pg_sys::panic::{CaughtError, ErrorReport};
-use pgrx::{FromDatum, IntoDatum, PgTryBuilder, pg_sys};
+use pgrx::{FromDatum, IntoDatum, PgSqlErrorCode, PgTryBuilder, pg_sys};
 use std::cell::Cell;
 use std::ffi::{CStr, c_int};
 use std::panic::AssertUnwindSafe;
@@ -38,6 +38,25 @@ pub(in crate::pg) fn call(
     function: pg_sys::Oid,
     argument: JsonbText,
 ) -> Result<Option<JsonbText>, ErrorReport> {
+    // SAFETY: in a transaction.
+    alone(|| unsafe { Hook::find(function) }, argument)
+}
+
+/// Calls a function of ours that writes auth.users, on which there may be triggers of others: they run with the rights of its
+/// owner, who has none, and as silently as a hook. Of an error the caller gets the SQLSTATE, if it is one to go by, else 55000.
+pub(in crate::pg) fn write_users(
+    function: &CStr,
+    argument: JsonbText,
+) -> Result<Option<JsonbText>, ErrorReport> {
+    // SAFETY: catalog look-ups in a transaction.
+    alone(|| unsafe { Hook::that_writes(function) }, argument)
+}
+
+/// Nothing else of others runs meanwhile, and settings are afterwards what they were.
+fn alone(
+    find: impl FnOnce() -> Result<Hook, ErrorReport>,
+    argument: JsonbText,
+) -> Result<Option<JsonbText>, ErrorReport> {
     if runs() {
         return Err(errors::nested());
     }
@@ -48,7 +67,7 @@ pub(in crate::pg) fn call(
         for (setting, value) in PINNED {
             set_locally(setting, value, pg_sys::GucContext::PGC_USERSET);
         }
-        let hook = Hook::find(function)?;
+        let hook = find()?;
         let context = pg_sys::CurrentMemoryContext;
         let outcome = hook.run_silently(argument);
         pg_sys::MemoryContextSwitchTo(context);
@@ -58,15 +77,41 @@ pub(in crate::pg) fn call(
     }
 }
 
+/// What somebody who writes auth.users goes by: the rest is for the server log.
+const GONE_BY: [PgSqlErrorCode; 4] = [
+    PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION,
+    PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE,
+    PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
+    PgSqlErrorCode::ERRCODE_T_R_DEADLOCK_DETECTED,
+];
+
 /// A function that may be called as a hook.
 struct Hook {
     function: pg_sys::Oid,
     owner: pg_sys::Oid,
     /// As a regprocedure is printed under the pinned search_path: with its schema.
     name: String,
+    /// It is one of ours.
+    writes: bool,
 }
 
 impl Hook {
+    /// # Safety
+    /// In a transaction.
+    unsafe fn that_writes(function: &CStr) -> Result<Hook, ErrorReport> {
+        // SAFETY: catalog look-ups by terminated names. Nobody but its owner, whom nobody can become, makes such a function.
+        unsafe {
+            let schema = pg_sys::get_namespace_oid(c"auth_internal".as_ptr(), true);
+            let owner = pg_sys::get_role_oid(catalog::USERS.as_ptr(), true);
+            let ours = |row: &pg_sys::FormData_pg_proc, _| {
+                (row.prosecdef && row.proowner == owner).then_some(row.oid)
+            };
+            let found = catalog::function(schema, function, &[pg_sys::JSONBOID], ours);
+            let function = found.ok_or_else(errors::missing)?;
+            Ok(Hook { function, owner, name: "auth.users".to_owned(), writes: true })
+        }
+    }
+
     /// # Safety
     /// In a transaction.
     unsafe fn find(function: pg_sys::Oid) -> Result<Hook, ErrorReport> {
@@ -89,7 +134,7 @@ impl Hook {
             } else if is_too_powerful(owner) {
                 Err(errors::too_powerful(&name))
             } else {
-                Ok(Hook { function, owner, name })
+                Ok(Hook { function, owner, name, writes: false })
             }
         }
     }
@@ -118,9 +163,21 @@ impl Hook {
         if is_interrupt && sqlstate::asks_to_stop(code) {
             return errors::stopped(code, report.message().to_owned());
         }
+        if self.writes && GONE_BY.contains(&code) {
+            return errors::not_written(code);
+        }
         sqlstate::log(format!("pg_bearer: hook {:?} failed with {}", self.name, state_text(code as c_int)));
+        if self.writes {
+            return errors::not_written(PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE);
+        }
         errors::failed(&self.name)
     }
+}
+
+/// May a function of this owner be a hook?
+pub(in crate::pg) fn demand_fit(function: pg_sys::Oid) -> Result<(), ErrorReport> {
+    // SAFETY: in a transaction.
+    unsafe { Hook::find(function).map(drop) }
 }
 
 /// Is it a plain function of one jsonb that gives jsonb or nothing?

@@ -23,6 +23,24 @@ fn call_hook(
     hooks::call(function, JsonbText(argument.0))
 }
 
+/// Raises 55000 unless this function may be called as a hook.
+#[pg_extern(schema = "auth_internal", stable, parallel_unsafe)]
+fn demand_hook_owner(function: pg_sys::Oid) -> Result<(), ErrorReport> {
+    hooks::demand_fit(function)
+}
+
+/// Writes the row of a user by one of our functions, and returns it. What triggers of others do to settings, role and identity is
+/// undone, and what they say reaches nobody. Raises 23505, 55P03, 40001, 40P01 as they are, and 55000 for anything else.
+#[pg_extern(schema = "auth_internal", volatile, parallel_unsafe)]
+fn write_user(function: &str, described: JsonbArgument) -> Result<Option<JsonbText>, ErrorReport> {
+    let name = match function {
+        "insert_user" => c"insert_user",
+        "change_user" => c"change_user",
+        _ => return Err(sqlstate::bad_argument("no such function writes users")),
+    };
+    hooks::write_users(name, JsonbText(described.0))
+}
+
 /// Does a function of the application run that [`call_hook`] called?
 #[pg_extern(schema = "auth_internal", volatile, parallel_unsafe)]
 fn in_hook() -> bool {

@@ -32,6 +32,12 @@ pub(in crate::pg) fn failed(name: &str) -> ErrorReport {
     not_ready(format!("hook \"{name}\" failed"))
 }
 
+/// The row of a user was not written.
+pub(in crate::pg) fn not_written(code: PgSqlErrorCode) -> ErrorReport {
+    ErrorReport::new(code, "auth.users could not be written", "pg_bearer_hook")
+        .set_hint("A trigger on it may have failed. The server log says with which SQLSTATE.")
+}
+
 /// Somebody or a timeout ended the statement; the message is Postgres's own.
 pub(in crate::pg) fn stopped(code: PgSqlErrorCode, message: String) -> ErrorReport {
     ErrorReport::new(code, message, "pg_bearer_hook")
