@@ -45,14 +45,14 @@ comment on function auth_internal.reuse_grace is 'How long after a refresh the s
 create or replace function auth_internal.rotate_session(session auth.sessions, presented text) returns text
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-    next text := auth_internal.new_refresh_token(session.id, session.generation + 1);
+    next_token text := auth_internal.new_refresh_token(session.id, session.generation + 1);
 begin
     update auth.sessions s
-       set generation = s.generation + 1, parent_hash = s.token_hash, token_hash = auth_internal.token_hash(next),
-           sealed = case when auth_internal.reuse_grace() > '0' then auth_internal.seal_refresh_token(presented, next) end,
+       set generation = s.generation + 1, parent_hash = s.token_hash, token_hash = auth_internal.token_hash(next_token),
+           sealed = case when auth_internal.reuse_grace() > '0' then auth_internal.seal_refresh_token(presented, next_token) end,
            rotated_at = clock_timestamp(), refreshed_at = clock_timestamp()
      where s.id = session.id;
-    return next;
+    return next_token;
 end
 $$;
 comment on function auth_internal.rotate_session is 'Makes the next refresh token of a session; whoever presented the last one can have it again during the grace.';
@@ -63,7 +63,7 @@ declare
     parsed record;
     session auth.sessions;
     presented bytea;
-    next text;
+    next_token text;
 begin
     perform auth_internal.enter_sign_in();
     perform auth_internal.commit_durably();
@@ -76,19 +76,19 @@ begin
     end if;
     presented := auth_internal.token_hash(refresh_token);
     if presented = session.token_hash then
-        next := auth_internal.rotate_session(session, refresh_token);
+        next_token := auth_internal.rotate_session(session, refresh_token);
     elsif presented = session.parent_hash and session.rotated_at > clock_timestamp() - auth_internal.reuse_grace() then
-        next := auth_internal.open_refresh_token(refresh_token, session.sealed);
+        next_token := auth_internal.open_refresh_token(refresh_token, session.sealed);
     elsif parsed.is_ours and parsed.generation < session.generation then
         perform auth_internal.end_session(session);
         perform auth_internal.audit('session.reuse', session.org_id, session.id::text, session.user_id);
     end if;
-    if next is null then
+    if next_token is null then
         return auth_internal.refuse_grant('Invalid refresh token');
     end if;
     perform auth_internal.purge_sealed(10);
     perform auth_internal.audit('session.refresh', session.org_id, session.id::text, session.user_id);
-    return auth_internal.session_answer(session, next);
+    return auth_internal.session_answer(session, next_token);
 end
 $$;
 comment on function auth.refresh_session is
