@@ -9,6 +9,7 @@ mod handing_on;
 mod identity;
 mod minted;
 mod passwords;
+mod reused;
 mod settings;
 mod signing;
 mod sqlstate;

@@ -80,8 +80,9 @@ begin
     elsif presented = session.parent_hash and session.rotated_at > clock_timestamp() - auth_internal.reuse_grace() then
         next_token := auth_internal.open_refresh_token(refresh_token, session.sealed);
     elsif parsed.is_ours and parsed.generation < session.generation then
-        perform auth_internal.end_session(session);
-        perform auth_internal.audit('session.reuse', session.org_id, session.id::text, session.user_id);
+        -- Whoever rolls back does not undo it.
+        perform auth_internal.note_reuse(session.id);
+        perform auth_internal.end_reused_session(session);
     end if;
     if next_token is null then
         return auth_internal.refuse_grant('Invalid refresh token');
@@ -107,3 +108,20 @@ exception when serialization_failure then
 end
 $$;
 comment on function auth_internal.purge_sealed is 'Forgets next refresh tokens whose grace is over, so many at most.';
+
+create or replace function auth_internal.end_reused_session(session auth.sessions) returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    perform auth_internal.end_session(session);
+    perform auth_internal.audit('session.reuse', session.org_id, session.id::text, session.user_id);
+end
+$$;
+comment on function auth_internal.end_reused_session is 'Ends a session of which two have refresh tokens.';
+
+-- The worker calls it: src/pg/ffi/reuse_worker.rs.
+create or replace function auth_internal.end_reused_sessions(session_ids uuid[]) returns void
+    language sql security definer set search_path = pg_catalog, pg_temp as $$
+    select auth_internal.end_reused_session(s) from auth.sessions s
+     where s.id = any (end_reused_sessions.session_ids) and auth_internal.session_is_alive(s)
+$$;
+comment on function auth_internal.end_reused_sessions is 'Ends those of these sessions that have not ended.';

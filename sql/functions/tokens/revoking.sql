@@ -210,6 +210,7 @@ declare
     minted auth.minted_tokens;
     its_issuer record;
 begin
+    perform auth_internal.is_unrestricted();
     if token is null then
         perform auth_internal.refuse_token_argument('token', 'It is a token, or the id of one (jti).');
     elsif auth_internal.looks_like_token(token) then

@@ -1,6 +1,7 @@
 //! The process that lives as long as the server accepts writes, and starts a short-lived worker for each job and
 //! each database in which there is something to do, one after the other.
 
+use super::reuse_worker;
 use super::usage_worker;
 use super::version::{
     INVALID_DATABASE, SignalHandlerForConfigReload, SignalHandlerForShutdownRequest, handle_signal,
@@ -12,7 +13,7 @@ use std::ffi::{CStr, c_char, c_int};
 use std::time::{Duration, Instant};
 
 /// What is done in the background.
-const JOBS: [Job; 1] = [usage_worker::JOB];
+const JOBS: [Job; 2] = [usage_worker::JOB, reuse_worker::JOB];
 
 /// Seconds after which the postmaster starts a launcher that failed again.
 const RESTART_AFTER: u8 = 10;

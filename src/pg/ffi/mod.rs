@@ -24,6 +24,8 @@ pub(super) mod policy;
 pub(super) mod portals;
 pub(super) mod readers;
 pub(super) mod request;
+pub(super) mod reuse_memory;
+mod reuse_worker;
 mod row;
 pub(super) mod rows;
 pub(super) mod scan;

@@ -3,6 +3,7 @@
 //!
 //! One LWLock guards it: shared to find an entry, whose numbers are atomics, exclusive to make one.
 
+use super::reuse_memory;
 use super::ticket_memory;
 use super::try_memory;
 use super::version::ADDIN_SHMEM_INIT_LOCK;
@@ -126,6 +127,7 @@ unsafe extern "C-unwind" fn request() {
         }
         ticket_memory::request();
         try_memory::request();
+        reuse_memory::request();
     }
 }
 
@@ -141,6 +143,7 @@ unsafe extern "C-unwind" fn start_up() {
         SHARED.0.set(Layout::of(capacity).map(|layout| attach(capacity, &layout)));
         ticket_memory::start_up();
         try_memory::start_up();
+        reuse_memory::start_up();
     }
 }
 

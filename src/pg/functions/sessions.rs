@@ -2,6 +2,7 @@
 
 use super::tenancy::fill_randomly;
 use crate::pg::ffi::input::{CredentialText, JsonbArgument};
+use crate::pg::ffi::{reuse_memory, shared};
 use crate::pg::sqlstate::{no_random_numbers, tickets as errors};
 use crate::pg::store::{self, users};
 use crate::verify::json;
@@ -63,4 +64,12 @@ fn session_holds(session_id: pgrx::Uuid, user_id: &str) -> Result<bool, ErrorRep
 fn is_strict_object(object: JsonbArgument) -> bool {
     // One level less: it is a member of the claims.
     json::parse_object(format!("{{\"claim\":{}}}", object.0).as_bytes()).is_ok()
+}
+
+/// Has this session ended whatever becomes of the transaction, where the library is preloaded.
+#[pg_extern(schema = "auth_internal", volatile, parallel_unsafe)]
+fn note_reuse(session_id: pgrx::Uuid) {
+    if let Some(reused) = reuse_memory::reused() {
+        reused.note(shared::database(), session_id.as_bytes());
+    }
 }

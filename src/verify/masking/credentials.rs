@@ -1,4 +1,4 @@
-//! What looks like a token, an API key, an invitation or a ticket, also where it was cut off, broken or mistyped.
+//! What looks like a token, an API key, an invitation, a ticket, a refresh token or a mailed token, also where it was cut off, broken or mistyped.
 
 use std::ops::Range;
 
@@ -12,6 +12,9 @@ const INVITATION: &[u8] = b"inv_";
 /// The public id of a key, which is no secret.
 const KEY_MIN: usize = 18;
 const INVITATION_MIN: usize = 12;
+const REFRESH_TOKEN: &[u8] = b"rt_";
+const ONE_TIME_TOKEN: &[u8] = b"otp_";
+const RANDOM_MIN: usize = 20;
 const TICKET: &[u8] = b"ticket.";
 /// Its version and its id, which are no secret. A column of a table `ticket` has no such name.
 const TICKET_MIN: usize = 20;
@@ -31,6 +34,8 @@ pub(super) fn credential_at(text: &[u8], at: usize) -> Option<Range<usize>> {
         b'_' => key_at(text, at),
         b'i' | b'I' => begun_at(text, at, INVITATION, INVITATION_MIN),
         b't' | b'T' => begun_at(text, at, TICKET, TICKET_MIN),
+        b'r' | b'R' => begun_at(text, at, REFRESH_TOKEN, RANDOM_MIN),
+        b'o' | b'O' => begun_at(text, at, ONE_TIME_TOKEN, RANDOM_MIN),
         _ => None,
     }
 }

@@ -4,7 +4,7 @@ use super::{Parts, is_word};
 
 /// The functions of ours that take a credential or a secret, in lower case. Of a text that calls one, every literal is
 /// hidden.
-const FUNCTIONS: [&[u8]; 37] = [
+const FUNCTIONS: [&[u8]; 46] = [
     b"accept_invitation",
     b"add_jwt_key",
     b"add_jwt_secret",
@@ -19,6 +19,7 @@ const FUNCTIONS: [&[u8]; 37] = [
     b"decode_jwt_secret",
     b"decode_key_hash",
     b"demand_accepted",
+    b"demand_new_password",
     b"described_identity",
     b"enter_invitation",
     b"explain_access",
@@ -27,19 +28,27 @@ const FUNCTIONS: [&[u8]; 37] = [
     b"import_api_key",
     b"is_password_hash",
     b"load_jwks",
+    b"lock_one_time_token",
     b"looks_like_token",
+    b"open_refresh_token",
     b"parse_jwks",
     b"parse_jwt_key",
+    b"parse_refresh_token",
     b"password_needs_rehash",
     b"policy_reading",
     b"redeem_token",
     b"refresh_session",
+    b"rehash_password",
     b"revocable_token",
     b"revoke_token",
+    b"rotate_session",
+    b"seal_refresh_token",
+    b"send_token",
+    b"session_answer",
     b"sign_in_with_password",
     b"sign_up",
+    b"sign_up_again",
     b"token_hash",
-    b"update_user",
     b"verify_jwt",
     b"verify_password",
 ];

@@ -9,6 +9,9 @@ use proptest::prelude::*;
 const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJlLW9mLXRoZS10b2tlbg";
 const KEY: &str = "sk_live_7Hq2mZ0cV9xB4nL1pQ8wErTyUiOpAsDfGhJkLzXcVbNm1234567890QwErTyUi12";
 const TICKET: &str = "ticket.AbXr1ZmYk9-Qe_7Tn2vPz0sLwQ4uHcJ8dKfGxB3mRtY6aNiOpE5lSvCqWjZhU1yD0_I";
+const REFRESH: &str =
+    "rt_vnisjqpkR9uZ5CdDVUcE-AAAAAE-Pd_bdZHciRWQvXctQ90yhA6KmFcaroLoouwRD3__TjBs8lgMIfPppa_cR6CEz8U";
+const MAILED: &str = "otp_Zm9vYmFyLWJhel9xdXV4MTIzNDU2Nzg5MGFiY2RlZmd";
 const INVITATION: &str = "inv_Zm9vYmFyLWJhel9xdXV4MTIzNDU2Nzg5MGFiY2RlZmd";
 
 fn masked_with(text: &str, reading: Reading, secrets: &Secrets, place: usize) -> (String, usize) {
@@ -53,6 +56,9 @@ fn t280_what_looks_like_a_credential_is_hidden_and_the_rest_stays() {
         (format!("({INVITATION})"), "(inv_***)".into()),
         (format!("({})", &INVITATION[..30]), "(inv_***)".into()),
         (format!("/i/{INVITATION}?x=1"), "/i/inv_***?x=1".into()),
+        (format!("({REFRESH})"), "(rt_***)".into()),
+        (format!("({})", &REFRESH[..40]), "(rt_***)".into()),
+        (format!("/confirm?token={MAILED}&x=1"), "/confirm?token=otp_***&x=1".into()),
         (format!("/events?ticket={TICKET}&x=1"), "/events?ticket=ticket.***&x=1".into()),
         (format!("\"Bearer {TICKET}\""), "\"Bearer ticket.***\"".into()),
         (format!("({})", &TICKET[..50]), "(ticket.***)".into()),
