@@ -178,11 +178,12 @@ fn t004_no_trust_anchor_is_a_setting() {
             "pg_bearer.max_invitations superuser integer",
             "pg_bearer.max_organizations superuser integer",
             "pg_bearer.max_roles superuser integer",
-            // These two are of the postmaster, where the server loads the library at its start.
+            // These three are of the postmaster, where the server loads the library at its start.
             "pg_bearer.max_tickets sighup integer",
             "pg_bearer.max_token_lifetime superuser integer",
             "pg_bearer.max_tokens superuser integer",
             "pg_bearer.max_tracked_keys sighup integer",
+            "pg_bearer.max_tracked_tries sighup integer",
             "pg_bearer.max_workspaces superuser integer",
             "pg_bearer.member_addition superuser enum",
             "pg_bearer.organization_creation superuser enum",

@@ -120,8 +120,10 @@ comment on function auth_internal.end_reused_session is 'Ends a session of which
 
 -- The worker calls it: src/pg/ffi/reuse_worker.rs.
 create or replace function auth_internal.end_reused_sessions(session_ids uuid[]) returns void
-    language sql security definer set search_path = pg_catalog, pg_temp as $$
-    select auth_internal.end_reused_session(s) from auth.sessions s
-     where s.id = any (end_reused_sessions.session_ids) and auth_internal.session_is_alive(s)
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    perform auth_internal.end_reused_session(s) from auth.sessions s
+      where s.id = any (end_reused_sessions.session_ids) and auth_internal.session_is_alive(s);
+end
 $$;
 comment on function auth_internal.end_reused_sessions is 'Ends those of these sessions that have not ended.';

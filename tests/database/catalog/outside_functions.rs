@@ -1,11 +1,8 @@
 //! What sign-in asks of the world outside, as in `functions.rs`.
 
 pub(super) const OUTSIDE_FUNCTIONS: &[(&str, &str)] = &[
-    ("bearer_owner", "auth_internal.call_hook(oid, jsonb) jsonb: volatile unsafe c call_hook_wrapper"),
-    ("bearer_owner", "auth_internal.client_network() text: stable unsafe strict c client_network_wrapper"),
-    ("bearer_owner", "auth_internal.in_hook() boolean: volatile unsafe strict c in_hook_wrapper"),
-    (
-        "bearer_owner",
-        "auth_internal.take_try(text, text, integer, interval) integer: volatile unsafe c take_try_wrapper",
-    ),
+    ("bearer_owner", "auth_internal.call_hook(oid, jsonb) jsonb: volatile unsafe c"),
+    ("bearer_owner", "auth_internal.client_network() text: stable unsafe strict c"),
+    ("bearer_owner", "auth_internal.in_hook() boolean: volatile unsafe strict c"),
+    ("bearer_owner", "auth_internal.take_try(text, text, integer, interval) integer: volatile unsafe c"),
 ];

@@ -23,7 +23,7 @@ fn t143_neither_the_client_nor_the_log_learns_what_a_hook_says() {
     );
     for (number, (body, state)) in [
         ("raise exception '%', {};", "P0001"),
-        ("raise exception using message = 'm', detail = {}, hint = {}, errcode = 'XX999';", "XX999"),
+        ("raise exception using message = 'm', detail = {}, hint = {}, errcode = '22023';", "22023"),
         ("raise exception using message = {}, errcode = '57014';", "57014"),
         ("raise exception using message = 'm', constraint = {}, table = {}, errcode = '57P01';", "57P01"),
         ("perform ({})::integer;", "22P02"),
@@ -34,6 +34,8 @@ fn t143_neither_the_client_nor_the_log_learns_what_a_hook_says() {
             "begin raise exception '%', {}; exception when others then raise warning '%', {}; raise; end;",
             "P0001",
         ),
+        // A code that Postgres does not have.
+        ("raise exception using message = {}, errcode = 'AB123';", "XX000"),
         ("perform 1 / length({}) / 0;", "22012"),
     ]
     .into_iter()
