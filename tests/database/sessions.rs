@@ -1,5 +1,6 @@
 //! Users who sign in here, and their sessions.
 
+mod customers;
 mod refreshing;
 mod reused;
 mod signing_in;

@@ -3,7 +3,7 @@
 use super::at_start;
 use pgrx::{GucFlags, GucRegistry, GucSetting};
 
-static MAX_TRACKED_TRIES: GucSetting<i32> = GucSetting::<i32>::new(65_536);
+static MAX_TRACKED_TRIES: GucSetting<i32> = GucSetting::<i32>::new(262_144);
 
 /// `pg_bearer.max_tracked_tries`: the cells of a row.
 pub(in crate::pg) fn max_tracked_tries() -> usize {
