@@ -86,6 +86,18 @@ create or replace function auth_internal.session_environment() returns text
 $$;
 comment on function auth_internal.session_environment is 'The environment of those who sign in here.';
 
+create or replace function auth_internal.note_sign_in(user_id text) returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    if (auth_internal.user_by_id(user_id)).id is not null then
+        perform auth_internal.changed_user(auth_internal.token_id(user_id), jsonb_build_object('last_sign_in_at', clock_timestamp()), waits => false);
+    end if;
+exception when serialization_failure then
+    null;
+end
+$$;
+comment on function auth_internal.note_sign_in is 'Notes that a user signed in now, where nobody holds the row.';
+
 -- Whoever calls has asked whether the user may.
 create or replace function auth_internal.begin_session(
     user_id text, method text, password_id uuid default null, org_id uuid default null, permissions text[] default null,
@@ -106,9 +118,7 @@ begin
     returning * into begun;
     perform auth_internal.end_surplus_sessions(user_id);
     perform auth_internal.purge_sessions(10);
-    if auth_internal.user_by_id(user_id) is not null then
-        perform auth_internal.changed_user(auth_internal.token_id(user_id), jsonb_build_object('last_sign_in_at', clock_timestamp()), waits => false);
-    end if;
+    perform auth_internal.note_sign_in(user_id);
     answer := auth_internal.session_answer(begun, token);
     perform auth_internal.audit('session.begin', begun.org_id, begun.id::text, user_id, jsonb_build_object('method', method));
     return answer;

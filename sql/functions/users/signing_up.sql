@@ -262,7 +262,7 @@ begin
     described := jsonb_populate_record(described, jsonb_strip_nulls(jsonb_build_object(
         'id', create_user.id, 'email_confirmed_at', create_user.email_confirmed_at, 'phone', nullif(create_user.phone, ''),
         'raw_app_meta_data', app_metadata, 'created_at', create_user.created_at)));
-    if auth_internal.user_by_id(described.id::text) is not null or auth_internal.is_banned(described.id::text) then
+    if (auth_internal.user_by_id(described.id::text)).id is not null or auth_internal.is_banned(described.id::text) then
         perform auth_internal.refuse('23505', 'there is such a user already', null);
     end if;
     made := auth_internal.enter_user(described, hash);

@@ -78,7 +78,7 @@ begin
     perform auth_internal.demand_environment(null);
     perform auth_internal.demand_handing_on(null, null);
     perform auth_internal.decide_about(user_id, until, false);
-    if auth_internal.user_by_id(user_id) is not null then
+    if (auth_internal.user_by_id(user_id)).id is not null then
         perform auth_internal.changed_user(auth_internal.token_id(user_id), jsonb_build_object('banned_until', until), waits => false);
     end if;
     perform auth_internal.audit('user.ban', null, null, user_id, jsonb_build_object('until', until));
