@@ -195,6 +195,8 @@ create or replace function auth_internal.confirmed_user(old auth.users, new_emai
 begin
     if old.email_confirmed_at is not null and new_email is null and not old.is_anonymous then
         return old;
+    elsif auth_internal.folded((auth_internal.locked_user(old.id)).email) is distinct from auth_internal.folded(old.email) then
+        return null;
     end if;
     return auth_internal.changed_user(old.id, jsonb_strip_nulls(jsonb_build_object(
         'email', new_email, 'email_confirmed_at', clock_timestamp(), 'is_anonymous', false)));
@@ -203,4 +205,4 @@ exception
         return null;
 end
 $$;
-comment on function auth_internal.confirmed_user is 'The user whose address is confirmed now; NULL where it is somebody else''s.';
+comment on function auth_internal.confirmed_user is 'The user whose address is confirmed now; NULL where it is somebody else''s, or not the one any more that was confirmed.';

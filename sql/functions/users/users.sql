@@ -28,7 +28,7 @@ begin
     if not unrestricted and (app_metadata is not null or email is not null or email_confirmed is not null or phone is not null) then
         perform auth_internal.refuse('42501', 'users change their own data only', 'Services and administrators change the rest.');
     end if;
-    known := auth_internal.user_by_id(its_user);
+    known := auth_internal.locked_user((auth_internal.user_by_id(its_user)).id);
     if known.id is null or known.deleted_at is not null or auth_internal.is_deleted(its_user) then
         perform auth_internal.refuse('22023', 'no such user', null);
     end if;

@@ -17,18 +17,23 @@ end
 $$;
 comment on function auth_internal.insert_user is 'Makes the row of a user; NULL where the id or the address is somebody''s already. 55P03 where somebody is making the same one.';
 
--- Never FOR UPDATE: rows of the application that refer to a user hold its key.
+-- Never FOR UPDATE: rows of the application that refer to a user hold its key. First locked, then read: what others changed
+-- meanwhile stays.
 create or replace function auth_internal.change_user(described jsonb) returns jsonb
     language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
 declare
     changed auth.users;
     waits boolean := coalesce((described ->> 'waits')::boolean, false);
 begin
-    if not waits then
+    if waits then
+        perform from auth.users u where u.id = (described ->> 'id')::uuid for no key update;
+    else
         perform from auth.users u where u.id = (described ->> 'id')::uuid for no key update skip locked;
-        if not found then
-            return null;
-        end if;
+    end if;
+    if not found then
+        return null;
+    elsif described -> 'changes' = 'null' then
+        return (select to_jsonb(u) from auth.users u where u.id = (described ->> 'id')::uuid);
     end if;
     update auth.users u
        set email = n.email, email_confirmed_at = n.email_confirmed_at, phone = n.phone, raw_app_meta_data = n.raw_app_meta_data,
@@ -40,7 +45,7 @@ begin
     return case when changed.id is not null then to_jsonb(changed) end;
 end
 $$;
-comment on function auth_internal.change_user is 'Changes the row of a user, which without waits nobody may hold; NULL where there is none, or somebody does. 23505 for an address of somebody else''s, 55P03 where the wait is too long.';
+comment on function auth_internal.change_user is 'Changes the row of a user, which without waits nobody may hold, or for no changes only locks it; NULL where there is none, or somebody does. 23505 for an address of somebody else''s, 55P03 where the wait is too long.';
 
 create or replace function auth_internal.refuse_busy() returns void
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
@@ -74,3 +79,10 @@ exception
 end
 $$;
 comment on function auth_internal.changed_user is 'Changes the row of a user, and returns it; NULL where there is none or, without waits, somebody holds it; 53400 where the wait is too long.';
+
+-- What is changed by what the row says is asked of this one.
+create or replace function auth_internal.locked_user(id uuid) returns auth.users
+    language sql set search_path = pg_catalog, pg_temp as $$
+    select l.* from auth_internal.changed_user(locked_user.id, null) l
+$$;
+comment on function auth_internal.locked_user is 'The row of a user as it is now, which nobody else changes until the transaction ends; NULL where there is none, 53400 where the wait is too long.';
