@@ -174,16 +174,20 @@ comment on function auth_internal.sign_up_again is 'What signing up does where t
 create or replace function auth_internal.sign_up_anonymous(anonymous auth.users, described auth.users, hash text, confirms boolean) returns jsonb
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-    known auth.users := auth_internal.user_by_email(described.email);
+    known auth.users;
     its_password uuid;
 begin
-    if confirms and known.id is null then
+    perform auth_internal.free_address(described.email);
+    known := auth_internal.user_by_email(described.email);
+    if confirms then
+        -- Also where the address is taken: whether there is a password is something to go by.
         perform auth_internal.set_password(anonymous.id, hash);
-        perform auth_internal.send_token(anonymous, described.email, 'change_email',
-            auth_internal.make_one_time_token(anonymous, 'change_email', described.email));
-        return null;
-    elsif confirms then
-        perform auth_internal.send_token(known, known.email, 'already_registered', null);
+        if known.id is null then
+            perform auth_internal.send_token(anonymous, described.email, 'change_email',
+                auth_internal.make_one_time_token(anonymous, 'change_email', described.email));
+        elsif not auth_internal.is_banned(known.id::text) then
+            perform auth_internal.send_token(known, known.email, 'already_registered', null);
+        end if;
         return null;
     end if;
     begin
