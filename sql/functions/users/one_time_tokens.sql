@@ -49,12 +49,18 @@ create or replace function auth_internal.enter_mailing() returns void
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
     perform auth_internal.enter_sign_in();
-    if not auth_internal.has_hook('send_email') and not auth_internal.may_see_tokens() then
+    if auth_internal.has_hook('send_email') then
+        return;
+    elsif not auth_internal.may_see_tokens() then
         perform auth_internal.refuse('55000', 'nobody mails tokens', 'An administrator sets the hook send_email with auth.set_hook().');
     end if;
+    -- What is returned signs anybody in.
+    perform auth_internal.refuse_derived();
+    perform auth_internal.demand_environment(null);
+    perform auth_internal.demand_handing_on(null, null);
 end
 $$;
-comment on function auth_internal.enter_mailing is '55000 where no hook mails and it is no service or administrator who calls.';
+comment on function auth_internal.enter_mailing is '55000 where no hook mails and it is no service or administrator who calls, 42501 for a service that may not sign in just anybody.';
 
 -- One answer, at one time, whether there is such a user or not.
 create or replace function auth_internal.mail_user(email text, purpose text) returns jsonb
@@ -88,7 +94,7 @@ create or replace function auth.send_password_reset(email text) returns jsonb
     select auth_internal.mail_user(send_password_reset.email, 'reset_password')
 $$;
 comment on function auth.send_password_reset is
-    'Everybody: has a token mailed with which the user sets a new password (auth.redeem_token). The answer is {} and comes at a fixed time, whether there is such a user or not; too_many_requests after pg_bearer.max_mails. Without the hook send_email services and administrators get {"token"}, and nobody else may call it (55000). 22023 for what is no e-mail address.';
+    'Everybody: has a token mailed with which the user sets a new password (auth.redeem_token). The answer is {} and comes at a fixed time, whether there is such a user or not; too_many_requests after pg_bearer.max_mails. Without the hook send_email services and administrators get {"token"}, and nobody else may call it (55000). 22023 for what is no e-mail address, 42501 without the hook for a credential that gives nothing that lasts or nothing live.';
 
 create or replace function auth.send_magic_link(email text) returns jsonb
     language sql security definer set search_path = pg_catalog, pg_temp as $$
