@@ -34,10 +34,10 @@ create or replace function auth_internal.described_user(email text, data jsonb, 
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
     perform auth_internal.demand_metadata('data', data);
-    return jsonb_populate_record(null::auth.users, jsonb_strip_nulls(jsonb_build_object(
+    return jsonb_populate_record(null::auth.users, jsonb_build_object(
         'id', gen_random_uuid(), 'email', email, 'is_anonymous', is_anonymous, 'raw_user_meta_data', auth_internal.merged(data, null),
         'raw_app_meta_data', case when is_anonymous then '{}' else '{"provider": "email", "providers": ["email"]}'::jsonb end,
-        'created_at', clock_timestamp(), 'updated_at', clock_timestamp())));
+        'created_at', clock_timestamp(), 'updated_at', clock_timestamp()));
 end
 $$;
 comment on function auth_internal.described_user is 'The row of a user who is to be made; 22023 for metadata that no token could carry.';
@@ -263,9 +263,11 @@ begin
         hash := auth_internal.hash_password(password);
     end if;
     described := auth_internal.described_user(email, data, coalesce(is_anonymous, false));
-    described := jsonb_populate_record(described, jsonb_strip_nulls(jsonb_build_object(
-        'id', create_user.id, 'email_confirmed_at', create_user.email_confirmed_at, 'phone', nullif(create_user.phone, ''),
-        'raw_app_meta_data', app_metadata, 'created_at', create_user.created_at)));
+    described.id := coalesce(create_user.id, described.id);
+    described.email_confirmed_at := create_user.email_confirmed_at;
+    described.phone := create_user.phone;
+    described.raw_app_meta_data := coalesce(app_metadata, described.raw_app_meta_data);
+    described.created_at := coalesce(create_user.created_at, described.created_at);
     if (auth_internal.user_by_id(described.id::text)).id is not null or auth_internal.is_banned(described.id::text) then
         perform auth_internal.refuse('23505', 'there is such a user already', null);
     end if;

@@ -59,7 +59,7 @@ create or replace function auth_internal.new_user(described auth.users) returns 
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     return jsonb_populate_record(null::auth.users,
-        auth_internal.write_user('insert_user', jsonb_strip_nulls(to_jsonb(described))));
+        auth_internal.write_user('insert_user', to_jsonb(described)));
 exception
     when lock_not_available then
         perform auth_internal.refuse_busy();
