@@ -85,7 +85,7 @@ begin
     if auth.is_authenticated() and not auth.is_service_role() and auth.api_key_id() is null then
         known := auth_internal.user_by_id(auth.user_id());
         if known.is_anonymous then
-            perform auth_internal.demand_handing_on(null, null);
+            perform auth_internal.demand_oneself(known.id::text);
             return known;
         end if;
     end if;
