@@ -224,6 +224,9 @@ begin
         return refused;
     end if;
     known := auth_internal.enter_user(described, null);
+    if known.id is null then
+        perform auth_internal.refuse('55000', 'auth.users could not be written', 'A trigger on it may have said so.');
+    end if;
     return auth_internal.begin_session(known.id::text, 'anonymous');
 end
 $$;
