@@ -183,6 +183,9 @@ begin
     end if;
     if new_hash is not null then
         perform auth_internal.set_password(known.id, new_hash);
+    elsif redeemed.purpose = 'magic_link' and old.email_confirmed_at is null then
+        -- Whoever set it may have been somebody else, whom the user knows nothing of.
+        perform auth_internal.forget_passwords(known.id);
     end if;
     -- Somebody else may have begun them, before the user showed who they are.
     if new_hash is not null or old.email_confirmed_at is null or old.is_anonymous then
@@ -193,7 +196,7 @@ begin
 end
 $$;
 comment on function auth.redeem_token is
-    'Everybody: uses a token that was mailed, once, and signs its user in, as auth.sign_in_with_password() does. The address counts as confirmed from then on. One of auth.send_password_reset() sets new_password and ends all sessions; others take none. A token is worth nothing after its lifetime (pg_bearer.one_time_token_lifetime, an hour at most), and once the user has another address or password. Whatever is wrong with it, the answer is {"error": "invalid_grant", "error_description": "Token is invalid or has expired"}. Bind both. 22023 for a password that is too short or too long, 53400 while somebody else uses the token.';
+    'Everybody: uses a token that was mailed, once, and signs its user in, as auth.sign_in_with_password() does. The address counts as confirmed from then on. One of auth.send_password_reset() sets new_password and ends all sessions; others take none. One of auth.send_magic_link() takes the password away that was set before anybody confirmed the address. A token is worth nothing after its lifetime (pg_bearer.one_time_token_lifetime, an hour at most), and once the user has another address or password. Whatever is wrong with it, the answer is {"error": "invalid_grant", "error_description": "Token is invalid or has expired"}. Bind both. 22023 for a password that is too short or too long, 53400 while somebody else uses the token.';
 
 -- A new address may be somebody else's by now.
 create or replace function auth_internal.confirmed_user(old auth.users, new_email text) returns auth.users
