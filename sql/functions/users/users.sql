@@ -45,7 +45,8 @@ begin
     if email is not null then
         perform auth_internal.demand_address(email);
         perform auth_internal.free_address(email);
-        changes := changes || jsonb_build_object('email', email, 'is_anonymous', false, 'email_confirmed_at', null);
+        changes := changes || jsonb_build_object('email', email, 'is_anonymous', false, 'email_confirmed_at',
+            case when auth_internal.folded(email) = auth_internal.folded(known.email) then known.email_confirmed_at end);
     end if;
     if email_confirmed is not null then
         if coalesce(email, known.email) is null then
