@@ -28,7 +28,8 @@ declare
 begin
     select i.id, i.org_id into invitation
       from auth_internal.open_invitations i
-     where i.id = decline_invitation.invitation_id and i.email = auth_internal.folded(auth.email()) and auth.email_verified();
+     where i.id = decline_invitation.invitation_id and i.email = auth_internal.folded(auth.email()) and auth.email_verified()
+       and auth_internal.issuer_reaches(i.org_id);
     if not found then
         perform auth_internal.refuse_target('invitation');
     end if;
