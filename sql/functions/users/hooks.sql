@@ -95,6 +95,17 @@ create or replace function auth_internal.has_hook(name text) returns boolean
 $$;
 comment on function auth_internal.has_hook is 'Is there such a hook?';
 
+-- Before it is known whether the hook is called, where that tells something.
+create or replace function auth_internal.demand_intact(name text) returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    if exists (select from auth.hooks h where h.name = demand_intact.name and not auth_internal.hook_is_intact(h)) then
+        perform auth_internal.refuse('55000', format('hook "%s" failed', name), 'auth.list_hooks() shows whether the function was changed since it was set.');
+    end if;
+end
+$$;
+comment on function auth_internal.demand_intact is '55000 where the function of a hook was changed since it was set; nothing without one.';
+
 create or replace function auth_internal.run_hook(name text, argument jsonb) returns jsonb
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -103,9 +114,8 @@ begin
     select * into hook from auth.hooks h where h.name = run_hook.name;
     if hook.name is null then
         return null;
-    elsif not auth_internal.hook_is_intact(hook) then
-        perform auth_internal.refuse('55000', format('hook "%s" failed', name), 'auth.list_hooks() shows whether the function was changed since it was set.');
     end if;
+    perform auth_internal.demand_intact(name);
     return auth_internal.call_hook(auth_internal.hook_function(hook.function)::oid, argument);
 end
 $$;

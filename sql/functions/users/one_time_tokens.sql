@@ -50,6 +50,7 @@ create or replace function auth_internal.enter_mailing() returns void
 begin
     perform auth_internal.enter_sign_in();
     if auth_internal.has_hook('send_email') then
+        perform auth_internal.demand_intact('send_email');
         return;
     elsif not auth_internal.may_see_tokens() then
         perform auth_internal.refuse('55000', 'nobody mails tokens', 'An administrator sets the hook send_email with auth.set_hook().');

@@ -110,6 +110,9 @@ begin
     perform auth_internal.demand_user_creation(false);
     -- Not before: settings are there once the library is loaded.
     confirms := auth_internal.confirms_email();
+    if confirms then
+        perform auth_internal.demand_intact('send_email');
+    end if;
     perform auth_internal.demand_address(email);
     perform auth_internal.demand_new_password(password);
     described := auth_internal.described_user(email, data, false);
