@@ -15,10 +15,12 @@ end
 $$;
 comment on function auth_internal.lock_session is 'The session, which nobody else refreshes meanwhile; NULL when there is none. 53400 where somebody else does for too long.';
 
--- Is it still one? As src/pg/minted.rs asks it of access tokens, and how long nobody refreshed it.
+-- Is it still one? As src/pg/minted.rs asks it of access tokens, and how long nobody refreshed it. In its last seconds no access
+-- token can end with it.
 create or replace function auth_internal.session_is_alive(session auth.sessions) returns boolean
     language sql stable set search_path = pg_catalog, pg_temp as $$
     select auth_internal.session_holds((session).id, (session).user_id)
+       and coalesce((session).expires_at > clock_timestamp() + interval '2 seconds', true)
        and not auth_internal.is_banned((session).user_id)
        and (auth_internal.session_idle_time() = '0' or (session).refreshed_at > clock_timestamp() - auth_internal.session_idle_time())
        and not exists (select from auth.revocations r join auth.issuers i on i.id = (session).issuer_id
@@ -62,19 +64,19 @@ create or replace function auth.refresh_session(refresh_token text) returns json
 declare
     parsed record;
     session auth.sessions;
-    presented bytea;
+    presented bytea := auth_internal.token_hash(refresh_token);
     next_token text;
 begin
     perform auth_internal.enter_sign_in();
     perform auth_internal.commit_durably();
     select * into parsed from auth_internal.parse_refresh_token(refresh_token);
-    if parsed.session_id is not null then
+    -- Whoever only knows the id of a session does not hold it up.
+    if parsed.is_ours or exists (select from auth.sessions s where s.id = parsed.session_id and presented in (s.token_hash, s.parent_hash)) then
         session := auth_internal.lock_session(parsed.session_id);
     end if;
     if session.id is null or auth_internal.session_is_alive(session) is not true then
         return auth_internal.refuse_grant('Invalid refresh token');
     end if;
-    presented := auth_internal.token_hash(refresh_token);
     if presented = session.token_hash then
         next_token := auth_internal.rotate_session(session, refresh_token);
     elsif presented = session.parent_hash and session.rotated_at > clock_timestamp() - auth_internal.reuse_grace() then
