@@ -28,6 +28,12 @@ begin
     if waits then
         perform from auth.users u where u.id = (described ->> 'id')::uuid for no key update;
     else
+        begin
+            -- Whoever makes a foreign key to the table holds all of it.
+            lock table auth.users in row exclusive mode nowait;
+        exception when lock_not_available then
+            return null;
+        end;
         perform from auth.users u where u.id = (described ->> 'id')::uuid for no key update skip locked;
     end if;
     if not found then
