@@ -712,7 +712,7 @@ comment on column auth.sessions.permissions is 'What it may do, of what its user
 comment on column auth.sessions.environment is 'live or test, which auth.environment() gives policies.';
 comment on column auth.sessions.aal is 'How strongly the user signed in: aal1, aal2 or aal3 (NIST SP 800-63).';
 comment on column auth.sessions.method is 'How the user signed in (the claim amr), in 1 to 64 bytes; NULL: it was not said.';
-comment on column auth.sessions.password_id is 'The password that began it, and ends it when it is changed; NULL: none did.';
+comment on column auth.sessions.password_id is 'The password that the user had when it began, and which ends it when it is changed; NULL: none.';
 comment on column auth.sessions.generation is 'Which refresh token of the session the newest is; 1 for the first.';
 comment on column auth.sessions.token_hash is 'SHA-256 of the newest refresh token.';
 comment on column auth.sessions.parent_hash is 'SHA-256 of the one before it.';

@@ -7,7 +7,8 @@ declare
     issuer auth.issuers;
     known auth.users := auth_internal.user_by_id(session.user_id);
     described record := jsonb_populate_record(null::auth.minted_tokens, '{}');
-    lifetime interval := coalesce(current_setting('pg_bearer.access_token_lifetime', true), '3600s')::interval;
+    lifetime interval := least(coalesce(current_setting('pg_bearer.access_token_lifetime', true), '3600s')::interval,
+                               coalesce(current_setting('pg_bearer.max_token_lifetime', true), '60s')::interval);
     claims jsonb;
     signed record;
     minted record;
@@ -98,7 +99,8 @@ end
 $$;
 comment on function auth_internal.note_sign_in is 'Notes that a user signed in now, where nobody holds the row.';
 
--- Whoever calls has asked whether the user may.
+-- Whoever calls has asked whether the user may. The password is the one that the user had then: another one ends the session, also
+-- where nobody sees it yet.
 create or replace function auth_internal.begin_session(
     user_id text, method text, password_id uuid default null, org_id uuid default null, permissions text[] default null,
     environment text default null
@@ -183,7 +185,8 @@ begin
     elsif org_id is not null and auth_internal.member_permissions(user_id, org_id) is null then
         perform auth_internal.refuse_member();
     end if;
-    return auth_internal.begin_session(user_id, method, org_id => org_id, permissions => permissions, environment => its_environment);
+    return auth_internal.begin_session(user_id, method, (auth_internal.password_of((auth_internal.user_by_id(user_id)).id)).id,
+                                       org_id, permissions, its_environment);
 end
 $$;
 comment on function auth.issue_session is

@@ -152,6 +152,7 @@ declare
     redeemed auth.one_time_tokens;
     known auth.users;
     old auth.users;
+    its_password uuid;
 begin
     perform auth_internal.enter_sign_in();
     perform auth_internal.commit_durably();
@@ -182,18 +183,20 @@ begin
     if known.id is null then
         return auth_internal.refuse_grant('Token is invalid or has expired');
     end if;
+    its_password := redeemed.password_id;
     if new_hash is not null then
-        perform auth_internal.set_password(known.id, new_hash);
+        its_password := auth_internal.set_password(known.id, new_hash);
     elsif redeemed.purpose = 'magic_link' and old.email_confirmed_at is null then
         -- Whoever set it may have been somebody else, whom the user knows nothing of.
         perform auth_internal.forget_passwords(known.id);
+        its_password := null;
     end if;
     -- Somebody else may have begun them, before the user showed who they are.
     if new_hash is not null or old.email_confirmed_at is null or old.is_anonymous then
         perform auth_internal.end_sessions_of(known.id::text);
     end if;
     perform auth_internal.audit('user.redeem', null, redeemed.purpose, known.id::text);
-    return auth_internal.begin_session(known.id::text, auth_internal.method_of(redeemed.purpose));
+    return auth_internal.begin_session(known.id::text, auth_internal.method_of(redeemed.purpose), its_password);
 end
 $$;
 comment on function auth.redeem_token is
