@@ -84,8 +84,12 @@ fn ancestors(
         if !row.may_be_of(issuer.rules.allow_service_role) {
             return Err(Refusal::TokenParent.into());
         }
-        row.session.map_or(Ok(()), |session| demand_session(session, row.user.as_deref()))?;
-        found.push(row.revocable(name));
+        let mut own = row.revocable(name);
+        if let Some(session) = row.session {
+            // Of a session that began before its user was revoked, no token is young enough.
+            own.issued_at = own.issued_at.min(demand_session(session, row.user.as_deref())?);
+        }
+        found.push(own);
         if let Some(from) = row.from.clone() {
             demand_origin(&row, &from)?;
             found.push(from);
@@ -98,10 +102,10 @@ fn ancestors(
     Err(Refusal::TokenParent.into())
 }
 
-/// Refused where the session is not there any more, or not good for this user's tokens.
-fn demand_session(session: Uuid, user: Option<&str>) -> Result<(), Failure> {
+/// When the session began. Refused where it is not there any more, or not good for this user's tokens.
+fn demand_session(session: Uuid, user: Option<&str>) -> Result<Option<i64>, Failure> {
     match users::session(session)? {
-        Some((session, facts)) if session.holds(user, &facts) => Ok(()),
+        Some((session, facts)) if session.holds(user, &facts) => Ok(session.created_at),
         Some(_) | None => Err(Refusal::TokenSession.into()),
     }
 }

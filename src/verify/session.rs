@@ -6,8 +6,10 @@ use super::identity::Uuid;
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) user: String,
-    /// The password that began it.
+    /// The password that the user had when it began.
     pub(crate) password: Option<Uuid>,
+    /// `None`: nobody knows.
+    pub(crate) created_at: Option<i64>,
     /// `None`: never.
     pub(crate) expires_at: Option<i64>,
 }
@@ -35,7 +37,12 @@ mod tests {
 
     #[test]
     fn a_session_ends_with_its_time_and_its_password() {
-        let session = |password, expires_at| Session { user: "u".to_owned(), password, expires_at };
+        let session = |password, expires_at| Session {
+            user: "u".to_owned(),
+            password,
+            created_at: Some(1),
+            expires_at,
+        };
         let facts = |password| Facts { password, now: 5 };
         let (one, other) = (Some([1; 16]), Some([2; 16]));
         assert!(session(None, None).holds(Some("u"), &facts(one)));

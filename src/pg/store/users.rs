@@ -50,6 +50,7 @@ pub(in crate::pg) fn session(id: Uuid) -> Result<Option<(Session, Facts)>, Error
             found = row.text(2).map(|user| Session {
                 user,
                 password: row.uuid(9),
+                created_at: row.timestamp(15),
                 expires_at: row.timestamp(16),
             });
             false
