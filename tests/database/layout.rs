@@ -13,11 +13,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The indexes that it names, and the columns it looks for in them.
-const INDEXES: [&str; 20] = [
+const INDEXES: [&str; 23] = [
     "CREATE INDEX api_key_revocations_key ON auth.api_key_revocations USING btree (key_id)",
     "CREATE INDEX jwt_keys_issuer ON auth.jwt_keys USING btree (issuer_id, kid)",
     "CREATE INDEX memberships_accepted ON auth.memberships USING btree (user_id, accepted, created_at)",
     "CREATE INDEX revocations_value ON auth.revocations USING btree (value)",
+    "CREATE INDEX user_bans_user ON auth.user_bans USING btree (user_id)",
+    "CREATE INDEX user_passwords_user ON auth.user_passwords USING btree (user_id)",
     "CREATE INDEX workspace_memberships_accepted ON auth.workspace_memberships USING btree (user_id, accepted, created_at)",
     "CREATE UNIQUE INDEX api_key_settings_pkey ON auth.api_key_settings USING btree (org_id)",
     "CREATE UNIQUE INDEX api_keys_key_hash_key ON auth.api_keys USING btree (key_hash)",
@@ -32,6 +34,7 @@ const INDEXES: [&str; 20] = [
     "CREATE UNIQUE INDEX organizations_pkey ON auth.organizations USING btree (id)",
     "CREATE UNIQUE INDEX roles_org_id_name_builtin_key ON auth.roles USING btree (org_id, name, builtin) NULLS NOT DISTINCT",
     "CREATE UNIQUE INDEX roles_pkey ON auth.roles USING btree (id, builtin)",
+    "CREATE UNIQUE INDEX sessions_pkey ON auth.sessions USING btree (id)",
     "CREATE UNIQUE INDEX ticket_secret_pkey ON auth.ticket_secret USING btree (single)",
     "CREATE UNIQUE INDEX workspace_memberships_pkey ON auth.workspace_memberships USING btree (user_id, workspace_id)",
 ];
@@ -69,7 +72,8 @@ fn tables_and_indexes_are_laid_out_as_the_library_reads_them() {
               'auth.workspace_memberships_pkey', 'auth.roles_pkey', 'auth.roles_org_id_name_builtin_key',
               'auth.membership_sources_pkey', 'auth.api_keys_key_hash_key', 'auth.api_keys_public_id_key',
               'auth.api_key_settings_pkey', 'auth.api_key_revocations_key', 'auth.api_keys_pkey',
-              'auth.minted_tokens_pkey', 'auth.revocations_value', 'auth.ticket_secret_pkey')
+              'auth.minted_tokens_pkey', 'auth.revocations_value', 'auth.ticket_secret_pkey',
+              'auth.sessions_pkey', 'auth.user_bans_user', 'auth.user_passwords_user')
             and i.indisvalid and i.indpred is null
           order by pg_get_indexdef(i.indexrelid) collate \"C\"",
     );

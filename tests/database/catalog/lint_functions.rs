@@ -106,4 +106,8 @@ pub(super) const LINT_FUNCTIONS: &[(&str, &str)] = &[
         "bearer_owner",
         "auth_internal.role_members() TABLE(role name, member name, can_admin boolean, revoke_admin text, revoke_all text): stable unsafe sql",
     ),
+    (
+        "bearer_owner",
+        "auth_internal.lint_users() TABLE(code text, severity text, object text, message text, fix text, owner oid): stable unsafe sql",
+    ),
 ];

@@ -8,7 +8,7 @@ pub(super) const TOKEN_FUNCTIONS: &[(&str, &str)] = &[
     ),
     ("bearer_owner", "auth_internal.change_signing_key(uuid, text) void: volatile unsafe plpgsql"),
     ("bearer_admin", "auth.create_signing_key(text, text) uuid: volatile unsafe definer plpgsql"),
-    ("bearer_owner", "auth_internal.demand_accepted(text) void: volatile unsafe strict c"),
+    ("bearer_owner", "auth_internal.demand_accepted(text, text, uuid) void: volatile unsafe c"),
     ("bearer_owner", "auth_internal.demand_claims(jsonb) void: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.demand_distinct_issuer(text, boolean) void: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.demand_ending(text, text, text, uuid, text) void: stable unsafe plpgsql"),

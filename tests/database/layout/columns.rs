@@ -100,6 +100,10 @@ pub(super) const COLUMNS: &[(&str, &[&str])] = &[
     ),
     ("guard_settings", &["single boolean", "schemas name[] \"C\" null", "new_tables text"]),
     (
+        "hooks",
+        &["name text", "function text", "owner text", "digest bytea", "created_at timestamp with time zone"],
+    ),
+    (
         "invitations",
         &[
             "id uuid",
@@ -195,6 +199,7 @@ pub(super) const COLUMNS: &[(&str, &[&str])] = &[
             "created_at timestamp with time zone",
             "created_by text null",
             "expires_at timestamp with time zone",
+            "session_id uuid null",
         ],
     ),
     (
@@ -234,6 +239,21 @@ pub(super) const COLUMNS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "one_time_tokens",
+        &[
+            "id uuid",
+            "token_hash bytea",
+            "purpose text",
+            "user_id uuid",
+            "email text \"C\" null",
+            "new_email text \"C\" null",
+            "password_id uuid null",
+            "created_at timestamp with time zone",
+            "expires_at timestamp with time zone",
+            "used_at timestamp with time zone null",
+        ],
+    ),
+    (
         "organizations",
         &[
             "id uuid",
@@ -261,8 +281,64 @@ pub(super) const COLUMNS: &[(&str, &[&str])] = &[
             "version uuid",
         ],
     ),
+    (
+        "sessions",
+        &[
+            "id uuid",
+            "user_id text \"C\"",
+            "issuer_id uuid",
+            "org_id uuid null",
+            "permissions text[] null",
+            "environment text",
+            "aal text",
+            "method text null",
+            "password_id uuid null",
+            "generation integer",
+            "token_hash bytea",
+            "parent_hash bytea null",
+            "sealed bytea null",
+            "rotated_at timestamp with time zone null",
+            "created_at timestamp with time zone",
+            "expires_at timestamp with time zone null",
+            "refreshed_at timestamp with time zone",
+            "network text null",
+        ],
+    ),
+    (
+        "sign_in_tries",
+        &["id uuid", "key bytea", "tried_at timestamp with time zone", "expires_at timestamp with time zone"],
+    ),
     ("ticket_secret", &["single boolean", "secret bytea"]),
     ("unchecked_foreign_keys", &["key oid"]),
+    (
+        "user_bans",
+        &[
+            "id uuid",
+            "user_id text \"C\"",
+            "banned_until timestamp with time zone null",
+            "is_deleted boolean",
+            "created_at timestamp with time zone",
+            "created_by text null",
+        ],
+    ),
+    ("user_passwords", &["id uuid", "user_id uuid", "hash text", "created_at timestamp with time zone"]),
+    (
+        "users",
+        &[
+            "id uuid",
+            "email text \"C\" null",
+            "email_confirmed_at timestamp with time zone null",
+            "phone text \"C\" null",
+            "raw_app_meta_data jsonb",
+            "raw_user_meta_data jsonb",
+            "is_anonymous boolean",
+            "banned_until timestamp with time zone null",
+            "last_sign_in_at timestamp with time zone null",
+            "created_at timestamp with time zone",
+            "updated_at timestamp with time zone",
+            "deleted_at timestamp with time zone null",
+        ],
+    ),
     (
         "workspace_memberships",
         &[
