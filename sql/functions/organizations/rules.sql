@@ -19,6 +19,17 @@ end
 $$;
 comment on function auth_internal.refuse_target is 'The one error for what is unknown and what is foreign (42501).';
 
+-- A hook, and a trigger on auth.users, may be the code of somebody who has less rights than whoever signs in just then.
+create or replace function auth_internal.refuse_in_hook() returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    if auth_internal.in_hook() then
+        perform auth_internal.refuse('55000', 'a hook or a trigger may not do this', null);
+    end if;
+end
+$$;
+comment on function auth_internal.refuse_in_hook is '55000 where a function of the application runs that one of ours called.';
+
 -- Every function of this and the following files asks this first, or as soon as it acts.
 create or replace function auth_internal.is_unrestricted() returns boolean
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
@@ -28,10 +39,11 @@ begin
         return true;
     end if;
     perform auth.require_authenticated();
+    perform auth_internal.refuse_in_hook();
     return auth.is_service_role();
 end
 $$;
-comment on function auth_internal.is_unrestricted is 'Does a service act, or an administrator without an identity? 28000 without either, 42501 in a security-restricted operation.';
+comment on function auth_internal.is_unrestricted is 'Does a service act, or an administrator without an identity? 28000 without either, 42501 in a security-restricted operation, 55000 in a hook.';
 
 create or replace function auth_internal.demand_unrestricted() returns void
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
@@ -101,6 +113,7 @@ create or replace function auth_internal.user_in_person(refusal text) returns te
 begin
     perform auth_internal.refuse_restricted_operation();
     perform auth.require_authenticated();
+    perform auth_internal.refuse_in_hook();
     perform auth_internal.refuse_api_key();
     if auth.is_service_role() or auth.user_id() is null then
         raise insufficient_privilege using message = refusal;

@@ -37,9 +37,7 @@ create or replace function auth_internal.enter_sign_in() returns void
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
     perform auth_internal.refuse_restricted_operation();
-    if auth_internal.in_hook() then
-        perform auth_internal.refuse('55000', 'a hook or a trigger may not do this', null);
-    end if;
+    perform auth_internal.refuse_in_hook();
     perform auth_internal.sign_in_issuer();
 end
 $$;
