@@ -306,6 +306,7 @@ pub(super) fn refusal(code: &str, message: String, hint: Option<String>) -> Erro
         ("23505", PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION),
         ("42501", PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE),
         ("42710", PgSqlErrorCode::ERRCODE_DUPLICATE_OBJECT),
+        ("53400", PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
         ("54000", PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED),
         ("55000", PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
     ];
