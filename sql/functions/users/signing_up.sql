@@ -201,6 +201,9 @@ begin
     exception when unique_violation then
         return auth_internal.refuse_grant();
     end;
+    if known.id is null then
+        perform auth_internal.refuse_unwritten();
+    end if;
     its_password := auth_internal.set_password(known.id, hash);
     perform auth_internal.end_sessions_of(known.id::text);
     return auth_internal.begin_session(known.id::text, 'password', its_password);
@@ -228,7 +231,7 @@ begin
     end if;
     known := auth_internal.enter_user(described, null);
     if known.id is null then
-        perform auth_internal.refuse('55000', 'auth.users could not be written', 'A trigger on it may have said so.');
+        perform auth_internal.refuse_unwritten();
     end if;
     return auth_internal.begin_session(known.id::text, 'anonymous');
 end

@@ -61,6 +61,9 @@ begin
         changes := changes || jsonb_build_object('phone', nullif(phone, ''));
     end if;
     known := auth_internal.changed_user(known.id, changes);
+    if known.id is null then
+        perform auth_internal.refuse_unwritten();
+    end if;
     perform auth_internal.audit('user.update', null, null, its_user,
         jsonb_build_object('changed', (select jsonb_agg(c order by c) from jsonb_object_keys(changes) c)));
     return auth_internal.user_record(known);

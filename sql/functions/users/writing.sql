@@ -61,6 +61,14 @@ end
 $$;
 comment on function auth_internal.refuse_busy is 'The error for a wait that was too long (53400).';
 
+create or replace function auth_internal.refuse_unwritten() returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    perform auth_internal.refuse('55000', 'auth.users could not be written', 'A trigger on it may have said so.');
+end
+$$;
+comment on function auth_internal.refuse_unwritten is 'The error for a row that a trigger kept from being written (55000).';
+
 create or replace function auth_internal.new_user(described auth.users) returns auth.users
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
