@@ -9,7 +9,8 @@ begin
     perform auth_internal.refuse_api_key();
     return query
         select i.id, i.org_id, o.name, auth_internal.role_name(r), i.workspace_id, i.created_at, i.expires_at
-          from auth_internal.open_invitations i
+          from auth.invitations i
+          join auth_internal.open_invitations p on p.id = i.id
           join auth_internal.live_organizations o on o.id = i.org_id and o.disabled_at is null
          cross join lateral auth_internal.live_role(i.role_id) r
          where i.email = auth_internal.folded(auth.email()) and auth.email_verified()
