@@ -62,8 +62,10 @@ static ONE_TIME_TOKEN_LIFETIME_IN_DOUBT: GucSetting<i32> = GucSetting::<i32>::ne
 static MAX_SIGN_IN_TRIES: GucSetting<i32> = GucSetting::<i32>::new(10);
 static MAX_SIGN_IN_TRIES_PER_NETWORK: GucSetting<i32> = GucSetting::<i32>::new(100);
 static MAX_MAILS: GucSetting<i32> = GucSetting::<i32>::new(5);
-/// In doubt nobody signs in.
-static NONE: GucSetting<i32> = GucSetting::<i32>::new(0);
+/// In doubt nobody signs in. Each has its own: what is set is kept there.
+static MAX_SIGN_IN_TRIES_IN_DOUBT: GucSetting<i32> = GucSetting::<i32>::new(0);
+static MAX_SIGN_IN_TRIES_PER_NETWORK_IN_DOUBT: GucSetting<i32> = GucSetting::<i32>::new(0);
+static MAX_MAILS_IN_DOUBT: GucSetting<i32> = GucSetting::<i32>::new(0);
 static SIGN_IN_TRIES_PERIOD: GucSetting<i32> = GucSetting::<i32>::new(900);
 static SIGN_IN_TRIES_PERIOD_IN_DOUBT: GucSetting<i32> = GucSetting::<i32>::new(86_400);
 
@@ -146,7 +148,7 @@ fn numbers() -> [Number; 10] {
             c"How often somebody may try to sign in with one address within pg_bearer.sign_in_tries_period.",
             c"From a network from which the user signed in before, others' tries do not count.",
             &MAX_SIGN_IN_TRIES,
-            &NONE,
+            &MAX_SIGN_IN_TRIES_IN_DOUBT,
             0,
             1_000_000,
             plain,
@@ -156,7 +158,7 @@ fn numbers() -> [Number; 10] {
             c"How often somebody may try to sign in, sign up or redeem a token from one network within pg_bearer.sign_in_tries_period.",
             c"A network is an IPv4 address, or the first 64 bits of an IPv6 address.",
             &MAX_SIGN_IN_TRIES_PER_NETWORK,
-            &NONE,
+            &MAX_SIGN_IN_TRIES_PER_NETWORK_IN_DOUBT,
             0,
             1_000_000,
             plain,
@@ -166,7 +168,7 @@ fn numbers() -> [Number; 10] {
             c"How many mails one address may be sent within pg_bearer.sign_in_tries_period.",
             c"Services and administrators are not limited.",
             &MAX_MAILS,
-            &NONE,
+            &MAX_MAILS_IN_DOUBT,
             0,
             1_000_000,
             plain,
