@@ -25,6 +25,7 @@ begin
     perform auth_internal.demand_oneself(its_user);
     perform auth_internal.demand_handing_on(null, null);
     perform auth_internal.enter_sign_in();
+    perform auth_internal.commit_durably();
     if not unrestricted and (app_metadata is not null or email is not null or email_confirmed is not null or phone is not null) then
         perform auth_internal.refuse('42501', 'users change their own data only', 'Services and administrators change the rest.');
     end if;
