@@ -1,5 +1,7 @@
 //! Backups: what is in them, what is not, and that a restored database works.
 
+mod users;
+
 use super::install::catalog;
 use pg_bearer_tests::database::{Session, installation, server};
 use pg_bearer_tests::token::*;
@@ -11,7 +13,7 @@ use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The secrets come last: they are not always in a dump.
-pub(super) const TABLES: [&str; 20] = [
+pub(super) const TABLES: [&str; 26] = [
     "issuers",
     "jwt_keys",
     "organizations",
@@ -31,6 +33,12 @@ pub(super) const TABLES: [&str; 20] = [
     "audit_log",
     "minted_tokens",
     "revocations",
+    "users",
+    "user_passwords",
+    "user_bans",
+    "one_time_tokens",
+    "hooks",
+    "sessions",
     "jwt_secrets",
 ];
 
@@ -151,6 +159,7 @@ fn source() -> (Database, Pair) {
     session.run(TENANTS);
     session.run("select auth.add_issuer('https://ours.example', own => true), auth.create_signing_key()");
     session.run("select auth.issue_jwt('alice'), auth.revoke_user('somebody')");
+    session.run(users::PEOPLE);
     (db, pair)
 }
 

@@ -54,6 +54,19 @@ pub(super) const TAKE_AWAY: &[(&str, &str)] = &[
     ("root", "revoke_session(:issuer, 's')"),
     ("ada", "revoke_user('ada')"),
     ("root", "remove_user('ben')"),
+    ("root", "ban_user('ben')"),
+    ("una", "change_password('her password', 'another password')"),
+    ("una", "decline_invitation(:invited)"),
+    ("una", "delete_user(:una_id)"),
+    ("root", "delete_user(:una_id)"),
+    ("una", "sign_out_session()"),
+    ("una", "sign_out_session('all')"),
+    ("una", "update_user(data => '{\"a\": 1}')"),
+    ("root", "update_user(:una_id, app_metadata => '{\"a\": 1}')"),
+    ("root", "refresh_session(:refresh)"),
+    ("root", "redeem_token(:reset, 'another password')"),
+    ("root", "set_hook('send_email', 'public.send')"),
+    ("root", "remove_hook('send_email')"),
 ];
 
 /// Those that give, move within a transaction, or only look.
@@ -91,6 +104,14 @@ const TAKE_NOTHING: &[&str] = &[
     "purge_sandbox",
     // What came of it took place before.
     "purge_audit_log",
+    "create_user",
+    "issue_session",
+    "send_confirmation",
+    "send_magic_link",
+    "send_password_reset",
+    "sign_in_anonymously",
+    "sign_in_with_password",
+    "sign_up",
     // Changes nothing.
     "recheck_foreign_keys",
     "rows_visible_to",
@@ -114,6 +135,8 @@ pub(super) fn world(session: &mut Client) -> Vec<(&'static str, String)> {
          create table notes (org_id uuid not null); create table shut (org_id uuid not null);
          select auth.register_membership_source('belongs', 'who', 'org', 'role');
          select auth.protect('shut');
+         create function send(event jsonb) returns void language sql as 'select';
+         alter function send(jsonb) owner to table_owner;
          select auth.define_role('clerk', '{}')",
     );
     let keys = jwks(&[Pair::es256().jwk("new")]);
@@ -131,6 +154,11 @@ pub(super) fn world(session: &mut Client) -> Vec<(&'static str, String)> {
         ("", "auth.add_issuer('https://ours.example', own => true), auth.create_signing_key()"),
         ("next", "auth.create_signing_key()"),
         ("minted", "auth.issue_jwt('ada')"),
+        ("una_id", "auth.create_user('una@users.example', 'her password', email_confirmed_at => now())"),
+        ("una", "auth.sign_in_with_password('una@users.example', 'her password') ->> 'access_token'"),
+        ("refresh", "auth.sign_in_with_password('una@users.example', 'her password') ->> 'refresh_token'"),
+        ("reset", "auth.send_password_reset('una@users.example') ->> 'token'"),
+        ("invited", "invitation_id from auth.create_invitation(:north, email => 'una@users.example')"),
         ("jwt_key", "auth.add_jwt_secret(:issuer, repeat('x', 32), kid => 'x')"),
     ] {
         let value = session.value(&format!("select {}", fill(&named, sql)));
@@ -144,6 +172,12 @@ pub(super) fn fill(named: &[(&str, String)], sql: &str) -> String {
     named.fold(sql.to_owned(), |sql, (name, value)| sql.replace(&format!(":{name}"), value))
 }
 
+/// What somebody shows who calls: an access token of ours, where there is one.
+pub(super) fn credential(named: &[(&str, String)], who: &str) -> String {
+    let found = named.iter().find(|(name, _)| *name == who);
+    found.map_or_else(|| token_of(who), |(_, token)| token.trim_matches('\'').to_owned())
+}
+
 #[test]
 fn t214_what_takes_something_away_commits_durably() {
     let db = Database::new();
@@ -154,7 +188,7 @@ fn t214_what_takes_something_away_commits_durably() {
         for (level, expected) in [("off", "local"), ("local", "local"), ("on", "on")] {
             session.run("begin");
             if *who != "root" {
-                session.authenticate(&token_of(who)).unwrap();
+                session.authenticate(&credential(&named, who)).unwrap();
             }
             session.run(&format!("set local synchronous_commit = '{level}'"));
             session.run(&format!("select auth.{}", fill(&named, call)));

@@ -349,7 +349,10 @@ fn dropping_the_extension_leaves_nothing_and_it_can_come_back_in_the_same_sessio
         assert_eq!(session.value(TRACES), before);
     }
     let roles = "select string_agg(rolname, ' ' order by rolname) from pg_roles where rolname like 'bearer%'";
-    assert_eq!(session.value(roles).as_deref(), Some("bearer_admin bearer_owner bearer_service"));
+    assert_eq!(
+        session.value(roles).as_deref(),
+        Some("bearer_admin bearer_owner bearer_service bearer_users")
+    );
 }
 
 #[test]
@@ -365,13 +368,15 @@ fn roles_with_rights_of_their_own_are_refused() {
         .unwrap();
     session.run("create role somebody");
     let mut cases = Vec::new();
-    for role in ["bearer_owner", "bearer_admin", "bearer_service"] {
+    for role in ["bearer_owner", "bearer_users", "bearer_admin", "bearer_service"] {
         for right in ["login", "superuser", "bypassrls", "createrole", "createdb", "replication"] {
             cases.push((role, format!("create role {role} {right}")));
         }
         cases.push((role, format!("create role {role} in role somebody")));
     }
-    cases.push(("bearer_owner", "create role bearer_owner role somebody".into()));
+    for role in ["bearer_owner", "bearer_users"] {
+        cases.push((role, format!("create role {role} role somebody")));
+    }
     for (role, prepare) in cases {
         session.run(&prepare);
         let error = session.batch_execute("create extension pg_bearer").unwrap_err();

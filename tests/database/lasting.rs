@@ -46,11 +46,30 @@ pub(super) const GIVE: &[(&str, &str)] = &[
     ("ada", "issue_jwt(environment => 'live')"),
     ("service", "issue_jwt('eve', environment => 'live')"),
     ("service", "impersonate('eve', 'asked for help')"),
+    ("una", "change_password('her password', 'another password')"),
+    ("service", "create_user('fresh@users.example', 'a password')"),
+    ("service", "issue_session('eve')"),
+    ("una", "update_user(data => '{\"a\": 1}')"),
+    ("service", "update_user(:una, phone => '1')"),
 ];
 
 /// Those that end something, move within a transaction, look, or change a table with the rights that its owner has.
 const GIVE_NOTHING: &[&str] = &[
     "authenticate",
+    "ban_user",
+    "decline_invitation",
+    "delete_user",
+    // What these take is no credential of whoever calls.
+    "redeem_token",
+    "refresh_session",
+    "send_confirmation",
+    "send_magic_link",
+    "send_password_reset",
+    "sign_in_anonymously",
+    "sign_in_with_password",
+    "sign_up",
+    // Of sessions of ours alone.
+    "sign_out_session",
     "begin_data_migration",
     "delete_organization",
     "delete_workspace",
@@ -99,6 +118,10 @@ pub(super) const END: &[(&str, &str)] = &[
     ("service", "revoke_user('ben')"),
     ("service", "revoke_session('https://strict.example', 's')"),
     ("service", "remove_user('ben')"),
+    ("service", "ban_user('ben')"),
+    ("guest", "decline_invitation(:mailed)"),
+    ("una", "delete_user(:una)"),
+    ("service", "delete_user(:una)"),
 ];
 
 fn name(call: &str) -> &str {

@@ -31,6 +31,12 @@ create table belongs (who text, org text, role text);
 create index on belongs (who);
 create table trials (id int primary key, environment text default auth.environment());
 insert into trials values (1, 'live'), (2, 'test');
+create schema mail;
+create table mail.outbox (event jsonb);
+create function mail.send(event jsonb) returns void language sql as 'insert into mail.outbox values ($1)';
+alter function mail.send(jsonb) owner to table_owner;
+grant usage on schema mail to table_owner;
+grant insert on mail.outbox to table_owner;
 ";
 
 /// A database where names mean what this setting says.
@@ -39,6 +45,8 @@ fn database(setting: &str) -> Database {
     db.superuser().run(&format!(
         "alter database {0} set plpgsql.variable_conflict = '{setting}';
          alter database {0} set pg_bearer.api_key_creation = 'any';
+         alter database {0} set pg_bearer.user_creation = 'anonymous';
+         alter database {0} set pg_bearer.password_time = 20;
          {TABLES}",
         db.name
     ));

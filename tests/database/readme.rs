@@ -1,5 +1,7 @@
 //! The SQL of README and of docs/ runs as it stands there, in the order in which it stands there.
 
+mod users;
+
 use pg_bearer_tests::Database;
 use pg_bearer_tests::database::{installation, server};
 use pg_bearer_tests::token::*;
@@ -216,6 +218,7 @@ fn the_readme_and_the_pages_lead_to_the_reference() {
         include_str!("../../docs/tickets.md"),
         include_str!("../../docs/tokens.md"),
         include_str!("../../docs/audit.md"),
+        include_str!("../../docs/sessions.md"),
     ] {
         assert!(page.contains("(reference.md)") && page.contains("auth.help()") && !page.contains("\\df+"));
     }

@@ -12,5 +12,6 @@ mod retired;
 mod row_types;
 mod same;
 mod scripts;
+mod users;
 
 pub(super) use scripts::{before, install, released, update, update_from, update_once_more};

@@ -13,6 +13,9 @@ pub(super) struct Call {
     pub(super) sql: &'static str,
 }
 
+/// A user who signs in here.
+pub(super) const UNA: &str = "0d000000-0000-4000-8000-00000000000d";
+
 pub(crate) struct World {
     db: Database,
     pub(super) admin: Client,
@@ -34,10 +37,11 @@ impl World {
              select auth.add_issuer('{TEST_ISSUER}', environment => 'test', allow_service_role => true),
                     auth.add_jwt_secret('{TEST_ISSUER}', '{SECRET}')"
         ));
-        admin.run(
-            "select auth.add_issuer('https://ours.example', own => true); select auth.create_signing_key()",
-        );
-        let mut world = World { db, admin, session, named: Vec::new() };
+        admin.run(&format!(
+            "select auth.add_issuer('https://ours.example', own => true); select auth.create_signing_key();
+             select auth.create_user('una@users.example', 'her password', id => '{UNA}')"
+        ));
+        let mut world = World { db, admin, session, named: vec![("una", format!("'{UNA}'"))] };
         for (name, who, sql) in [
             ("north", "service", "auth.create_organization('north', owner_id => 'ada')"),
             ("closed", "service", "auth.create_organization('closed', owner_id => 'ada')"),
@@ -52,6 +56,11 @@ impl World {
             ("", "service", "auth.disable_organization(:closed)"),
             ("invitation", "ada", "invitation_id from auth.create_invitation(:north)"),
             ("token", "ada", "token from auth.create_invitation(:north)"),
+            (
+                "mailed",
+                "ada",
+                "invitation_id from auth.create_invitation(:north, email => 'guest@users.example')",
+            ),
             ("key", "ada", "id from auth.create_api_key('k', :north, scopes => '{a}')"),
             ("live", "ada", "id from auth.create_api_key('k', :north)"),
         ] {
@@ -157,6 +166,7 @@ impl World {
 }
 
 pub(crate) fn claims_of(who: &str) -> Value {
+    let who = if who == "una" { UNA } else { who };
     let claims = json!({"iss": STRICT_ISSUER, "sub": who, "email": format!("{who}@users.example"), "scp": "invoices.read",
                         "iat": now(), "exp": now() + 600});
     if who == "service" { with(claims, json!({"role": "service_role"})) } else { claims }
