@@ -86,3 +86,36 @@ fn t155_a_session_that_was_rolled_back_was_never_there() {
     assert!(!world.is_good(&answer));
     assert_eq!(world.refresh(member(&answer, "refresh_token"))["error"], "invalid_grant");
 }
+
+#[test]
+fn t447_when_somebody_signed_in_and_until_when_they_are_banned_is_in_the_row() {
+    let mut world = World::new();
+    let answer = world.sign_up("ada@example.com");
+    let id = member(&answer["user"], "id").to_owned();
+    assert!(answer["user"]["last_sign_in_at"].is_string(), "{answer}");
+    world.admin.run(&format!("select auth.ban_user('{id}')"));
+    let banned = "select banned_until::text from auth.users";
+    assert_eq!(world.admin.value(banned).as_deref(), Some("infinity"));
+    world.admin.run(&format!("select auth.ban_user('{id}', null)"));
+    assert_eq!(world.admin.value(banned), None);
+    let again = format!("select auth.create_user('bob@example.com', id => '{id}')");
+    assert!(world.admin.refused(&again).starts_with("23505 "));
+}
+
+#[test]
+fn t447_whoever_once_signed_in_has_no_password_set_by_whoever_signs_up_with_their_address() {
+    // Addresses are confirmed from later on.
+    let mut world = World::with_mail();
+    world.admin.run(&format!("alter database {} set pg_bearer.confirm_email = off", world.db.name));
+    world.session = world.db.tenant();
+    world.sign_up("ada@example.com");
+    world.admin.run(&format!("alter database {} set pg_bearer.confirm_email = on", world.db.name));
+    world.session = world.db.tenant();
+    world.call("sign_up('ada@example.com', 'the password of a thief')");
+    assert_eq!(world.mail()["purpose"], "already_registered");
+    world.call("send_confirmation('ada@example.com')");
+    let token = member(&world.mail(), "token").to_owned();
+    world.call(&format!("redeem_token('{token}')"));
+    assert_eq!(world.sign_in("ada@example.com", "the password of a thief")["error"], "invalid_grant");
+    assert!(world.sign_in("ada@example.com", PASSWORD)["access_token"].is_string());
+}

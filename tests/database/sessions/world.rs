@@ -32,7 +32,7 @@ pub(super) struct World {
 impl World {
     pub(super) fn new() -> World {
         let db = Database::new();
-        db.superuser().run(&SETUP.replace(":ours", OURS).replace(":database", &db.name));
+        set_up(&mut db.superuser(), &db.name);
         let (mut admin, session) = (db.superuser(), db.tenant());
         admin.run("select auth.uid()");
         World { db, admin, session }
@@ -115,6 +115,11 @@ impl World {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Makes this database one in which people sign in.
+pub(super) fn set_up(administrator: &mut Client, database: &str) {
+    administrator.run(&SETUP.replace(":ours", OURS).replace(":database", database));
 }
 
 /// A text in an answer.
