@@ -118,6 +118,10 @@ begin
             coalesce(environment, auth_internal.session_environment()), begin_session.method, begin_session.password_id,
             auth_internal.token_hash(token), case when lifetime > '0' then clock_timestamp() + lifetime end, auth_internal.client_network())
     returning * into begun;
+    -- An older snapshot does not show another password, nor what others did meanwhile.
+    if auth_internal.is_banned(user_id) or not auth_internal.session_holds(begun.id, user_id) then
+        perform auth_internal.refuse_snapshot();
+    end if;
     perform auth_internal.end_surplus_sessions(user_id);
     perform auth_internal.purge_sessions(10);
     perform auth_internal.note_sign_in(user_id);
@@ -175,7 +179,7 @@ begin
     perform auth_internal.demand_handing_on(null, its_environment);
     if (octet_length(user_id) between 1 and 1024) is not true then
         perform auth_internal.refuse_token_argument('user_id', 'Name the user who signed in, in 1 to 1024 bytes.');
-    elsif array_position(permissions, null) is not null or 0 = cardinality(permissions)
+    elsif 0 = cardinality(permissions) or array_ndims(permissions) > 1
           or exists (select from unnest(permissions) p where not auth_internal.is_permission(p)) or cardinality(permissions) > 200 then
         perform auth_internal.refuse_token_argument('permissions', 'NULL is all that the user may do; a list names 1 to 200 permissions.');
     elsif octet_length(method) not between 1 and 64 or method ~ '[[:cntrl:]]' then
