@@ -80,6 +80,7 @@ fn t280_what_holds_no_credential_stays_byte_for_byte() {
         "select * from my_test_schema.MyTableName2",
         "insert into inv_line_items_of_2024 values ('inv_')",
         "inv_Invoice",
+        "select rt_rate_of_2024, otp_sent_at_last from rt_ReadTimes, otp_line_items_of_2024",
         "select ticket.CreatedAt1, ticket.a_rather_long_name_of_a_column, ticket.ShippingAddress2 from ticket",
         "ticket.AbXr1ZmYk9-Qe_7Tn2v",
         "aticket.AbXr1ZmYk9-Qe_7Tn2vPz0sLwQ4u",

@@ -1,6 +1,6 @@
 //! Users who are banned: whatever they have is refused, and nobody holds that up.
 
-use super::callers::{GONE, as_bearer, id, organization, refreshes, service, verdict};
+use super::session_callers::{GONE, as_bearer, id, organization, refreshes, service, verdict};
 use super::world::{NOT_REFRESHED, PASSWORD, REFUSED, World, member};
 use pg_bearer_tests::database::Session;
 use pg_bearer_tests::token::{STRICT_ISSUER, hs256, now};

@@ -1,6 +1,6 @@
 //! Passwords and refresh tokens are where they belong, and nowhere else.
 
-use super::callers::call;
+use super::session_callers::call;
 use super::world::{PASSWORD, member, set_up};
 use pg_bearer_tests::database::{Session, installation};
 use postgres::{Client, Config, NoTls};

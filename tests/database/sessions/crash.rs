@@ -1,6 +1,6 @@
 //! Servers that are killed while people sign up, refresh, sign out and are banned: what was acknowledged is so afterwards.
 
-use super::callers::GONE;
+use super::session_callers::GONE;
 use super::world::{PASSWORD, member, set_up};
 use pg_bearer_tests::database::{Session, installation, rounds};
 use pg_bearer_tests::refusal;

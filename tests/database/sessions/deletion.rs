@@ -1,6 +1,6 @@
 //! Users who are deleted, and those who come after them.
 
-use super::callers::{GONE, as_bearer, id, organization, service, verdict};
+use super::session_callers::{GONE, as_bearer, id, organization, service, verdict};
 use super::world::{NOT_REFRESHED, PASSWORD, REFUSED, World, member};
 use pg_bearer_tests::database::Session;
 use pg_bearer_tests::token::{STRICT_ISSUER, hs256, now};
@@ -129,7 +129,7 @@ fn t151_a_session_that_was_begun_meanwhile_is_no_use() {
     let mut other = world.db.tenant();
     other.run("begin");
     let call = format!("sign_in_with_password('ada@example.com', '{PASSWORD}')");
-    let begun = super::callers::call(&mut other, &call);
+    let begun = super::session_callers::call(&mut other, &call);
     world.admin.run(&format!("select auth.delete_user('{}')", id(&first)));
     other.run("commit");
     assert!(!world.is_good(&begun));

@@ -1,6 +1,8 @@
 //! How sessions end: by whom, by time, by number, and with what they came from.
 
-use super::callers::{GONE, as_bearer, id, organization, refreshes, service, session_id, set, verdict};
+use super::session_callers::{
+    GONE, as_bearer, id, organization, refreshes, service, session_id, set, verdict,
+};
 use super::world::{NOT_REFRESHED, OURS, PASSWORD, REFUSED, World, member};
 use pg_bearer_tests::database::Session;
 use serde_json::Value;

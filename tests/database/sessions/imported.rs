@@ -1,6 +1,6 @@
 //! Passwords that come from elsewhere, and what counts as one.
 
-use super::callers::{id, set};
+use super::session_callers::{id, set};
 use super::world::{REFUSED, World, member};
 use pg_bearer_tests::database::Session;
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! Sessions of users whom a service signed in, and of such as are for less.
 
-use super::callers::{GONE, as_bearer, call, id, organization, service, verdict};
+use super::session_callers::{GONE, as_bearer, call, id, organization, service, verdict};
 use super::world::{NOT_REFRESHED, OURS, PASSWORD, World, member, set_up};
 use crate::tickets::world::connect;
 use pg_bearer_tests::database::{Session, installation};

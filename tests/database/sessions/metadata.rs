@@ -258,7 +258,8 @@ fn t146_metadata_is_no_organization() {
         let refreshed = world.refresh(member(&answer, "refresh_token"));
         let identity = world.authenticate(&refreshed).unwrap();
         assert!(identity["claims"].get("org_id").is_none() && identity["org_id"].is_null(), "{identity}");
-        let inside = format!("select (auth.current_org() is null and auth.in_org('{org}') is not true)::text");
+        let inside =
+            format!("select (auth.current_org() is null and auth.in_org('{org}') is not true)::text");
         assert_eq!(world.as_user(&refreshed, &inside).unwrap().as_deref(), Some("true"));
     }
 }

@@ -1,6 +1,6 @@
 //! Clients who refresh one session at once, and such as hold a transaction open.
 
-use super::callers::{call, id, session_id};
+use super::session_callers::{call, id, session_id};
 use super::world::{NOT_REFRESHED, PASSWORD, World, member};
 use pg_bearer_tests::database::{Database, Session, rounds};
 use pg_bearer_tests::refusal;

@@ -1,6 +1,6 @@
 //! Transactions that began before something ended.
 
-use super::callers::{as_bearer, call, id};
+use super::session_callers::{as_bearer, call, id};
 use super::world::{NOT_REFRESHED, PASSWORD, REFUSED, World, member};
 use pg_bearer_tests::database::Session;
 use serde_json::Value;

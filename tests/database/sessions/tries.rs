@@ -1,6 +1,6 @@
 //! How often somebody may try, and that others' tries keep nobody out.
 
-use super::callers::{call, refreshes};
+use super::session_callers::{call, refreshes};
 use super::world::{NOT_REFRESHED, PASSWORD, World, member, set_up};
 use crate::usage::world::{connect, counting_server};
 use pg_bearer_tests::database::{Session, rounds};
@@ -207,7 +207,7 @@ fn t134_a_client_from_nowhere_is_no_client_that_is_known() {
 #[test]
 fn t134_without_memory_a_table_counts_what_is_committed() {
     let mut world = World::new();
-    super::callers::set(&mut world, "max_sign_in_tries = 5");
+    super::session_callers::set(&mut world, "max_sign_in_tries = 5");
     world.sign_up("ada@example.com");
     let wrong =
         |world: &mut World| world.sign_in("ADA@example.com", "wrong")["error"].as_str().unwrap().to_owned();
