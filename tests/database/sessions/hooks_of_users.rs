@@ -253,7 +253,7 @@ fn t143_a_hook_that_fails_says_so_and_no_more() {
         hook(
             &mut world,
             name,
-            &format!("raise exception '%', 'canary-' || current_database() || event using detail = event;"),
+            "raise exception '%', 'canary-' || current_database() || event using detail = event;",
         );
         let call = match name {
             "send_email" => "sign_up('a@example.com', 'correct horse')",
