@@ -1,6 +1,6 @@
 //! Places for hashing passwords, as those who sign in take them.
 
-use super::callers::call;
+use super::session_callers::call;
 use super::world::{PASSWORD, member, set_up};
 use crate::tickets::world::connect;
 use pg_bearer_tests::database::{Session, installation};

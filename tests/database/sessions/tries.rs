@@ -1,7 +1,7 @@
 //! How often somebody may try, and that others' tries keep nobody out.
 
 use super::session_callers::{call, refreshes};
-use super::world::{NOT_REFRESHED, PASSWORD, World, member, set_up};
+use super::world::{NOT_REFRESHED, PASSWORD, World, set_up};
 use crate::usage::world::{connect, counting_server};
 use pg_bearer_tests::database::{Session, rounds};
 use postgres::Client;
