@@ -4,7 +4,7 @@ use super::{Parts, is_word};
 
 /// The functions of ours that take a credential or a secret, in lower case. Of a text that calls one, every literal is
 /// hidden.
-const FUNCTIONS: [&[u8]; 46] = [
+const FUNCTIONS: [&[u8]; 49] = [
     b"accept_invitation",
     b"add_jwt_key",
     b"add_jwt_secret",
@@ -22,6 +22,7 @@ const FUNCTIONS: [&[u8]; 46] = [
     b"demand_new_password",
     b"described_identity",
     b"enter_invitation",
+    b"enter_user",
     b"explain_access",
     b"explain_credential",
     b"hash_password",
@@ -45,9 +46,11 @@ const FUNCTIONS: [&[u8]; 46] = [
     b"seal_refresh_token",
     b"send_token",
     b"session_answer",
+    b"set_password",
     b"sign_in_with_password",
     b"sign_up",
     b"sign_up_again",
+    b"sign_up_anonymous",
     b"token_hash",
     b"verify_jwt",
     b"verify_password",
