@@ -21,7 +21,6 @@ create or replace function auth_internal.audit_actions() returns table (action t
         ('hook.set', 'access'),
         ('invitation.accept', 'access'),
         ('invitation.create', 'access'),
-        ('invitation.decline', 'access'),
         ('invitation.revoke', 'access'),
         ('issuer.add', 'access'),
         ('issuer.remove', 'access'),

@@ -24,9 +24,10 @@ comment on function auth.list_own_invitations is
 create or replace function auth.decline_invitation(invitation_id uuid) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-    invited text := auth_internal.user_in_person('only a user can decline an invitation');
     invitation record;
 begin
+    perform auth_internal.user_in_person('only a user can decline an invitation');
+    perform auth_internal.commit_durably();
     select i.id, i.org_id into invitation
       from auth_internal.open_invitations i
      where i.id = decline_invitation.invitation_id and i.email = auth_internal.folded(auth.email()) and auth.email_verified()
@@ -35,7 +36,6 @@ begin
         perform auth_internal.refuse_target('invitation');
     end if;
     perform auth_internal.end_invitation(invitation.id, invitation.org_id);
-    perform auth_internal.audit('invitation.decline', invitation.org_id, invitation.id::text, invited);
 end
 $$;
 comment on function auth.decline_invitation is
