@@ -672,7 +672,7 @@ alter table auth.user_bans enable row level security;
 alter table auth.one_time_tokens enable row level security;
 alter table auth.sign_in_tries enable row level security;
 alter table auth.hooks enable row level security;
-create policy bearer_owner_reads on auth.users for select to bearer_owner using (true);
+create policy functions_read on auth.users for select to bearer_owner using (true);
 select pg_catalog.pg_extension_config_dump('auth.users'::pg_catalog.regclass, '');
 select pg_catalog.pg_extension_config_dump('auth.user_passwords'::pg_catalog.regclass, '');
 select pg_catalog.pg_extension_config_dump('auth.user_bans'::pg_catalog.regclass, '');
