@@ -174,7 +174,7 @@ pub(super) fn fill(named: &[(&str, String)], sql: &str) -> String {
 
 /// What somebody shows who calls: an access token of ours, where there is one.
 pub(super) fn credential(named: &[(&str, String)], who: &str) -> String {
-    let found = named.iter().find(|(name, _)| *name == who);
+    let found = named.iter().find(|(name, value)| *name == who && value.starts_with("'ey"));
     found.map_or_else(|| token_of(who), |(_, token)| token.trim_matches('\'').to_owned())
 }
 

@@ -29,7 +29,7 @@ const WRITES: &[(&str, &[&str])] = &[
     ("create_organization", &["organization.create"]),
     ("create_user", &["user.create"]),
     ("create_workspace", &["workspace.create"]),
-    ("decline_invitation", &["invitation.decline"]),
+    ("decline_invitation", &["invitation.revoke"]),
     ("define_role", &["role.define"]),
     ("delete_organization", &["organization.delete"]),
     ("delete_user", &["user.delete", "user.remove"]),

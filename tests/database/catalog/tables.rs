@@ -40,7 +40,7 @@ fn the_table_of_users_belongs_to_a_role_of_its_own_and_bearer_owner_reads_it() {
     let policies = "select concat_ws(' ', p.polname, p.polcmd, p.polpermissive, p.polroles::regrole[],
                            pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid))
                       from pg_policy p where p.polrelid = 'auth.users'::regclass";
-    assert_eq!(rows(&mut session, policies), ["bearer_owner_reads r t {bearer_owner} true"]);
+    assert_eq!(rows(&mut session, policies), ["functions_read r t {bearer_owner} true"]);
     let grants = "select concat_ws(' ', a.grantee::regrole, a.privilege_type, a.is_grantable)
                     from pg_class c, aclexplode(c.relacl) a where c.oid = 'auth.users'::regclass and a.grantee <> c.relowner
                   union all select concat_ws(' ', a.attname, a.attacl) from pg_attribute a

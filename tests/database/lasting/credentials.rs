@@ -83,7 +83,7 @@ pub(super) const WEAK: &[Weak] = &[
     },
     Weak {
         name: "its user was revoked",
-        weaken: "select auth.revoke_user(u) from unnest('{ada,ben,cara,guest,service}'::text[]) u",
+        weaken: "select auth.revoke_user(u) from unnest('{ada,ben,cara,guest,service,0d000000-0000-4000-8000-00000000000d}'::text[]) u",
         undo: "delete from auth.revocations",
         ..ENDS
     },

@@ -82,6 +82,8 @@ facts as (
     select concat_ws(' ', 'unchecked', k.conrelid::regclass, k.conname)
       from auth.unchecked_foreign_keys u join pg_constraint k on k.oid = u.key
     union all
+    select concat_ws(' ', 'hook', h.name, h.function, h.owner, h.digest) from auth.hooks h
+    union all
     select concat_ws(' ', 'index', i.indexrelid::regclass, i.indrelid::regclass, i.indisunique, i.indnullsnotdistinct, i.indkey, i.indclass, i.indcollation, i.indoption, i.indexprs, 'where', i.indpred)
       from pg_index i join relations r on r.oid = i.indrelid
     union all

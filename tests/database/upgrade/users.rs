@@ -23,7 +23,7 @@ fn people_sign_in_after_an_update_beside_the_organizations_and_keys_that_were_th
         db.name
     ));
     let mut tenant = db.tenant();
-    tenant.run("load 'pg_bearer'");
+    tenant.run("select auth.uid()");
     let answer = "select auth.sign_up('ann@people.example', 'a password of hers') ->> 'refresh_token'";
     let refresh = tenant.value(answer).unwrap();
     let sign_in =
@@ -62,7 +62,10 @@ fn t461_an_update_takes_no_role_that_can_do_more_and_leaves_nothing() {
     // Roles belong to the whole cluster: a server of its own, so that no other test is disturbed.
     let server = Server::start(installation(), "update_roles", &[]).unwrap();
     let (version, script) = last_release();
-    connect(&server, "postgres").run("create database old; create role somebody");
+    let mut main = connect(&server, "postgres");
+    for sql in ["create database old", "create database another", "create role somebody"] {
+        main.run(sql);
+    }
     let mut session = connect(&server, "old");
     install(&mut session, &script, &update_from(&version));
     let before = catalog(&mut session);
@@ -80,7 +83,6 @@ fn t461_an_update_takes_no_role_that_can_do_more_and_leaves_nothing() {
     }
     update(&mut session);
     // A second database finds the role that the first one made.
-    connect(&server, "postgres").run("create database another");
     let mut session = connect(&server, "another");
     install(&mut session, &script, &update_from(&version));
     update(&mut session);
