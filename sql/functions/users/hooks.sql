@@ -1,7 +1,10 @@
--- Functions of the application that are called here. Each runs as its owner; src/pg/ffi/hook.rs puts back what it changes.
+-- Functions of the application that are called here. Each runs as its owner; src/pg/ffi/hooks.rs puts back what it changes.
 
+-- How a body is printed must not depend on who signs in.
 create or replace function auth_internal.hook_digest(function regprocedure) returns bytea
-    language sql stable set search_path = pg_catalog, pg_temp as $$
+    language sql stable set search_path = pg_catalog, pg_temp set standard_conforming_strings = on
+    set quote_all_identifiers = off set datestyle = 'ISO, YMD' set intervalstyle = 'iso_8601' set timezone = 'UTC'
+    set bytea_output = 'hex' set extra_float_digits = 1 as $$
     select sha256(convert_to(jsonb_build_array(p.prosrc, p.probin, p.proconfig, p.prosecdef, l.lanname, p.provolatile,
                                                format_type(p.prorettype, null), pg_get_function_sqlbody(p.oid))::text, 'UTF8'))
       from pg_proc p join pg_language l on l.oid = p.prolang where p.oid = hook_digest.function
@@ -34,7 +37,7 @@ $$;
 comment on function auth_internal.hook_function is 'The function of this name, with its schema, that takes one jsonb and returns jsonb or void; NULL when there is none.';
 
 create or replace function auth.set_hook(name text, function text) returns void
-    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+    language plpgsql security definer set search_path = pg_catalog, pg_temp set quote_all_identifiers = off as $$
 declare
     its_function regprocedure := auth_internal.hook_function(function);
     its_owner text;
