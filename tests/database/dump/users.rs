@@ -3,7 +3,6 @@
 use super::{content, dump, restore, text};
 use pg_bearer_tests::Database;
 use pg_bearer_tests::database::Session;
-use pg_bearer_tests::token::*;
 use postgres::Client;
 
 /// Everything that there can be about users. The owner of the hooks belongs to all databases of the server.
