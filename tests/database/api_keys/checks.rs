@@ -66,7 +66,7 @@ fn bad_keys(world: &mut World) -> Vec<(&'static str, Key, &'static str)> {
             "allowed_endpoints = '{GET /a}'",
             "the API key may not be used for this method and path, or they are unknown",
         ),
-        ("user", "user_id = 'eve'", "the user of the API key is no member of its organization"),
+        ("user", "user_id = 'eve'", "the user of the API key is banned, or no member of its organization"),
         ("organization", "org_id = gen_random_uuid()", "the organization of the API key is gone or disabled"),
         (
             "workspace",

@@ -68,7 +68,7 @@ fn t102_what_is_suspended_disabled_or_gone_takes_its_keys_along() {
     let service = world.key(&Who::Superuser, "kind => 'service', org_id => :north");
     let publishable = world.key(&Who::Superuser, "kind => 'publishable', org_id => :north");
     let free = world.key(&Who::Superuser, "kind => 'service'");
-    let user = "the user of the API key is no member of its organization";
+    let user = "the user of the API key is banned, or no member of its organization";
     let org = "the organization of the API key is gone or disabled";
     let suspend = |suspended: bool| {
         format!("update auth.memberships set suspended = {suspended} where user_id = 'cara'")
