@@ -113,6 +113,7 @@ fn t447_whoever_once_signed_in_has_no_password_set_by_whoever_signs_up_with_thei
     world.session = world.db.tenant();
     world.call("sign_up('ada@example.com', 'the password of a thief')");
     assert_eq!(world.mail()["purpose"], "already_registered");
+    assert_eq!(world.mails(), "1");
     world.call("send_confirmation('ada@example.com')");
     let token = member(&world.mail(), "token").to_owned();
     world.call(&format!("redeem_token('{token}')"));
