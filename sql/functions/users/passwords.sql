@@ -59,9 +59,9 @@ declare
     new_hash text;
     its_id uuid;
 begin
-    perform auth_internal.enter_sign_in();
     its_user := auth_internal.user_in_person('only a user changes a password');
     perform auth_internal.demand_oneself(its_user);
+    perform auth_internal.enter_sign_in();
     known := auth_internal.user_by_id(its_user);
     if known.id is null then
         perform auth_internal.refuse('42501', 'the user has no password here', null);
