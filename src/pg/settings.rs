@@ -1,12 +1,14 @@
 //! Every setting of the extension. None that an ordinary user can set has any security meaning.
 
 mod audit;
+mod counting;
 pub(super) mod passwords;
 mod sessions;
 mod tickets;
 mod tokens;
 mod tries;
 
+pub(super) use counting::{max_tracked_keys, usage_flush_interval};
 pub(super) use tickets::max_tickets;
 pub(super) use tries::max_tracked_tries;
 
@@ -16,7 +18,6 @@ use crate::verify::restriction::Proxies;
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
 use std::cell::Cell;
 use std::ffi::CString;
-use std::time::Duration;
 
 /// Read by pg_dump through the condition in `sql/tables/issuers.sql`, not by us.
 static DUMP_SECRETS: GucSetting<bool> = GucSetting::<bool>::new(false);
@@ -153,22 +154,6 @@ thread_local! {
     static GRANTED_DOUBTED: Cell<(bool, bool)> = const { Cell::new((false, false)) };
 }
 
-/// Room for this many keys and organizations in shared memory.
-static MAX_TRACKED_KEYS: GucSetting<i32> = GucSetting::<i32>::new(10_000);
-
-/// Seconds between two recordings of what was counted.
-static USAGE_FLUSH_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(5);
-
-/// Of `pg_bearer.max_tracked_keys`.
-pub(super) fn max_tracked_keys() -> usize {
-    usize::try_from(MAX_TRACKED_KEYS.get()).unwrap_or(0)
-}
-
-/// `pg_bearer.usage_flush_interval`.
-pub(super) fn usage_flush_interval() -> Duration {
-    Duration::from_secs(u64::try_from(USAGE_FLUSH_INTERVAL.get()).unwrap_or(5))
-}
-
 /// Declares all settings and keeps the prefix for ourselves.
 pub(super) fn define() {
     carrier::define();
@@ -219,7 +204,7 @@ pub(super) fn define() {
     define_quotas();
     define_grants();
     define_api_keys();
-    define_counting();
+    counting::define();
     tokens::define();
     sessions::define();
     tickets::define();
@@ -377,27 +362,4 @@ fn define_surroundings() {
 /// Postgres refuses a setting of its start that is declared later; then it has no effect on what is there from the start.
 fn at_start() -> GucContext {
     if shared::is_preloading() { GucContext::Postmaster } else { GucContext::Sighup }
-}
-
-fn define_counting() {
-    GucRegistry::define_int_guc(
-        c"pg_bearer.max_tracked_keys",
-        c"How many API keys and organizations have room in shared memory to be counted and limited.",
-        c"Without pg_bearer in shared_preload_libraries it has no effect.",
-        &MAX_TRACKED_KEYS,
-        100,
-        1_000_000,
-        at_start(),
-        GucFlags::default(),
-    );
-    GucRegistry::define_int_guc(
-        c"pg_bearer.usage_flush_interval",
-        c"Time between two recordings of how often API keys were used.",
-        c"What was counted since the last one is lost when the server stops. Without pg_bearer in shared_preload_libraries it has no effect.",
-        &USAGE_FLUSH_INTERVAL,
-        1,
-        3600,
-        GucContext::Sighup,
-        GucFlags::UNIT_S,
-    );
 }

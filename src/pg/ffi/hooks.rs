@@ -14,7 +14,7 @@ use super::portals;
 use crate::pg::sqlstate::{self, hooks as errors};
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::pg_sys::panic::{CaughtError, ErrorReport};
-use pgrx::{FromDatum, IntoDatum, PgSqlErrorCode, PgTryBuilder, pg_sys};
+use pgrx::{FromDatum, IntoDatum, PgTryBuilder, pg_sys};
 use std::cell::Cell;
 use std::ffi::{CStr, c_int};
 use std::panic::AssertUnwindSafe;
@@ -76,14 +76,6 @@ fn alone(
         Ok(result)
     }
 }
-
-/// What somebody who writes auth.users goes by: the rest is for the server log.
-const GONE_BY: [PgSqlErrorCode; 4] = [
-    PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION,
-    PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE,
-    PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
-    PgSqlErrorCode::ERRCODE_T_R_DEADLOCK_DETECTED,
-];
 
 /// A function that may be called as a hook.
 struct Hook {
@@ -163,12 +155,12 @@ impl Hook {
         if is_interrupt && sqlstate::asks_to_stop(code) {
             return errors::stopped(code, report.message().to_owned());
         }
-        if self.writes && GONE_BY.contains(&code) {
-            return errors::not_written(code);
+        if self.writes && errors::is_gone_by(code) {
+            return errors::not_written_for(code);
         }
         sqlstate::log(format!("pg_bearer: hook {:?} failed with {}", self.name, state_text(code as c_int)));
         if self.writes {
-            return errors::not_written(PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE);
+            return errors::not_written();
         }
         errors::failed(&self.name)
     }

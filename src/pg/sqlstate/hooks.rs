@@ -32,8 +32,24 @@ pub(in crate::pg) fn failed(name: &str) -> ErrorReport {
     not_ready(format!("hook \"{name}\" failed"))
 }
 
-/// The row of a user was not written.
-pub(in crate::pg) fn not_written(code: PgSqlErrorCode) -> ErrorReport {
+/// Does somebody who writes auth.users go by this? The rest is for the server log.
+pub(in crate::pg) fn is_gone_by(code: PgSqlErrorCode) -> bool {
+    matches!(
+        code,
+        PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION
+            | PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE
+            | PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE
+            | PgSqlErrorCode::ERRCODE_T_R_DEADLOCK_DETECTED
+    )
+}
+
+/// The row of a user was not written (55000).
+pub(in crate::pg) fn not_written() -> ErrorReport {
+    not_written_for(PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE)
+}
+
+/// The same for a reason that its caller goes by.
+pub(in crate::pg) fn not_written_for(code: PgSqlErrorCode) -> ErrorReport {
     ErrorReport::new(code, "auth.users could not be written", "pg_bearer_hook")
         .set_hint("A trigger on it may have failed. The server log says with which SQLSTATE.")
 }
