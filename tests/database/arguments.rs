@@ -343,6 +343,7 @@ fn sample(kind: &str) -> String {
         "timestamp with time zone" => "now()".to_owned(),
         "date" => "'2026-01-31'::date".to_owned(),
         "regclass" => "'docs'::regclass".to_owned(),
+        "regprocedure" => "'pg_catalog.now()'::regprocedure".to_owned(),
         "jsonb" => "'{}'::jsonb".to_owned(),
         "integer" | "smallint" | "oid" => format!("'1'::{kind}"),
         kind if kind.ends_with("[]") => format!("'{{}}'::{kind}"),

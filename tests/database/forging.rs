@@ -162,6 +162,7 @@ fn t004_no_trust_anchor_is_a_setting() {
     assert_eq!(
         names,
         [
+            "pg_bearer.access_token_lifetime superuser integer",
             "pg_bearer.allow_changes superuser bool",
             "pg_bearer.allowed_environments sighup string",
             "pg_bearer.api_key_creation superuser enum",
@@ -171,14 +172,19 @@ fn t004_no_trust_anchor_is_a_setting() {
             "pg_bearer.audit_live superuser enum",
             "pg_bearer.audit_retention superuser integer",
             "pg_bearer.audit_test superuser enum",
+            "pg_bearer.confirm_email superuser enum",
             "pg_bearer.dump_secrets superuser bool",
             "pg_bearer.max_api_keys superuser integer",
             "pg_bearer.max_granted_by_one superuser integer",
             "pg_bearer.max_granted_memberships superuser integer",
             "pg_bearer.max_invitations superuser integer",
+            "pg_bearer.max_mails superuser integer",
             "pg_bearer.max_organizations superuser integer",
             "pg_bearer.max_roles superuser integer",
-            // These three are of the postmaster, where the server loads the library at its start.
+            "pg_bearer.max_sessions superuser integer",
+            "pg_bearer.max_sign_in_tries superuser integer",
+            "pg_bearer.max_sign_in_tries_per_network superuser integer",
+            // These are of the postmaster, where the server loads the library at its start.
             "pg_bearer.max_tickets sighup integer",
             "pg_bearer.max_token_lifetime superuser integer",
             "pg_bearer.max_tokens superuser integer",
@@ -186,10 +192,22 @@ fn t004_no_trust_anchor_is_a_setting() {
             "pg_bearer.max_tracked_tries sighup integer",
             "pg_bearer.max_workspaces superuser integer",
             "pg_bearer.member_addition superuser enum",
+            "pg_bearer.one_time_token_lifetime superuser integer",
             "pg_bearer.organization_creation superuser enum",
             "pg_bearer.owner_without_identity superuser enum",
+            "pg_bearer.password_memory superuser integer",
+            "pg_bearer.password_min_length superuser integer",
+            "pg_bearer.password_passes superuser integer",
+            "pg_bearer.password_time superuser integer",
+            "pg_bearer.password_workers sighup integer",
+            "pg_bearer.refresh_reuse_grace superuser integer",
+            "pg_bearer.session_idle_time superuser integer",
+            "pg_bearer.session_issuer superuser string",
+            "pg_bearer.session_lifetime superuser integer",
+            "pg_bearer.sign_in_tries_period superuser integer",
             "pg_bearer.trusted_proxies sighup string",
             "pg_bearer.usage_flush_interval sighup integer",
+            "pg_bearer.user_creation superuser enum",
         ]
     );
 }

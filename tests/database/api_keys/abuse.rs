@@ -31,8 +31,20 @@ const CHANGES: [&str; 24] = [
     "create_invitation(:north)",
 ];
 
+/// What users do in person, and services for them.
+const OF_USERS: [&str; 8] = [
+    "ban_user('ben')",
+    "change_password('her password', 'another password')",
+    "create_user('new@users.example')",
+    "decline_invitation('00000000-0000-4000-8000-000000000000')",
+    "delete_user('ben')",
+    "issue_session('ben')",
+    "sign_out_session()",
+    "update_user(data => '{}')",
+];
+
 #[test]
-fn a_key_changes_nothing_of_an_organization_whoever_it_is() {
+fn a_key_changes_nothing_of_an_organization_or_a_user_whoever_it_is() {
     let mut world = World::new();
     world.set("api_key_creation", "any");
     world.root("auth.define_role('spare', '{docs.read}', :north, 100)");
@@ -75,12 +87,21 @@ fn a_key_changes_nothing_of_an_organization_whoever_it_is() {
             assert!(!told.starts_with("42501 "), "{call}: {told}");
         }
     }
-    // Nothing that writes is missing here, except for keys themselves, and tokens (`tokens_of_ours`, `revoking`).
+    for call in OF_USERS {
+        for who in [&owner, &account] {
+            let told = world.tell(who, &format!("auth.{call}"));
+            assert!(told.starts_with("42501 "), "{call}: {told}");
+        }
+    }
+    calls.extend(OF_USERS.iter().map(|call| (*call).to_owned()));
+    // Nothing that writes is missing here, except for keys themselves, tokens (`tokens_of_ours`, `revoking`), and what
+    // somebody signs in with, whom no identity helps.
     let writing =
         "string_agg(proname, ' ') from pg_proc where pronamespace = 'auth'::regnamespace and prosecdef
         and provolatile = 'v' and has_function_privilege('tenant', oid, 'execute')
         and proname not in ('create_api_key', 'rotate_api_key', 'revoke_api_key', 'touch_api_key', 'purge_api_keys', 'issue_jwt',
-                            'exchange_api_key', 'revoke_token', 'revoke_session')";
+                            'exchange_api_key', 'revoke_token', 'revoke_session', 'sign_up', 'sign_in_anonymously', 'sign_in_with_password',
+                            'refresh_session', 'redeem_token', 'send_confirmation', 'send_magic_link', 'send_password_reset')";
     for name in world.root(writing).split(' ') {
         assert!(calls.iter().any(|call| call.starts_with(&format!("{name}("))), "{name}");
     }
