@@ -3,7 +3,7 @@
 seconds=${BENCH_SECONDS:-20}
 PGHOST_BEFORE=$PGHOST PGPORT_BEFORE=$PGPORT
 export PGHOST=$PRELOADED_HOST PGPORT=$PRELOADED_PORT PGDATABASE=signing_in
-psql -d postgres -c 'create database signing_in'
+psql -d postgres -c 'create database signing_in' -c 'alter system set fsync = on' -c 'select pg_reload_conf()' > /dev/null
 psql -c 'create extension pg_bearer'
 psql <<'SQL' > /dev/null
 select auth.add_issuer('https://ours.example', own => true), auth.create_signing_key();
@@ -25,7 +25,7 @@ sign_in_tps() { "$PGBIN/pgbench" -n -c 2 -j 2 -T $((seconds / 5 + 1)) -f "$work/
 # The same of two with a variable of their own each.
 refresh_tps() { # SCRIPT VARIABLE VALUE VALUE
     for value in "$3" "$4"; do
-        "$PGBIN/pgbench" -n -M prepared -T $((seconds / 5 + 1)) -D "$2=$value" -f "$work/$1.sql" 2>&1 | awk '/^tps/ { print $3 }' &
+        PGOPTIONS='-c synchronous_commit=on' "$PGBIN/pgbench" -n -M prepared -T $((seconds / 5 + 1)) -D "$2=$value" -f "$work/$1.sql" 2>&1 | awk '/^tps/ { print $3 }' &
     done | awk '{ sum += $1 } END { print sum }'
     wait
 }
@@ -69,4 +69,5 @@ print(f"  refresh_session, relative to a durable update:     {most('refresh') / 
 own, resident, backends = open(sys.argv[2]).read().split()
 print(f"  memory of 50 who sign in at once, at most:         {float(own):.0f} MB, {float(resident):.0f} MB with what they share, of {backends} backends")
 PYTHON
+psql -d postgres -c 'alter system reset fsync' -c 'select pg_reload_conf()' > /dev/null
 export PGHOST=$PGHOST_BEFORE PGPORT=$PGPORT_BEFORE PGDATABASE=bench

@@ -45,8 +45,9 @@ comment on function auth_internal.session_answer is 'An access token of a sessio
 
 -- What the rows say. A name of these is never for a hook to say.
 create or replace function auth_internal.session_claims(session auth.sessions, known auth.users) returns jsonb
-    language sql stable set search_path = pg_catalog, pg_temp as $$
-    select jsonb_strip_nulls(jsonb_build_object(
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    return jsonb_strip_nulls(jsonb_build_object(
                'session_id', (session).id, 'aal', (session).aal,
                'amr', case when (session).method is not null then jsonb_build_array(jsonb_build_object(
                           'method', (session).method, 'timestamp', floor(extract(epoch from (session).created_at))::bigint)) end,
@@ -54,7 +55,8 @@ create or replace function auth_internal.session_claims(session auth.sessions, k
            || case when (known).id is null then '{}'::jsonb else jsonb_strip_nulls(jsonb_build_object(
                'email', (known).email, 'email_verified', (known).email_confirmed_at is not null, 'phone', (known).phone,
                'is_anonymous', (known).is_anonymous))
-               || jsonb_build_object('app_metadata', (known).raw_app_meta_data, 'user_metadata', (known).raw_user_meta_data) end
+               || jsonb_build_object('app_metadata', (known).raw_app_meta_data, 'user_metadata', (known).raw_user_meta_data) end;
+end
 $$;
 comment on function auth_internal.session_claims is 'The claims of an access token that come from the rows of the session and its user.';
 

@@ -18,8 +18,9 @@ comment on function auth_internal.lock_session is 'The session, which nobody els
 -- Is it still one? As src/pg/minted.rs asks it of access tokens, and how long nobody refreshed it. In its last seconds no access
 -- token can end with it.
 create or replace function auth_internal.session_is_alive(session auth.sessions) returns boolean
-    language sql stable set search_path = pg_catalog, pg_temp as $$
-    select auth_internal.session_holds((session).id, (session).user_id)
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    return auth_internal.session_holds((session).id, (session).user_id)
        and coalesce((session).expires_at > clock_timestamp() + interval '2 seconds', true)
        and (session).environment = any (string_to_array(replace(current_setting('pg_bearer.allowed_environments', true), ' ', ''), ','))
        and not auth_internal.is_banned((session).user_id)
@@ -28,7 +29,8 @@ create or replace function auth_internal.session_is_alive(session auth.sessions)
                         where r.kind = 'session' and r.value = (session).id::text and r.issuer = i.issuer
                            or r.kind in ('user', 'subject') and r.value = (session).user_id and coalesce(r.issuer = i.issuer, true)
                               and r.issued_before >= (session).created_at)
-       and ((session).org_id is null or auth_internal.member_permissions((session).user_id, (session).org_id) is not null)
+       and ((session).org_id is null or auth_internal.member_permissions((session).user_id, (session).org_id) is not null);
+end
 $$;
 comment on function auth_internal.session_is_alive is 'May a session be refreshed?';
 

@@ -78,13 +78,15 @@ comment on function auth_internal.merged is 'The members of both objects, the se
 
 -- As Supabase shows a user. Nothing of the password.
 create or replace function auth_internal.user_record(known auth.users) returns jsonb
-    language sql stable set search_path = pg_catalog, pg_temp as $$
-    select jsonb_build_object(
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    return jsonb_build_object(
         'id', (known).id, 'aud', 'authenticated', 'role', 'authenticated', 'email', (known).email,
         'email_confirmed_at', (known).email_confirmed_at, 'phone', (known).phone,
         'app_metadata', (known).raw_app_meta_data, 'user_metadata', (known).raw_user_meta_data,
         'is_anonymous', (known).is_anonymous, 'last_sign_in_at', (known).last_sign_in_at,
-        'created_at', (known).created_at, 'updated_at', (known).updated_at)
+        'created_at', (known).created_at, 'updated_at', (known).updated_at);
+end
 $$;
 comment on function auth_internal.user_record is 'A user as answers show them.';
 
