@@ -136,8 +136,13 @@ fn t200_definer_functions_are_executable_by_their_owner_alone() {
     );
     let owned = [
         "audit_command bearer_owner",
+        // Of bearer_users, which can do nothing else (`catalog::tables`).
+        "change_user bearer_owner",
+        "change_user bearer_users",
         "guard_changes bearer_owner",
         "guard_drops bearer_owner",
+        "insert_user bearer_owner",
+        "insert_user bearer_users",
         "record_api_key_uses bearer_owner",
     ];
     assert_eq!(found, owned);
@@ -145,9 +150,9 @@ fn t200_definer_functions_are_executable_by_their_owner_alone() {
         &mut db.superuser(),
         "select distinct r.rolname::text from pg_roles r, pg_proc p
           where p.pronamespace = 'auth_internal'::regnamespace and p.prosecdef
-            and has_function_privilege(r.oid, p.oid, 'execute') and not r.rolsuper",
+            and has_function_privilege(r.oid, p.oid, 'execute') and not r.rolsuper order by 1",
     );
-    assert_eq!(roles, ["bearer_owner"]);
+    assert_eq!(roles, ["bearer_owner", "bearer_users"]);
 }
 
 /// A value of a type as SQL writes it: one that is there, where somebody could guess one.
