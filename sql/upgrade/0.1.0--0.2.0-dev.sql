@@ -688,7 +688,7 @@ create table auth.sessions (
     aal text not null default 'aal1' check (aal in ('aal1', 'aal2', 'aal3')),
     method text check (pg_catalog.octet_length(method) between 1 and 64),
     password_id uuid,
-    generation integer not null default 1 check (generation > 0),
+    generation integer not null default 1 check (generation >= 1),
     token_hash bytea not null check (pg_catalog.octet_length(token_hash) = 32),
     parent_hash bytea check (pg_catalog.octet_length(parent_hash) = 32),
     sealed bytea,

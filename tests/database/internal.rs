@@ -139,6 +139,7 @@ fn t200_definer_functions_are_executable_by_their_owner_alone() {
         // Of bearer_users, which can do nothing else (`catalog::tables`).
         "change_user bearer_owner",
         "change_user bearer_users",
+        "end_reused_sessions bearer_owner",
         "guard_changes bearer_owner",
         "guard_drops bearer_owner",
         "insert_user bearer_owner",
