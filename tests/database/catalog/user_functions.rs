@@ -39,7 +39,7 @@ pub(super) const USER_FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_owner", "auth_internal.demand_user_creation(boolean) void: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.described_user(text, jsonb, boolean) auth.users: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.end_reused_session(auth.sessions) void: volatile unsafe plpgsql"),
-    ("bearer_owner", "auth_internal.end_reused_sessions(uuid[]) void: volatile unsafe definer plpgsql"),
+    ("", "auth_internal.end_reused_sessions(uuid[]) void: volatile unsafe definer plpgsql"),
     ("bearer_owner", "auth_internal.end_session(auth.sessions) void: volatile unsafe plpgsql"),
     ("bearer_owner", "auth_internal.end_sessions_of(text, uuid) bigint: volatile unsafe plpgsql"),
     ("bearer_owner", "auth_internal.end_surplus_sessions(text) void: volatile unsafe plpgsql"),
