@@ -60,7 +60,7 @@ begin
 end
 $$;
 comment on function auth.set_hook is
-    'Administrators: has a function of the application called here. name is send_email (to mail a token: recipient, purpose, token and user_id), before_user_created and after_user_created (the user as auth.current_user_record() shows one), or access_token (user_id, session_id, method and claims; returns claims to add, of which reserved ones are left out). The function takes one jsonb and returns jsonb or void. It runs as its owner, who is neither a superuser nor one of our roles, with search_path pg_catalog, pg_temp unless it says another; what it does to settings and the identity is undone, and its messages and errors reach nobody: hook "…" failed (55000) is all that is said. One that was changed since, or has another owner, is not called: set it again. 22023 for another name or no such function, 42501 for anybody else, 55000 where the owner has too many rights.';
+    'Administrators: has a function of the application called here. name is send_email (to mail a token: recipient, purpose, token and user_id), before_user_created and after_user_created (the user as auth.current_user_record() shows one), or access_token (user_id, session_id, method and claims; returns claims to add, of which reserved ones are left out). The function takes one jsonb and returns jsonb or void. It runs as its owner, who is neither a superuser nor one of our roles, with search_path pg_catalog, pg_temp unless it says another; what it does to settings and the identity is undone, and its messages and errors reach nobody: that it failed is all that is said. One that was changed since, or has another owner, is not called: set it again. 22023 for another name or no such function, 42501 for anybody else, 55000 where the owner has too many rights.';
 
 create or replace function auth.remove_hook(name text) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -83,7 +83,7 @@ begin
         select h.name, h.function, h.owner, auth_internal.hook_is_intact(h), h.created_at from auth.hooks h order by h.name;
 end
 $$;
-comment on function auth.list_hooks is 'Administrators: the hooks. One that is not intact was changed, or given to somebody else, since it was set, and raises 55000 when it would be called. 42501 for anybody else.';
+comment on function auth.list_hooks is 'Administrators: the hooks. One that is not intact was changed, or given to somebody else, since it was set, and fails when it would be called. 42501 for anybody else.';
 
 create or replace function auth_internal.hook_is_intact(hook auth.hooks) returns boolean
     language sql stable set search_path = pg_catalog, pg_temp as $$
