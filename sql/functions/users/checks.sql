@@ -8,3 +8,4 @@ comment on function auth_internal.is_banned is 'Is this user banned or deleted n
 comment on function auth_internal.session_holds is 'Are access tokens of this session good now for this user, as far as its row and its password go? NULL for NULL.';
 comment on function auth_internal.is_strict_object is 'Would a token with this object among its claims be accepted? NULL for NULL.';
 comment on function auth_internal.note_reuse is 'Has a session ended soon, whatever becomes of this transaction, where the library is in shared_preload_libraries. Nothing for NULL.';
+comment on function auth_internal.newest_password is 'The password that this user has now, whatever the snapshot; NULL without one, and for NULL.';

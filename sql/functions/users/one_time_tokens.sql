@@ -173,8 +173,10 @@ begin
     elsif (redeemed.purpose = 'reset_password') <> (new_password is not null) then
         perform auth_internal.refuse_token_argument('new_password', 'A token of auth.send_password_reset() sets a new password, and no other one does.');
     end if;
-    old := auth_internal.user_by_id(redeemed.user_id::text);
-    if redeemed.new_email is not null and (auth_internal.user_by_email(redeemed.new_email)).id <> old.id then
+    -- Locked, so that an older snapshot of a user who has another address since fails.
+    old := auth_internal.locked_user(redeemed.user_id);
+    if auth_internal.folded(old.email) is distinct from redeemed.email
+       or redeemed.new_email is not null and (auth_internal.user_by_email(redeemed.new_email)).id <> old.id then
         return auth_internal.refuse_grant('Token is invalid or has expired');
     end if;
     update auth.one_time_tokens t set used_at = clock_timestamp() where t.id = redeemed.id;

@@ -6,6 +6,10 @@ declare
     its_id uuid;
 begin
     perform auth_internal.commit_durably();
+    -- Whoever acts on an older snapshot puts none in the place of one that they do not see.
+    if auth_internal.newest_password(user_id) is distinct from (auth_internal.password_of(user_id)).id then
+        perform auth_internal.refuse_snapshot();
+    end if;
     -- Younger than whatever there is, by whatever clock.
     insert into auth.user_passwords (user_id, hash, created_at)
     values (set_password.user_id, set_password.hash,

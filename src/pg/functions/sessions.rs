@@ -73,3 +73,9 @@ fn note_reuse(session_id: pgrx::Uuid) {
         reused.note(shared::database(), session_id.as_bytes());
     }
 }
+
+/// The password that this user has now, whatever the snapshot; NULL without one.
+#[pg_extern(schema = "auth_internal", stable, parallel_unsafe)]
+fn newest_password(user_id: pgrx::Uuid) -> Result<Option<pgrx::Uuid>, ErrorReport> {
+    Ok(users::password(*user_id.as_bytes())?.map(pgrx::Uuid::from_bytes))
+}

@@ -64,6 +64,11 @@ pub(in crate::pg) fn session(id: Uuid) -> Result<Option<(Session, Facts)>, Error
     Ok(Some((session, Facts { password, now: catalog::now() })))
 }
 
+/// The password that a user has now, whatever the snapshot.
+pub(in crate::pg) fn password(user: Uuid) -> Result<Option<Uuid>, ErrorReport> {
+    newest_password(&Latest::new(), user)
+}
+
 fn newest_password(latest: &Latest, user: Uuid) -> Result<Option<Uuid>, ErrorReport> {
     let mut newest = None;
     latest

@@ -89,6 +89,7 @@ pub(super) const USER_FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_owner", "auth_internal.method_of(text) text: immutable unsafe sql"),
     ("bearer_owner", "auth_internal.new_refresh_token(uuid, integer) text: volatile unsafe strict c"),
     ("bearer_owner", "auth_internal.new_user(auth.users) auth.users: volatile unsafe plpgsql"),
+    ("bearer_owner", "auth_internal.newest_password(uuid) uuid: stable unsafe strict c"),
     ("bearer_owner", "auth_internal.note_reuse(uuid) void: volatile unsafe strict c"),
     ("bearer_owner", "auth_internal.note_sign_in(text) void: volatile unsafe plpgsql"),
     ("bearer_owner", "auth_internal.open_refresh_token(text, bytea) text: immutable safe strict c"),

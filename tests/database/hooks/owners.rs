@@ -115,7 +115,7 @@ fn only_a_function_of_one_jsonb_is_a_hook() {
     let mut session = world.db.superuser();
     session.run(
         "create function app.two(jsonb, jsonb) returns jsonb language sql as $$ select $1 $$;
-         create function app.json(json) returns jsonb language sql as $$ select $1::jsonb $$;
+         create function app.of_json(json) returns jsonb language sql as $$ select $1::jsonb $$;
          create function app.texts(jsonb) returns text language sql as $$ select 'x' $$;
          create function app.many(jsonb) returns setof jsonb language sql as $$ select $1 $$;
          create procedure app.process(jsonb) language sql as $$ select 1 $$;
@@ -125,7 +125,7 @@ fn only_a_function_of_one_jsonb_is_a_hook() {
     );
     for hook in [
         "app.two(jsonb,jsonb)",
-        "app.json(json)",
+        "app.of_json(json)",
         "app.texts(jsonb)",
         "app.many(jsonb)",
         "app.process(jsonb)",

@@ -98,7 +98,7 @@ fn an_invitation_is_declined_by_whom_it_is_for() {
     assert_eq!(world.as_user(&ada, &accept).unwrap_err(), "42501 the invitation is not valid");
     assert_values(
         &mut world.admin,
-        &[("select count(*) from auth.audit_log where action = 'invitation.decline'", Some("1"))],
+        &[("select count(*) from auth.audit_log where action = 'invitation.revoke'", Some("1"))],
     );
 }
 

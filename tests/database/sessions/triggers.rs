@@ -150,9 +150,13 @@ fn t147_a_trigger_leaves_neither_identity_nor_settings() {
 #[test]
 fn t147_a_deferred_trigger_finds_nothing_either() {
     let mut world = World::new();
-    let body = tries(&[SECRETS.as_slice(), &CALLS].concat());
-    let identity = format!("perform auth.authenticate('{}');", token_of("eve"));
-    let body = format!("insert into app.told values ('as ' || current_user); {body} {identity}");
+    // No block with EXCEPTION: a server with assertions does not survive one at the end of a transaction.
+    let body = format!(
+        "insert into app.told values ('as ' || current_user), (format('may %s %s %s', has_table_privilege('auth.jwt_secrets', 'select'),
+             has_table_privilege('auth.user_passwords', 'select'), has_function_privilege('auth_internal.hash_password(text)', 'execute')));
+         perform auth.authenticate('{}');",
+        token_of("eve")
+    );
     trigger(&mut world, "constraint after insert deferrable initially deferred", &body);
     world.session.run("begin");
     let answer = world.sign_up("ada@example.com");
@@ -161,12 +165,12 @@ fn t147_a_deferred_trigger_finds_nothing_either() {
     assert_values(
         &mut world.admin,
         &[
-            ("select string_agg(what, ',') from app.told where what like 'did%'", None),
+            ("select what from app.told where what like 'may %'", Some("may f f f")),
             (
                 "select what in ('as tenant', 'as bearer_users') from app.told where what like 'as %'",
                 Some("t"),
             ),
-            ("select count(*) from app.told where what not like '%@%'", Some("17")),
+            ("select count(*) from app.told where what not like '%@%'", Some("2")),
         ],
     );
     assert_values(
