@@ -95,7 +95,7 @@ create or replace function auth.send_password_reset(email text) returns jsonb
     select auth_internal.mail_user(send_password_reset.email, 'reset_password')
 $$;
 comment on function auth.send_password_reset is
-    'Everybody: has a token mailed with which the user sets a new password (auth.redeem_token). The answer is {} and comes at a fixed time, whether there is such a user or not; too_many_requests after pg_bearer.max_mails. Without the hook send_email services and administrators get {"token"}, and nobody else may call it (55000). 22023 for what is no e-mail address, 42501 without the hook for a credential that gives nothing that lasts or nothing live.';
+    'Everybody: has a token mailed with which the user sets a new password (auth.redeem_token). The answer is {} and comes at a fixed time, whether there is such a user or not; too_many_requests after pg_bearer.max_mails. Without the hook send_email services and administrators get {"token"}, and nobody else may call it. 22023 for what is no e-mail address, 42501 without the hook for a credential that gives nothing that lasts or nothing live, 55000 without it for anybody else.';
 
 create or replace function auth.send_magic_link(email text) returns jsonb
     language sql security definer set search_path = pg_catalog, pg_temp as $$

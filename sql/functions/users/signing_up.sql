@@ -246,7 +246,8 @@ create or replace function auth.create_user(
 ) returns uuid
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-    described auth.users;
+    -- As a record, because linters take the fields of other types for unknown variables.
+    described record;
     made auth.users;
     hash text := nullif(password_hash, '');
 begin
