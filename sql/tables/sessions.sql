@@ -39,7 +39,7 @@ comment on column auth.sessions.password_id is 'The password that the user had w
 comment on column auth.sessions.generation is 'Which refresh token of the session the newest is; 1 for the first.';
 comment on column auth.sessions.token_hash is 'SHA-256 of the newest refresh token.';
 comment on column auth.sessions.parent_hash is 'SHA-256 of the one before it.';
-comment on column auth.sessions.sealed is 'The newest refresh token, which only whoever presents the one before it can read; gone after pg_bearer.refresh_reuse_grace.';
+comment on column auth.sessions.sealed is 'The newest refresh token, which only whoever presents the one before it can read; taken away by refreshes after pg_bearer.refresh_reuse_grace.';
 comment on column auth.sessions.rotated_at is 'When the newest refresh token was made of the one before it.';
 comment on column auth.sessions.created_at is 'When the user signed in.';
 comment on column auth.sessions.expires_at is 'When it ends by itself; NULL: never.';

@@ -7,7 +7,7 @@ create table auth.ticket_secret (
     secret bytea not null check (pg_catalog.octet_length(secret) >= 32)
 );
 
-comment on table auth.ticket_secret is 'What the tickets of this database are sealed with. Never dumped: each database makes its own.';
+comment on table auth.ticket_secret is 'What the tickets of this database are sealed with, and its refresh tokens are marked with. Never dumped: each database makes its own.';
 comment on column auth.ticket_secret.single is 'True, so that there is one row at most.';
 comment on column auth.ticket_secret.secret is 'The secret, 32 bytes or more. Whoever reads it can make tickets, which are good where the library is not in shared_preload_libraries.';
 alter table auth.ticket_secret enable row level security;

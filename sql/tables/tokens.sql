@@ -91,7 +91,7 @@ comment on column auth.revocations.value is 'Whose tokens, or which token: 1 to 
 comment on column auth.revocations.issuer is 'The issuer whose tokens it ends; NULL: any (users only).';
 comment on column auth.revocations.issued_before is 'Tokens that were issued until then have ended; of single tokens and sessions, all. NULL: a single token, of which expires_at is known.';
 comment on column auth.revocations.expires_at is 'From then on there is no such token, and the row can go.';
-comment on column auth.revocations.revoked_by is 'The user who revoked it; NULL: a service or an administrator.';
+comment on column auth.revocations.revoked_by is 'The user who revoked it; NULL: a service or an administrator, or a session that was held when it ended.';
 comment on index auth.revocations_value is 'Finds what ended a token.';
 comment on index auth.revocations_expires_at is 'Finds what can go.';
 alter table auth.minted_tokens enable row level security;

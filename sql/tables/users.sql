@@ -54,7 +54,6 @@ create table auth.one_time_tokens (
     used_at timestamptz
 );
 
-create index one_time_tokens_user on auth.one_time_tokens (user_id);
 create index one_time_tokens_expires_at on auth.one_time_tokens (expires_at);
 
 create table auth.sign_in_tries (
@@ -85,7 +84,7 @@ comment on column auth.users.raw_user_meta_data is 'What the user says of themse
 comment on column auth.users.is_anonymous is 'Signed in without saying who they are.';
 comment on column auth.users.banned_until is 'Until when the user is banned, as far as this row is written: what counts is in auth.user_bans.';
 comment on column auth.users.last_sign_in_at is 'When they signed in last, about.';
-comment on column auth.users.created_at is 'When the row was made.';
+comment on column auth.users.created_at is 'When the user was made, here or where they came from.';
 comment on column auth.users.updated_at is 'When one of the functions changed it last.';
 comment on column auth.users.deleted_at is 'When the user was deleted; NULL: there they are.';
 comment on index auth.users_email is 'Finds users by address, and keeps each for one user.';
@@ -114,13 +113,12 @@ comment on column auth.one_time_tokens.password_id is 'The password that the use
 comment on column auth.one_time_tokens.created_at is 'When it was made.';
 comment on column auth.one_time_tokens.expires_at is 'From then on it is worth nothing.';
 comment on column auth.one_time_tokens.used_at is 'When it was used; NULL: it was not.';
-comment on index auth.one_time_tokens_user is 'Finds the tokens of a user.';
 comment on index auth.one_time_tokens_expires_at is 'Finds what can go.';
 comment on table auth.sign_in_tries is 'Tries to sign in, where the library is not in shared_preload_libraries and cannot count them in memory.';
 comment on column auth.sign_in_tries.id is 'Identifies the row.';
 comment on column auth.sign_in_tries.key is 'SHA-256 of what is counted: an address, a client''s network, or both.';
 comment on column auth.sign_in_tries.tried_at is 'When it was tried.';
-comment on column auth.sign_in_tries.expires_at is 'From then on it is not counted.';
+comment on column auth.sign_in_tries.expires_at is 'From then on the row can go.';
 comment on index auth.sign_in_tries_key is 'Counts the tries.';
 comment on index auth.sign_in_tries_expires_at is 'Finds what can go.';
 comment on table auth.hooks is 'Functions of the application that are called here. auth.set_hook() writes it.';

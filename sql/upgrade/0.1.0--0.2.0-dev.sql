@@ -452,7 +452,7 @@ comment on column auth.revocations.value is 'Whose tokens, or which token: 1 to 
 comment on column auth.revocations.issuer is 'The issuer whose tokens it ends; NULL: any (users only).';
 comment on column auth.revocations.issued_before is 'Tokens that were issued until then have ended; of single tokens and sessions, all. NULL: a single token, of which expires_at is known.';
 comment on column auth.revocations.expires_at is 'From then on there is no such token, and the row can go.';
-comment on column auth.revocations.revoked_by is 'The user who revoked it; NULL: a service or an administrator.';
+comment on column auth.revocations.revoked_by is 'The user who revoked it; NULL: a service or an administrator, or a session that was held when it ended.';
 comment on index auth.revocations_value is 'Finds what ended a token.';
 comment on index auth.revocations_expires_at is 'Finds what can go.';
 alter table auth.minted_tokens enable row level security;
@@ -464,7 +464,7 @@ create table auth.ticket_secret (
     secret bytea not null check (pg_catalog.octet_length(secret) >= 32)
 );
 
-comment on table auth.ticket_secret is 'What the tickets of this database are sealed with. Never dumped: each database makes its own.';
+comment on table auth.ticket_secret is 'What the tickets of this database are sealed with, and its refresh tokens are marked with. Never dumped: each database makes its own.';
 comment on column auth.ticket_secret.single is 'True, so that there is one row at most.';
 comment on column auth.ticket_secret.secret is 'The secret, 32 bytes or more. Whoever reads it can make tickets, which are good where the library is not in shared_preload_libraries.';
 alter table auth.ticket_secret enable row level security;
@@ -591,7 +591,6 @@ create table auth.one_time_tokens (
     used_at timestamptz
 );
 
-create index one_time_tokens_user on auth.one_time_tokens (user_id);
 create index one_time_tokens_expires_at on auth.one_time_tokens (expires_at);
 
 create table auth.sign_in_tries (
@@ -622,7 +621,7 @@ comment on column auth.users.raw_user_meta_data is 'What the user says of themse
 comment on column auth.users.is_anonymous is 'Signed in without saying who they are.';
 comment on column auth.users.banned_until is 'Until when the user is banned, as far as this row is written: what counts is in auth.user_bans.';
 comment on column auth.users.last_sign_in_at is 'When they signed in last, about.';
-comment on column auth.users.created_at is 'When the row was made.';
+comment on column auth.users.created_at is 'When the user was made, here or where they came from.';
 comment on column auth.users.updated_at is 'When one of the functions changed it last.';
 comment on column auth.users.deleted_at is 'When the user was deleted; NULL: there they are.';
 comment on index auth.users_email is 'Finds users by address, and keeps each for one user.';
@@ -651,13 +650,12 @@ comment on column auth.one_time_tokens.password_id is 'The password that the use
 comment on column auth.one_time_tokens.created_at is 'When it was made.';
 comment on column auth.one_time_tokens.expires_at is 'From then on it is worth nothing.';
 comment on column auth.one_time_tokens.used_at is 'When it was used; NULL: it was not.';
-comment on index auth.one_time_tokens_user is 'Finds the tokens of a user.';
 comment on index auth.one_time_tokens_expires_at is 'Finds what can go.';
 comment on table auth.sign_in_tries is 'Tries to sign in, where the library is not in shared_preload_libraries and cannot count them in memory.';
 comment on column auth.sign_in_tries.id is 'Identifies the row.';
 comment on column auth.sign_in_tries.key is 'SHA-256 of what is counted: an address, a client''s network, or both.';
 comment on column auth.sign_in_tries.tried_at is 'When it was tried.';
-comment on column auth.sign_in_tries.expires_at is 'From then on it is not counted.';
+comment on column auth.sign_in_tries.expires_at is 'From then on the row can go.';
 comment on index auth.sign_in_tries_key is 'Counts the tries.';
 comment on index auth.sign_in_tries_expires_at is 'Finds what can go.';
 comment on table auth.hooks is 'Functions of the application that are called here. auth.set_hook() writes it.';
@@ -716,7 +714,7 @@ comment on column auth.sessions.password_id is 'The password that the user had w
 comment on column auth.sessions.generation is 'Which refresh token of the session the newest is; 1 for the first.';
 comment on column auth.sessions.token_hash is 'SHA-256 of the newest refresh token.';
 comment on column auth.sessions.parent_hash is 'SHA-256 of the one before it.';
-comment on column auth.sessions.sealed is 'The newest refresh token, which only whoever presents the one before it can read; gone after pg_bearer.refresh_reuse_grace.';
+comment on column auth.sessions.sealed is 'The newest refresh token, which only whoever presents the one before it can read; taken away by refreshes after pg_bearer.refresh_reuse_grace.';
 comment on column auth.sessions.rotated_at is 'When the newest refresh token was made of the one before it.';
 comment on column auth.sessions.created_at is 'When the user signed in.';
 comment on column auth.sessions.expires_at is 'When it ends by itself; NULL: never.';

@@ -16,6 +16,7 @@ use crate::verify::permission::intersection;
 use crate::verify::revocation::Revocable;
 use pgrx::pg_sys::panic::ErrorReport;
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
 /// What can be revoked of a token.
 pub(super) fn revocable(claims: &VerifiedClaims, issuer: &Issuer) -> Revocable {
@@ -47,7 +48,9 @@ pub(super) fn demand_current(
         Some(row) => ancestors(&tables, row, claims.issuer(), issuer)?,
         None => vec![revocable(claims, issuer)],
     };
-    for user in asked.iter().filter_map(|token| token.user.as_deref()) {
+    // Mostly one and the same.
+    let named: BTreeSet<&str> = asked.iter().filter_map(|token| token.user.as_deref()).collect();
+    for user in named {
         if users::is_banned(user)? {
             return Err(Refusal::UserBanned.into());
         }

@@ -38,7 +38,7 @@ begin
       from pg_roles r
       join pg_class c on c.oid = asked_role.source
      where not r.rolsuper and not r.rolbypassrls and not pg_has_role(r.oid, c.relowner, 'usage')
-       and r.rolname not in ('bearer_owner', 'bearer_admin', 'bearer_service')
+       and r.rolname not in (select o.name from auth_internal.our_roles() o)
        and not exists (select from pg_roles g
                         where g.oid < 16384 and starts_with(g.rolname, 'pg_') and pg_has_role(r.oid, g.oid, 'member'))
        and exists (select from (select c.relacl union all

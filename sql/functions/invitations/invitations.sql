@@ -63,7 +63,7 @@ begin
     token := 'inv_' || auth_internal.random_token();
     expires_at := auth_internal.invitation_end(expires_in);
     insert into auth.invitations (org_id, workspace_id, email, role_id, token_hash, created_by, membership_id, expires_at)
-    values (create_invitation.org_id, create_invitation.workspace_id, lower(create_invitation.email collate "C"), granted.id,
+    values (create_invitation.org_id, create_invitation.workspace_id, auth_internal.folded(create_invitation.email), granted.id,
             auth_internal.token_hash(create_invitation.token), auth_internal.acting_user(),
             own_membership, create_invitation.expires_at)
     returning invitations.id into invitation_id;
@@ -128,7 +128,7 @@ begin
     return granted.id is not null
        and auth_internal.issuer_reaches(invitation.org_id)
        and (invitation.email is null
-            or auth.email_verified() and lower(auth.email() collate "C") = invitation.email)
+            or auth.email_verified() and auth_internal.folded(auth.email()) = invitation.email)
        and (invitation.workspace_id is null
             or auth_internal.workspace_org(invitation.workspace_id) = invitation.org_id)
        and (invitation.created_by is null
@@ -173,7 +173,7 @@ begin
     -- Of several who show the token at once, one changes the row.
     update auth.invitations i
        set accepted_at = clock_timestamp(), accepted_by = invited,
-           accepted_email = case when auth.email_verified() then lower(auth.email() collate "C") end
+           accepted_email = case when auth.email_verified() then auth_internal.folded(auth.email()) end
      where i.id = invitation.id and i.id in (select o.id from auth_internal.open_invitations o where o.id = invitation.id)
        and i.accepted_at is null and i.revoked_at is null and i.expires_at > clock_timestamp()
        and auth_internal.invitation_holds(i)

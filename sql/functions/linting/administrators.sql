@@ -5,10 +5,11 @@ create or replace function auth_internal.our_roles() returns table (name text, r
     language sql stable set search_path = pg_catalog, pg_temp as $$
     -- What the extension gave to the role or has from it: another one of the same name is none of ours.
     select o.name, r.oid
-      from unnest(array['bearer_owner', 'bearer_admin', 'bearer_service']) o (name)
+      from unnest(array['bearer_owner', 'bearer_users', 'bearer_admin', 'bearer_service']) o (name)
       left join pg_roles r
              on r.rolname = o.name
             and case o.name when 'bearer_owner' then exists (select from pg_class c where c.oid = 'auth.issuers'::regclass and c.relowner = r.oid)
+                            when 'bearer_users' then exists (select from pg_class c where c.oid = 'auth.users'::regclass and c.relowner = r.oid)
                             when 'bearer_admin' then exists (select from pg_proc p cross join lateral aclexplode(p.proacl) x
                                                               where p.oid in ('auth.list_issuers()'::regprocedure, 'auth.list_membership_sources()'::regprocedure)
                                                                 and x.grantee = r.oid)
@@ -45,9 +46,10 @@ create or replace function auth_internal.lint_administrators()
       from auth_internal.role_members() m where m.role = 'bearer_admin'
     union all
     select 'owner_has_members', 'error', quote_ident(m.member),
-           'the role is a member of bearer_owner, which nobody is to be: it reads and writes secrets, keys and memberships past every check',
+           format('the role is a member of %I, which nobody is to be: it reads and writes %s past every check', m.role,
+                  case m.role when 'bearer_users' then 'users' else 'secrets, keys and memberships' end),
            m.revoke_all, null::oid
-      from auth_internal.role_members() m where m.role = 'bearer_owner'
+      from auth_internal.role_members() m where m.role in ('bearer_owner', 'bearer_users')
     union all
     select 'administrator_reachable', 'warning', format('%s for %s', quote_ident(m.role), quote_ident(m.member)),
            'the role may grant itself the rights of bearer_admin (ADMIN OPTION)', m.revoke_admin, null::oid
@@ -72,11 +74,12 @@ create or replace function auth_internal.lint_our_roles()
     language sql stable set search_path = pg_catalog, pg_temp as $$
     select 'role_missing', 'error', o.name,
            'the role was renamed, and what needs it fails'
-               || case when o.name = 'bearer_owner' then '' else ': no SQL can tell what it is called now' end,
-           case when o.name = 'bearer_owner' then
-                (select format('alter role %I rename to bearer_owner', pg_get_userbyid(c.relowner))
-                   from pg_class c where c.oid = 'auth.issuers'::regclass) end, null::oid
-      from auth_internal.our_roles() o where o.role_oid is null
+               || case when t.named is null then ': no SQL can tell what it is called now' else '' end,
+           (select format('alter role %I rename to %I', pg_get_userbyid(c.relowner), o.name) from pg_class c where c.oid = t.named), null::oid
+      from auth_internal.our_roles() o
+     cross join lateral (select case o.name when 'bearer_owner' then 'auth.issuers'::regclass
+                                            when 'bearer_users' then 'auth.users'::regclass end as named) t
+     where o.role_oid is null
     union all
     select 'role_altered', 'error', o.name, 'the role has more rights than it is made with: it is not to log in, nor to have attributes',
            format('alter role %I nologin nosuperuser nobypassrls nocreaterole nocreatedb noreplication', o.name), null::oid

@@ -159,7 +159,7 @@ create or replace function auth_internal.end_invitations(org_id uuid, user_id te
       from auth_internal.open_invitations i
      where i.org_id = end_invitations.org_id
        and (i.created_by = end_invitations.user_id
-            or i.email in (select lower(unnest(array[a.email, a.accepted_email]) collate "C")
+            or i.email in (select auth_internal.folded(unnest(array[a.email, a.accepted_email]))
                              from auth.invitations a where a.accepted_by = end_invitations.user_id))
 $$;
 comment on function auth_internal.end_invitations is 'Ends the open invitations of an organization that this user made or could come back by.';

@@ -77,7 +77,7 @@ comment on function auth_internal.count_try is 'Counts a try, and returns 0; or 
 
 create or replace function auth_internal.tries_period() returns interval
     language sql stable set search_path = pg_catalog, pg_temp as $$
-    select coalesce(current_setting('pg_bearer.sign_in_tries_period', true), '900s')::interval
+    select current_setting('pg_bearer.sign_in_tries_period')::interval
 $$;
 comment on function auth_internal.tries_period is 'In which time tries are counted together.';
 
@@ -86,21 +86,16 @@ create or replace function auth_internal.count_password_try(email text) returns 
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     address text := auth_internal.folded(email);
-    network text := auth_internal.client_network();
-    of_address integer := coalesce(current_setting('pg_bearer.max_sign_in_tries', true)::integer, 10);
-    is_known boolean := network is not null and exists (
-        select from auth.sessions s
-         where s.user_id = (auth_internal.user_by_email(count_password_try.email)).id::text and s.network = auth_internal.client_network());
-    seconds integer := 0;
+    its_network text := auth_internal.client_network();
+    seconds integer := auth_internal.count_network_try();
 begin
-    if network is not null then
-        seconds := auth_internal.count_network_try();
-    end if;
     if seconds > 0 then
         return seconds;
     end if;
-    return auth_internal.count_try(case when is_known then 'known client' else 'address' end,
-                                   address || case when is_known then ' ' || network else '' end, of_address, auth_internal.tries_period());
+    perform from auth.sessions s where s.user_id = (auth_internal.user_by_email(email)).id::text and s.network = its_network;
+    return auth_internal.count_try(case when found then 'known client' else 'address' end,
+                                   address || case when found then ' ' || its_network else '' end,
+                                   current_setting('pg_bearer.max_sign_in_tries')::integer, auth_internal.tries_period());
 end
 $$;
 comment on function auth_internal.count_password_try is 'Counts a try to sign in with this address, and returns 0; or in how many seconds there may be one more.';
@@ -109,7 +104,7 @@ create or replace function auth_internal.count_network_try() returns integer
     language sql set search_path = pg_catalog, pg_temp as $$
     select case when auth_internal.client_network() is null then 0
                 else auth_internal.count_try('network', auth_internal.client_network(),
-                         coalesce(current_setting('pg_bearer.max_sign_in_tries_per_network', true)::integer, 100), auth_internal.tries_period()) end
+                         current_setting('pg_bearer.max_sign_in_tries_per_network')::integer, auth_internal.tries_period()) end
 $$;
 comment on function auth_internal.count_network_try is 'Counts a try from the client''s network, where it is known, and returns 0; or in how many seconds there may be one more.';
 
@@ -122,7 +117,7 @@ begin
         return seconds;
     end if;
     return auth_internal.count_try('mail', auth_internal.folded(email),
-        coalesce(current_setting('pg_bearer.max_mails', true)::integer, 5), auth_internal.tries_period());
+        current_setting('pg_bearer.max_mails')::integer, auth_internal.tries_period());
 end
 $$;
 comment on function auth_internal.count_mail is 'Counts a mail to this address, whoever has it, and returns 0; or in how many seconds there may be one more.';

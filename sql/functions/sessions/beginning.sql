@@ -1,14 +1,13 @@
 -- Beginning a session, and the access tokens of one.
 
--- Its access token, and all that the client gets. claims: what hooks and users say is in there already.
+-- Its access token, and all that the client gets.
 create or replace function auth_internal.session_answer(session auth.sessions, refresh_token text) returns jsonb
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     issuer auth.issuers;
     known auth.users := auth_internal.user_by_id(session.user_id);
     described record := jsonb_populate_record(null::auth.minted_tokens, '{}');
-    lifetime interval := least(coalesce(current_setting('pg_bearer.access_token_lifetime', true), '3600s')::interval,
-                               coalesce(current_setting('pg_bearer.max_token_lifetime', true), '60s')::interval);
+    lifetime interval := current_setting('pg_bearer.access_token_lifetime')::interval;
     claims jsonb;
     signed record;
     minted record;
@@ -24,9 +23,7 @@ begin
     described.is_service := false;
     described.is_member := session.org_id is not null;
     described.session_id := session.id;
-    described.expires_at := auth_internal.token_end(
-        least(clock_timestamp() + lifetime, session.expires_at,
-              case when issuer.max_lifetime > '0' then clock_timestamp() + issuer.max_lifetime end), session.expires_at, issuer);
+    described.expires_at := auth_internal.token_end(null, least(clock_timestamp() + lifetime, session.expires_at), issuer);
     claims := auth_internal.session_claims(session, known);
     signed := auth_internal.sign_minted(described, issuer, 'authenticated', null, claims || auth_internal.hooked_claims(session, claims));
     minted := signed.minted;
@@ -84,8 +81,7 @@ comment on function auth_internal.hooked_claims is 'The claims that the hook add
 -- A staging server, which accepts no live credentials, has test sessions.
 create or replace function auth_internal.session_environment() returns text
     language sql stable set search_path = pg_catalog, pg_temp as $$
-    select case when 'live' = any (string_to_array(replace(current_setting('pg_bearer.allowed_environments', true), ' ', ''), ','))
-                then 'live' else 'test' end
+    select case when auth_internal.is_allowed_environment('live') then 'live' else 'test' end
 $$;
 comment on function auth_internal.session_environment is 'The environment of those who sign in here.';
 

@@ -1,7 +1,9 @@
--- What SQL asks of the library: src/pg/functions/passwords.rs.
+-- The functions are in src/pg/functions/sessions.rs.
 
-comment on function auth_internal.hash_password is 'The hash of a new password, under the settings. 22023 for one that is missing, empty or longer than 1024 bytes; 53400 while too many are hashed.';
-comment on function auth_internal.verify_password is 'Is this the password of this hash? Without the one or the other, or with one that cannot be used, it takes as long as a new hash to say no. 53400 while too many are hashed.';
-comment on function auth_internal.password_needs_rehash is 'Is this password, which is the one of this hash, to be hashed anew under the settings? Not where bcrypt did not look at the whole of it.';
-comment on function auth_internal.is_password_hash is 'Is this a hash that passwords can be compared with: Argon2 or bcrypt, and not more work than we allow? NULL for NULL.';
-comment on function auth_internal.wait_for_answer is 'Waits until a multiple of pg_bearer.password_time has passed since then; that time from now for NULL, the future and what is more than a minute ago.';
+comment on function auth_internal.new_refresh_token is 'A new refresh token of this generation of a session: 32 random bytes, and a mark of this database. 55000 without its secret.';
+comment on function auth_internal.parse_refresh_token is 'What a refresh token says of itself, and whether this database made it; no row for what is none.';
+comment on function auth_internal.seal_refresh_token is 'The next refresh token, readable with the one before it alone. NULL for NULL.';
+comment on function auth_internal.open_refresh_token is 'The refresh token that was sealed for this one; NULL for any other, and for NULL.';
+comment on function auth_internal.session_holds is 'Are access tokens of this session good now for this user, as far as its row and its password go? NULL for NULL.';
+comment on function auth_internal.note_reuse is 'Has a session ended soon, whatever becomes of this transaction, where the library is in shared_preload_libraries. Nothing for NULL.';
+comment on function auth_internal.is_allowed_environment is 'Are credentials of this environment accepted on this server? NULL for NULL.';

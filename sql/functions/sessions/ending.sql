@@ -14,6 +14,7 @@ begin
     exception when serialization_failure then
         is_gone := false;
     end;
+    -- Not by auth_internal.revoke(), which asks who calls: nobody does who only refreshes.
     if not is_gone and issuer is not null then
         insert into auth.revocations (kind, value, issuer, issued_before, expires_at)
         values ('session', session.id::text, issuer, clock_timestamp(), auth_internal.end_of_tokens(issuer) + interval '30 days');
@@ -56,21 +57,17 @@ end
 $$;
 comment on function auth_internal.end_surplus_sessions is 'Ends the oldest sessions of a user who has more than pg_bearer.max_sessions.';
 
-create or replace function auth_internal.purge_sessions(most integer) returns integer
+create or replace function auth_internal.purge_sessions(most integer) returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$
-declare
-    gone integer;
 begin
     delete from auth.sessions s
      where s.id = any (array(select o.id from auth.sessions o where o.expires_at < clock_timestamp() - interval '10 minutes'
                               order by o.expires_at limit most for update skip locked));
-    get diagnostics gone = row_count;
-    return gone;
 exception when serialization_failure then
-    return 0;
+    null;
 end
 $$;
-comment on function auth_internal.purge_sessions is 'Deletes so many sessions at most that have ended by themselves; returns how many.';
+comment on function auth_internal.purge_sessions is 'Deletes so many sessions at most that have ended by themselves.';
 
 create or replace function auth.sign_out_session(scope text default 'this') returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -22,7 +22,7 @@ create or replace function auth_internal.session_is_alive(session auth.sessions)
 begin
     return auth_internal.session_holds((session).id, (session).user_id)
        and coalesce((session).expires_at > clock_timestamp() + interval '2 seconds', true)
-       and (session).environment = any (string_to_array(replace(current_setting('pg_bearer.allowed_environments', true), ' ', ''), ','))
+       and auth_internal.is_allowed_environment((session).environment)
        and not auth_internal.is_banned((session).user_id)
        and (auth_internal.session_idle_time() = '0' or (session).refreshed_at > clock_timestamp() - auth_internal.session_idle_time())
        and not exists (select from auth.revocations r join auth.issuers i on i.id = (session).issuer_id

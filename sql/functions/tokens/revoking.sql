@@ -339,7 +339,7 @@ begin
     perform auth_internal.end_invitation(i.id, i.org_id)
        from auth_internal.open_invitations i
       where i.created_by = remove_user.user_id
-         or i.email in (select lower(unnest(array[a.email, a.accepted_email]) collate "C")
+         or i.email in (select auth_internal.folded(unnest(array[a.email, a.accepted_email]))
                           from auth.invitations a where a.accepted_by = remove_user.user_id);
     perform auth_internal.revoke_tokens_of(user_id, null);
     perform auth_internal.audit('user.remove', null, null, user_id);

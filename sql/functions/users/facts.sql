@@ -9,7 +9,7 @@ comment on function auth_internal.folded is 'An e-mail address as it is compared
 
 create or replace function auth_internal.user_by_email(email text) returns auth.users
     language sql stable set search_path = pg_catalog, pg_temp as $$
-    select u.* from auth.users u where lower(u.email) = lower(user_by_email.email collate "C") and u.deleted_at is null
+    select u.* from auth.users u where lower(u.email) = auth_internal.folded(user_by_email.email) and u.deleted_at is null
 $$;
 comment on function auth_internal.user_by_email is 'The user with this address, also one whose deletion is not written yet; NULL for none.';
 
@@ -59,7 +59,7 @@ comment on function auth_internal.demand_metadata is '22023 for metadata that no
 create or replace function auth_internal.demand_new_password(password text) returns void
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
-    shortest integer := coalesce(current_setting('pg_bearer.password_min_length', true)::integer, 8);
+    shortest integer := current_setting('pg_bearer.password_min_length')::integer;
 begin
     if (octet_length(password) <= 1024 and char_length(password) >= shortest) is not true then
         perform auth_internal.refuse_token_argument('password', format('It has at least %s characters and at most 1024 bytes.', shortest));
@@ -94,7 +94,7 @@ create or replace function auth_internal.confirms_email() returns boolean
     language sql stable set search_path = pg_catalog, pg_temp as $$
     select case current_setting('pg_bearer.confirm_email', true)
            when 'off' then false
-           when 'auto' then exists (select from auth.hooks h where h.name = 'send_email')
+           when 'auto' then auth_internal.has_hook('send_email')
            else true end
 $$;
 comment on function auth_internal.confirms_email is 'Does nobody sign in before they have shown that they read mail to their address?';

@@ -202,7 +202,7 @@ begin
 end
 $$;
 comment on function auth.redeem_token is
-    'Everybody: uses a token that was mailed, once, and signs its user in, as auth.sign_in_with_password() does. The address counts as confirmed from then on. One of auth.send_password_reset() sets new_password and ends all sessions; others take none. One of auth.send_magic_link() takes the password away that was set before anybody confirmed the address. A token is worth nothing after its lifetime (pg_bearer.one_time_token_lifetime, an hour at most), and once the user has another address or password. Whatever is wrong with it, the answer is {"error": "invalid_grant", "error_description": "Token is invalid or has expired"}. Bind both. 22023 for a password that is too short or too long, 53400 while somebody else uses the token.';
+    'Everybody: uses a token that was mailed, once, and signs its user in, as auth.sign_in_with_password() does. The address counts as confirmed from then on; where nobody had confirmed it, and for an anonymous user, all sessions end. One of auth.send_password_reset() sets new_password and ends all sessions; others take none. One of auth.send_magic_link() takes the password away that was set before anybody confirmed the address. A token is worth nothing after its lifetime (pg_bearer.one_time_token_lifetime, an hour at most), and once the user has another address or password. Whatever is wrong with it, the answer is {"error": "invalid_grant", "error_description": "Token is invalid or has expired"}. Bind both. 22023 for a password that is too short or too long, 53400 while somebody else uses the token.';
 
 -- A new address may be somebody else's by now.
 create or replace function auth_internal.confirmed_user(old auth.users, new_email text) returns auth.users
@@ -210,8 +210,6 @@ create or replace function auth_internal.confirmed_user(old auth.users, new_emai
 begin
     if old.email_confirmed_at is not null and new_email is null and not old.is_anonymous then
         return old;
-    elsif auth_internal.folded((auth_internal.locked_user(old.id)).email) is distinct from auth_internal.folded(old.email) then
-        return null;
     end if;
     return auth_internal.changed_user(old.id, jsonb_strip_nulls(jsonb_build_object(
         'email', new_email, 'email_confirmed_at', clock_timestamp(), 'is_anonymous', false)));
@@ -220,4 +218,4 @@ exception
         return null;
 end
 $$;
-comment on function auth_internal.confirmed_user is 'The user whose address is confirmed now; NULL where it is somebody else''s, or not the one any more that was confirmed.';
+comment on function auth_internal.confirmed_user is 'The user whose address is confirmed now; NULL where it is somebody else''s.';

@@ -24,7 +24,6 @@ declare
 begin
     perform auth_internal.demand_oneself(its_user);
     perform auth_internal.demand_handing_on(null, null);
-    perform auth_internal.enter_sign_in();
     perform auth_internal.commit_durably();
     if not unrestricted and (app_metadata is not null or email is not null or email_confirmed is not null or phone is not null) then
         perform auth_internal.refuse('42501', 'users change their own data only', 'Services and administrators change the rest.');
@@ -117,17 +116,15 @@ $$;
 comment on function auth_internal.decide_about is 'Bans a user until then, ends a ban, or says that the user is deleted; 22023 for NULL.';
 
 -- What the row of a deleted user keeps: nothing of the user.
-create or replace function auth_internal.clear_user(id uuid) returns boolean
+create or replace function auth_internal.clear_user(id uuid) returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$
-declare
-    cleared auth.users := auth_internal.changed_user(clear_user.id, jsonb_build_object(
+begin
+    perform auth_internal.changed_user(clear_user.id, jsonb_build_object(
         'email', null, 'email_confirmed_at', null, 'phone', null, 'raw_app_meta_data', '{}'::jsonb, 'raw_user_meta_data', '{}'::jsonb,
         'banned_until', 'infinity', 'last_sign_in_at', null, 'deleted_at', clock_timestamp()), waits => false);
-begin
-    return cleared.id is not null;
 end
 $$;
-comment on function auth_internal.clear_user is 'Empties the row of a deleted user, if nobody holds it; says whether it did.';
+comment on function auth_internal.clear_user is 'Empties the row of a deleted user, if nobody holds it.';
 
 create or replace function auth.delete_user(user_id text) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -163,7 +160,7 @@ create or replace function auth.list_users(max_rows integer default 100, after u
 begin
     perform auth_internal.demand_unrestricted();
     if (max_rows between 1 and 10000) is not true then
-        perform auth_internal.refuse('22023', 'max_rows has a value that is not allowed', 'It is from 1 to 10000.');
+        perform auth_internal.refuse_token_argument('max_rows', 'It is from 1 to 10000.');
     end if;
     return query
         select u.id, u.email, u.email_confirmed_at, u.phone, u.raw_app_meta_data, u.raw_user_meta_data, u.is_anonymous,

@@ -10,6 +10,7 @@ pub(super) const OWNER: &CStr = c"bearer_owner";
 const ADMINISTRATORS: &CStr = c"bearer_admin";
 const SERVICES: &CStr = c"bearer_service";
 pub(super) const USERS: &CStr = c"bearer_users";
+const OURS: [&CStr; 4] = [OWNER, USERS, ADMINISTRATORS, SERVICES];
 
 /// Has the user who runs the outermost code (not the owner of a security-definer function on the stack) the rights of a
 /// superuser or of bearer_admin? As Postgres has it: a member who does not inherit them has them after SET ROLE.
@@ -81,7 +82,7 @@ pub(in crate::pg) fn missing_administrators() -> Option<&'static str> {
 
 /// Which of our roles is not there? Somebody renamed it: while the extension depends on them, none can be dropped.
 pub(in crate::pg) fn missing_role() -> Option<&'static str> {
-    [OWNER, ADMINISTRATORS, SERVICES].into_iter().find_map(|name| {
+    OURS.into_iter().find_map(|name| {
         // SAFETY: a catalog look-up in a transaction; a missing role gives an invalid oid.
         let role = unsafe { pg_sys::get_role_oid(name.as_ptr(), true) };
         if role == pg_sys::InvalidOid { name.to_str().ok() } else { None }
@@ -119,7 +120,7 @@ pub(in crate::pg) fn outer_user_has_rights_of(role: pg_sys::Oid) -> bool {
 
 /// Is this role one of ours, or a member of one?
 pub(super) fn is_of_ours(role: pg_sys::Oid) -> bool {
-    [OWNER, ADMINISTRATORS, SERVICES, USERS].into_iter().any(|name| {
+    OURS.into_iter().any(|name| {
         // SAFETY: catalog look-ups in a transaction; a missing role gives an invalid oid.
         unsafe {
             let ours = pg_sys::get_role_oid(name.as_ptr(), true);

@@ -41,7 +41,7 @@ fn write_user(function: &str, described: JsonbArgument) -> Result<Option<JsonbTe
     hooks::write_users(name, JsonbText(described.0))
 }
 
-/// Does a function of the application run that [`call_hook`] called?
+/// Does a function of the application run that [`call_hook`] called, or a trigger on auth.users?
 #[pg_extern(schema = "auth_internal", volatile, parallel_unsafe)]
 fn in_hook() -> bool {
     hooks::runs()

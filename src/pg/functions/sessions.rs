@@ -3,8 +3,10 @@
 use super::tenancy::fill_randomly;
 use crate::pg::ffi::input::{CredentialText, JsonbArgument};
 use crate::pg::ffi::{reuse_memory, shared};
+use crate::pg::settings;
 use crate::pg::sqlstate::{no_random_numbers, tickets as errors};
 use crate::pg::store::{self, users};
+use crate::verify::api_key::Environment;
 use crate::verify::json;
 use crate::verify::refresh::{self, SECRET_BYTES};
 use pgrx::pg_sys::panic::ErrorReport;
@@ -78,4 +80,10 @@ fn note_reuse(session_id: pgrx::Uuid) {
 #[pg_extern(schema = "auth_internal", stable, parallel_unsafe)]
 fn newest_password(user_id: pgrx::Uuid) -> Result<Option<pgrx::Uuid>, ErrorReport> {
     Ok(users::password(*user_id.as_bytes())?.map(pgrx::Uuid::from_bytes))
+}
+
+/// Are credentials of this environment accepted on this server?
+#[pg_extern(schema = "auth_internal", stable, parallel_unsafe)]
+fn is_allowed_environment(environment: &str) -> bool {
+    Environment::from_name(environment).is_some_and(|own| settings::allowed_environments().contains(&own))
 }

@@ -1,4 +1,4 @@
-//! The settings of what is counted of API keys in shared memory.
+//! The settings of what is kept in shared memory until a worker records it.
 
 use super::at_start;
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
@@ -7,7 +7,7 @@ use std::time::Duration;
 /// Room for this many keys and organizations in shared memory.
 static MAX_TRACKED_KEYS: GucSetting<i32> = GucSetting::<i32>::new(10_000);
 
-/// Seconds between two recordings of what was counted.
+/// Seconds between two rounds of the workers.
 static USAGE_FLUSH_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(5);
 
 /// Of `pg_bearer.max_tracked_keys`.
@@ -33,8 +33,8 @@ pub(super) fn define() {
     );
     GucRegistry::define_int_guc(
         c"pg_bearer.usage_flush_interval",
-        c"Time between two recordings of how often API keys were used.",
-        c"What was counted since the last one is lost when the server stops. Without pg_bearer in shared_preload_libraries it has no effect.",
+        c"Time between two recordings of how often API keys were used, and of sessions that end whatever was rolled back.",
+        c"What was noted since the last one is lost when the server stops. Without pg_bearer in shared_preload_libraries it has no effect.",
         &USAGE_FLUSH_INTERVAL,
         1,
         3600,

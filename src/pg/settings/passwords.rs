@@ -27,7 +27,7 @@ static MIN_LENGTH: GucSetting<i32> = GucSetting::<i32>::new(8);
 static MIN_LENGTH_IN_DOUBT: GucSetting<i32> = GucSetting::<i32>::new(256);
 
 /// Which of them are in doubt: a client may have hidden what the server or the database says.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Doubts {
     workers: bool,
     memory: bool,

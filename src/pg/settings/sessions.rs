@@ -166,7 +166,7 @@ fn numbers() -> [Number; 10] {
         number(
             c"pg_bearer.max_mails",
             c"How many mails one address may be sent within pg_bearer.sign_in_tries_period.",
-            c"Services and administrators are not limited.",
+            c"Services and administrators, but where they sign somebody up, are not limited.",
             &MAX_MAILS,
             &MAX_MAILS_IN_DOUBT,
             0,

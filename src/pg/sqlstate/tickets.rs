@@ -37,7 +37,7 @@ pub(in crate::pg) fn too_long() -> ErrorReport {
 pub(in crate::pg) fn no_secret() -> ErrorReport {
     ErrorReport::new(
         PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-        "the secret of tickets is missing or was changed",
+        "the secret of tickets and refresh tokens is missing or was changed",
         "pg_bearer_ticket",
     )
     .set_hint("auth.ticket_secret has one row, with a secret of 32 bytes or more.")

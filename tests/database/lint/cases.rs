@@ -282,7 +282,9 @@ pub(super) const ROLES: &[Case] = &[
         "create role lint_root superuser; create role \"lint app\" noinherit in role lint_root",
     ),
     ("owner_has_members", "\"lint app\"", "create role \"lint app\" in role bearer_owner"),
+    ("owner_has_members", "\"lint app\"", "create role \"lint app\" in role bearer_users"),
     ("role_altered", "bearer_owner", "alter role bearer_owner login"),
+    ("role_altered", "bearer_users", "alter role bearer_users createrole"),
     ("role_altered", "bearer_service", "alter role bearer_service bypassrls"),
     (
         "role_altered",
@@ -290,6 +292,7 @@ pub(super) const ROLES: &[Case] = &[
         "create role lint_group; grant lint_group to bearer_admin",
     ),
     ("role_missing", "bearer_owner", "alter role bearer_owner rename to lint_owner"),
+    ("role_missing", "bearer_users", "alter role bearer_users rename to lint_users"),
     ("role_missing", "bearer_admin", "alter role bearer_admin rename to lint_admin"),
     ("role_missing", "bearer_service", "alter role bearer_service rename to lint_service"),
     (

@@ -110,7 +110,6 @@ fn t138_bound_passwords_and_refresh_tokens_are_nowhere_to_be_read() {
         made = call(&mut watcher, &format!("sign_in_with_password('ada@example.com', '{PASSWORD}')"));
     }
     assert!(failed > 3 * SETTINGS.len(), "{failed}");
-    assert!(made != Value::Null);
 }
 
 #[test]

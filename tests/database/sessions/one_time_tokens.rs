@@ -229,7 +229,8 @@ fn tokens_are_neither_in_answers_nor_in_the_audit_log() {
     let mut world = with_users();
     let token = mailed(&mut world, "send_magic_link", "ada@example.com");
     world.session.run("set client_min_messages = debug1");
-    redeem(&mut world, &token);
+    let answer = redeem(&mut world, &token).to_string();
+    assert!(answer.contains("access_token") && !answer.contains(&token[4..]), "{answer}");
     let log = world.admin.value("select string_agg(a::text, '|') from auth.audit_log a").unwrap();
     assert!(log.contains("user.redeem") && !log.contains(&token[4..]), "{log}");
     let stored = world.admin.value("select used_at is not null from auth.one_time_tokens");

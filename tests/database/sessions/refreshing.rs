@@ -41,6 +41,20 @@ fn t153_after_the_grace_the_parent_ends_the_session() {
     let second = world.refresh(member(&first, "refresh_token"));
     assert_eq!(world.refresh(member(&first, "refresh_token")), not_refreshed());
     assert!(!world.is_good(&second));
+    // And a grace that has passed.
+    let mut world = World::new();
+    let first = world.sign_up("ada@example.com");
+    let second = world.refresh(member(&first, "refresh_token"));
+    let pass = |world: &mut World, seconds: u32| {
+        world.admin.run(&format!(
+            "update auth.sessions set rotated_at = clock_timestamp() - interval '{seconds} s'"
+        ));
+    };
+    pass(&mut world, 5);
+    assert_eq!(world.refresh(member(&first, "refresh_token"))["refresh_token"], second["refresh_token"]);
+    pass(&mut world, 11);
+    assert_eq!(world.refresh(member(&first, "refresh_token")), not_refreshed());
+    assert!(!world.is_good(&second));
 }
 
 #[test]

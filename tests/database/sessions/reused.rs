@@ -1,16 +1,10 @@
 //! A refresh token that is used again, by somebody who rolls back.
 
+use super::session_callers::call;
 use super::world::{NOT_REFRESHED, OURS, member};
-use crate::usage::world::Counting;
+use crate::usage::world::{Counting, until};
 use pg_bearer_tests::database::Session;
-use postgres::Client;
 use serde_json::Value;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
-
-fn call(session: &mut Client, call: &str) -> Value {
-    serde_json::from_str(&session.value(&format!("select auth.{call}")).unwrap()).unwrap()
-}
 
 #[test]
 fn t153_a_rollback_does_not_keep_a_stolen_session_alive() {
@@ -26,11 +20,7 @@ fn t153_a_rollback_does_not_keep_a_stolen_session_alive() {
     assert_eq!(refused, serde_json::from_str::<Value>(NOT_REFRESHED).unwrap());
     thief.run("rollback");
     let ended = "select count(*) from auth.audit_log where action = 'session.reuse'";
-    let begun = Instant::now();
-    while admin.value(ended).as_deref() != Some("1") {
-        assert!(begun.elapsed() < Duration::from_secs(30), "nobody ended it");
-        sleep(Duration::from_millis(100));
-    }
+    until("the session has ended", || admin.value(ended).as_deref() == Some("1"));
     let refused = call(&mut thief, &format!("refresh_session('{}')", member(&third, "refresh_token")));
     assert_eq!(refused["error"], "invalid_grant");
     assert_eq!(admin.value("select string_agg(user_id, ',') from auth.sessions").as_deref(), Some("bob"));

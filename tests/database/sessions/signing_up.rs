@@ -307,7 +307,7 @@ fn who_may_call_what_of_users() {
 fn a_request_of_postgrest_gets_its_status() {
     let mut world = World::new();
     world.sign_up("ada@example.com");
-    world.admin.run(&format!("alter database {} set pg_bearer.max_sign_in_tries = 2", world.db.name));
+    world.admin.run(&format!("alter database {} set pg_bearer.max_sign_in_tries = 3", world.db.name));
     world.session = world.db.tenant();
     let set =
         "select current_setting('response.status', true) || ' ' || current_setting('response.headers', true)";
@@ -315,6 +315,9 @@ fn a_request_of_postgrest_gets_its_status() {
     world.session.run(&format!("begin; {call}"));
     assert_eq!(world.session.value(set), None);
     world.session.run("rollback; begin; select set_config('request.method', 'POST', true)");
+    world.session.run(&format!("select auth.sign_in_with_password('ada@example.com', '{PASSWORD}')"));
+    let headers = world.session.value("select current_setting('response.headers', true)");
+    assert_eq!(headers.as_deref(), Some("[{\"Cache-Control\": \"no-store\"}]"));
     world.session.run(call);
     assert_eq!(world.session.value(set).as_deref(), Some("400 [{\"Cache-Control\": \"no-store\"}]"));
     let limited: Value = serde_json::from_str(&world.session.value(call).unwrap()).unwrap();

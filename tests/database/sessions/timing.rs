@@ -86,7 +86,6 @@ fn t133_whatever_is_wrong_takes_as_long_and_says_the_same() {
         serde_json::from_str::<Value>(&refused).unwrap(),
         serde_json::from_str::<Value>(REFUSED).unwrap()
     );
-    assert!(!id(&good).is_empty());
 }
 
 /// The quartiles of these times, in microseconds.

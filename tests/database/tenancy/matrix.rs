@@ -26,12 +26,11 @@ const ACTORS: [Actor; 11] = [
     Actor::User("outsider"),
 ];
 
-/// Those of API keys are tried in `tests/database/api_keys/`.
+/// Those of API keys are tried in `tests/database/api_keys/`, those of users and what is theirs in `tests/database/sessions/`.
 const MANAGING: &str =
     "select string_agg(proname, ',') from pg_proc where pronamespace = 'auth'::regnamespace
-    and prosecdef and proname !~ 'api_key' and proname not in ('lint', 'organization_columns', 'protected_tables', 'purge_endings',
-                                  'jwks', 'issue_jwt', 'impersonate', 'revoke_token', 'revoke_session', 'revoke_user',
-                                  'remove_user', 'purge_revocations', 'list_tokens')
+    and prosecdef and proname !~ 'api_key|session|user|sign_up|sign_in|send_|redeem|password|own_invit|decline' and proname not in ('lint', 'organization_columns', 'protected_tables', 'purge_endings',
+                                  'jwks', 'issue_jwt', 'impersonate', 'revoke_token', 'purge_revocations', 'list_tokens')
     and has_function_privilege('tenant', oid, 'execute')";
 
 /// What somebody tried, and the tables after it or the error.
