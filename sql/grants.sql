@@ -19,7 +19,7 @@ begin
                 select 'pg_catalog.pg_proc'::pg_catalog.regclass, p.oid, 'function',
                        p.oid::pg_catalog.regprocedure::pg_catalog.text, p.proowner,
                        case when p.pronamespace operator(pg_catalog.=) 'auth_internal'::pg_catalog.regnamespace
-                                 and p.proname in ('insert_user', 'change_user') then 'bearer_users' else 'bearer_owner' end
+                                 and p.proname in ('find_user', 'page_of_users', 'insert_user', 'change_user') then 'bearer_users' else 'bearer_owner' end
                   from pg_catalog.pg_proc p where p.prosecdef) o
           join pg_catalog.pg_depend m on m.classid operator(pg_catalog.=) o.class and m.objid operator(pg_catalog.=) o.oid
          where m.refclassid operator(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass
@@ -27,6 +27,28 @@ begin
            and o.owner operator(pg_catalog.<>) o.wanted::pg_catalog.regrole
     loop
         execute pg_catalog.format('alter %s %s owner to %I', target.kind, target.name, target.wanted);
+    end loop;
+end
+$$;
+
+-- A plan holds the values that it is made for, which may be rows and secrets of others: no caller has them printed.
+do $$
+declare
+    target record;
+    extension constant pg_catalog.oid :=
+        (select e.oid from pg_catalog.pg_extension e where e.extname operator(pg_catalog.=) 'pg_bearer');
+begin
+    for target in
+        select p.oid::pg_catalog.regprocedure::pg_catalog.text as name
+          from pg_catalog.pg_proc p
+          join pg_catalog.pg_depend m on m.classid operator(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
+                                     and m.objid operator(pg_catalog.=) p.oid
+          join pg_catalog.pg_language l on l.oid operator(pg_catalog.=) p.prolang
+         where m.refclassid operator(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass
+           and m.refobjid operator(pg_catalog.=) extension and m.deptype operator(pg_catalog.=) 'e'
+           and p.prosecdef and l.lanname in ('plpgsql', 'sql')
+    loop
+        execute pg_catalog.format('alter function %s set debug_print_plan = off', target.name);
     end loop;
 end
 $$;
@@ -180,8 +202,7 @@ grant select on auth.api_keys_due to bearer_admin;
 -- after every command of everybody.
 grant usage on schema auth, auth_internal to bearer_owner;
 grant execute on all functions in schema auth_internal to bearer_owner;
--- bearer_owner reads users; what writes them, and checks foreign keys to them, runs as bearer_users.
-grant select on auth.users to bearer_owner;
+-- What reads and writes users, and checks foreign keys to them, runs as bearer_users.
 grant usage on schema auth to bearer_users;
 
 -- Functions of an older version that something of a user's still refers to: they refuse, and say why.

@@ -21,6 +21,23 @@ create table auth.users (
 -- ASCII alone is folded, whatever the collation of the database and its version.
 create unique index users_email on auth.users (pg_catalog.lower(email)) where deleted_at is null;
 
+-- A user as our functions have one. Not the row type of the table: whoever owns that can give its columns code of theirs.
+create type auth_internal.user_row as (
+    id uuid,
+    email text collate pg_catalog."C",
+    email_confirmed_at timestamptz,
+    phone text collate pg_catalog."C",
+    raw_app_meta_data jsonb,
+    raw_user_meta_data jsonb,
+    is_anonymous boolean,
+    banned_until timestamptz,
+    last_sign_in_at timestamptz,
+    created_at timestamptz,
+    updated_at timestamptz,
+    deleted_at timestamptz
+);
+comment on type auth_internal.user_row is 'A row of auth.users.';
+
 create table auth.user_passwords (
     id uuid primary key default pg_catalog.gen_random_uuid(),
     user_id uuid not null,
@@ -49,11 +66,13 @@ create table auth.one_time_tokens (
     email text collate pg_catalog."C",
     new_email text collate pg_catalog."C" check (pg_catalog.octet_length(new_email) between 3 and 254),
     password_id uuid,
+    password_hash text check (pg_catalog.octet_length(password_hash) <= 1024),
     created_at timestamptz not null default pg_catalog.clock_timestamp(),
     expires_at timestamptz not null,
     used_at timestamptz
 );
 
+create index one_time_tokens_user on auth.one_time_tokens (user_id);
 create index one_time_tokens_expires_at on auth.one_time_tokens (expires_at);
 
 create table auth.sign_in_tries (
@@ -91,7 +110,7 @@ comment on index auth.users_email is 'Finds users by address, and keeps each for
 comment on table auth.user_passwords is 'Password hashes. The youngest of a user is the password, and sessions that an older one began have ended.';
 comment on column auth.user_passwords.id is 'Identifies the password: what one began ends with it.';
 comment on column auth.user_passwords.user_id is 'Whose password it is: a row of auth.users.';
-comment on column auth.user_passwords.hash is 'argon2 (PHC string format) or bcrypt, at most 1024 bytes.';
+comment on column auth.user_passwords.hash is 'argon2 (PHC string format) or bcrypt, at most 1024 bytes; *: the user has no password, and none of before.';
 comment on column auth.user_passwords.created_at is 'Since when it is the password.';
 comment on index auth.user_passwords_user is 'Finds the password of a user.';
 comment on table auth.user_bans is 'Who is banned, or was, and who was deleted; users of other issuers too. The last row of a user counts, and a deletion always.';
@@ -106,13 +125,15 @@ comment on table auth.one_time_tokens is 'Tokens that were mailed, each for one 
 comment on column auth.one_time_tokens.id is 'Identifies the row.';
 comment on column auth.one_time_tokens.token_hash is 'SHA-256 of the token.';
 comment on column auth.one_time_tokens.purpose is 'confirm_email, reset_password, magic_link or change_email.';
-comment on column auth.one_time_tokens.user_id is 'Whom it is for.';
+comment on column auth.one_time_tokens.user_id is 'Whom it is for: a row of auth.users, or nobody, so that asking for a mail leaves the same traces whoever is asked about.';
 comment on column auth.one_time_tokens.email is 'The address that the user had then, with ASCII letters in lower case; NULL: none. Once it is another one, the token is worth nothing.';
 comment on column auth.one_time_tokens.new_email is 'The address that it gives the user (change_email), 3 to 254 bytes; NULL: none.';
 comment on column auth.one_time_tokens.password_id is 'The password that the user had then; NULL: none. Once it is another one, the token is worth nothing.';
+comment on column auth.one_time_tokens.password_hash is 'The password of whoever signed up with the address, which the user gets with the address confirmed; as in auth.user_passwords. NULL: none.';
 comment on column auth.one_time_tokens.created_at is 'When it was made.';
-comment on column auth.one_time_tokens.expires_at is 'From then on it is worth nothing.';
+comment on column auth.one_time_tokens.expires_at is 'From then on it is worth nothing. A day later the row can go.';
 comment on column auth.one_time_tokens.used_at is 'When it was used; NULL: it was not.';
+comment on index auth.one_time_tokens_user is 'Finds the tokens of a user.';
 comment on index auth.one_time_tokens_expires_at is 'Finds what can go.';
 comment on table auth.sign_in_tries is 'Tries to sign in, where the library is not in shared_preload_libraries and cannot count them in memory.';
 comment on column auth.sign_in_tries.id is 'Identifies the row.';
@@ -133,8 +154,6 @@ alter table auth.user_bans enable row level security;
 alter table auth.one_time_tokens enable row level security;
 alter table auth.sign_in_tries enable row level security;
 alter table auth.hooks enable row level security;
--- bearer_owner reads it, and does not own it.
-create policy functions_read on auth.users for select to bearer_owner using (true);
 select pg_catalog.pg_extension_config_dump('auth.users'::pg_catalog.regclass, '');
 select pg_catalog.pg_extension_config_dump('auth.user_passwords'::pg_catalog.regclass, '');
 select pg_catalog.pg_extension_config_dump('auth.user_bans'::pg_catalog.regclass, '');

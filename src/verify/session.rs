@@ -23,11 +23,11 @@ pub(crate) struct Facts {
 }
 
 impl Session {
-    /// Is a token of this user good, as far as the session goes? What a password began ends with that password.
+    /// Is a token of this user good, as far as the session goes? It ends once the user has another password, or a first one.
     pub(crate) fn holds(&self, user: Option<&str>, facts: &Facts) -> bool {
         user == Some(self.user.as_str())
             && self.expires_at.is_none_or(|end| end > facts.now)
-            && (self.password.is_none() || self.password == facts.password)
+            && self.password == facts.password
     }
 }
 
@@ -45,9 +45,10 @@ mod tests {
         };
         let facts = |password| Facts { password, now: 5 };
         let (one, other) = (Some([1; 16]), Some([2; 16]));
-        assert!(session(None, None).holds(Some("u"), &facts(one)));
-        assert!(!session(None, None).holds(Some("v"), &facts(one)));
-        assert!(!session(None, None).holds(None, &facts(one)));
+        assert!(session(None, None).holds(Some("u"), &facts(None)));
+        assert!(!session(None, None).holds(Some("u"), &facts(one)));
+        assert!(!session(None, None).holds(Some("v"), &facts(None)));
+        assert!(!session(None, None).holds(None, &facts(None)));
         assert!(session(None, Some(6)).holds(Some("u"), &facts(None)));
         assert!(!session(None, Some(5)).holds(Some("u"), &facts(None)));
         assert!(session(one, None).holds(Some("u"), &facts(one)));

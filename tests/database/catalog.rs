@@ -24,7 +24,7 @@ use protect_functions::PROTECT_FUNCTIONS;
 use token_functions::TOKEN_FUNCTIONS;
 use user_functions::USER_FUNCTIONS;
 
-const TABLES: [&str; 30] = [
+const TABLES: [&str; 31] = [
     "auth.api_key_revocations",
     "auth.api_key_settings",
     "auth.api_key_usage",
@@ -46,6 +46,7 @@ const TABLES: [&str; 30] = [
     "auth.organizations",
     "auth.revocations",
     "auth.roles",
+    "auth.sealed_tokens",
     "auth.sessions",
     "auth.sign_in_tries",
     "auth.ticket_secret",
@@ -174,8 +175,7 @@ fn t031_definer_functions_belong_to_a_role_that_can_do_nothing_else() {
     let mut session = db.superuser();
     let definers = "select p.proname::text from pg_proc p where p.pronamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace) and p.prosecdef";
     // Those that write auth.users run what others put on it: `tables` asks what they may.
-    let owner =
-        "case when p.proname in ('insert_user', 'change_user') then 'bearer_users' else 'bearer_owner' end";
+    let owner = "case when p.proname in ('find_user', 'page_of_users', 'insert_user', 'change_user') then 'bearer_users' else 'bearer_owner' end";
     assert_none(&mut session, definers, &format!("p.proowner <> ({owner})::regrole"));
     assert_none(
         &mut session,
@@ -200,8 +200,10 @@ fn t032_t033_functions_with_a_body_pin_their_search_path() {
           where p.pronamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace) and (p.prosecdef or l.lanname <> 'c')",
         // Also how values are printed, in what prints them, and how queries are run.
         "array(select unnest(p.proconfig) except select unnest(array['standard_conforming_strings=on', 'quote_all_identifiers=off', 'lock_timeout=2s',
-                   'DateStyle=ISO, YMD', 'IntervalStyle=iso_8601', 'TimeZone=UTC', 'bytea_output=hex', 'extra_float_digits=1', 'jit=off']))
-         is distinct from array['search_path=pg_catalog, pg_temp']",
+                   'DateStyle=ISO, YMD', 'IntervalStyle=iso_8601', 'TimeZone=UTC', 'bytea_output=hex', 'extra_float_digits=1', 'jit=off',
+                   'debug_print_plan=off']))
+         is distinct from array['search_path=pg_catalog, pg_temp']
+         or (p.prosecdef and l.lanname <> 'c') <> ('debug_print_plan=off' = any (p.proconfig))",
     );
 }
 
@@ -249,7 +251,9 @@ fn everything_in_the_schema_belongs_to_the_extension_and_nothing_is_elsewhere() 
             "pg_class auth_internal",
             "pg_namespace -",
             "pg_proc auth",
-            "pg_proc auth_internal"
+            "pg_proc auth_internal",
+            // auth_internal.user_row
+            "pg_type auth_internal"
         ]
     );
     for (catalog, all) in [
@@ -259,7 +263,7 @@ fn everything_in_the_schema_belongs_to_the_extension_and_nothing_is_elsewhere() 
         ),
         (
             "pg_class",
-            "select p.relname::text from pg_class p where p.relnamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace) and p.relkind not in ('i', 't')",
+            "select p.relname::text from pg_class p where p.relnamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace) and p.relkind not in ('i', 't', 'c')",
         ),
     ] {
         let stray = format!(

@@ -140,10 +140,14 @@ fn t200_definer_functions_are_executable_by_their_owner_alone() {
         "change_user bearer_owner",
         "change_user bearer_users",
         "end_reused_sessions bearer_owner",
+        "find_user bearer_owner",
+        "find_user bearer_users",
         "guard_changes bearer_owner",
         "guard_drops bearer_owner",
         "insert_user bearer_owner",
         "insert_user bearer_users",
+        "page_of_users bearer_owner",
+        "page_of_users bearer_users",
         "record_api_key_uses bearer_owner",
     ];
     assert_eq!(found, owned);

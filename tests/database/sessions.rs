@@ -1,9 +1,11 @@
 //! Users who sign in here, and their sessions.
 
 mod addresses;
+mod apart;
 mod bans;
 mod callers;
 mod canaries;
+mod confirming;
 mod crash;
 mod customers;
 mod deletion;

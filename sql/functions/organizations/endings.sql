@@ -18,7 +18,7 @@ create or replace function auth_internal.end_beside(
     language sql set search_path = pg_catalog, pg_temp as $$
     select auth_internal.begin_beside(kind, target_id, org_id, rank, deleted);
     insert into auth.endings (kind, target_id, org_id, user_id, role_id, rank, deleted, former_role_id, ended_by)
-    values (kind, target_id, org_id, user_id, role_id, rank, deleted, former_role_id, auth_internal.acting_user())
+    values (kind, target_id, org_id, user_id, role_id, rank, deleted, former_role_id, auth_internal.acting_user_if_any())
 $$;
 comment on function auth_internal.end_beside is 'Ends or changes something whose row somebody holds.';
 
@@ -343,3 +343,34 @@ begin
 end
 $$;
 comment on function auth_internal.sees_all is 'Is nobody making anything in this organization or workspace, so that the next statement sees everything that is in it? Then nobody does until the transaction ends.';
+
+-- Ends a key without waiting for whoever holds its row, who might be its thief.
+create or replace function auth_internal.end_api_key(key_id uuid, reason text) returns void
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    is_held boolean;
+begin
+    perform from auth.api_key_revocations r where r.key_id = end_api_key.key_id;
+    if found then
+        return;
+    end if;
+    begin
+        perform from auth.api_keys k where k.id = end_api_key.key_id and k.revoked_at is null for update skip locked;
+        is_held := not found;
+    exception when serialization_failure then
+        is_held := true;
+    end;
+    if is_held then
+        insert into auth.api_key_revocations (key_id, revoked_by, revoke_reason)
+        select end_api_key.key_id, auth_internal.acting_user_if_any(), end_api_key.reason
+          from auth.api_keys k where k.id = end_api_key.key_id and k.revoked_at is null;
+    else
+        update auth.api_keys k
+           set revoked_at = clock_timestamp(), revoked_by = auth_internal.acting_user_if_any(), revoke_reason = end_api_key.reason
+         where k.id = end_api_key.key_id;
+    end if;
+    perform auth_internal.audit('api_key.revoke', k.org_id, k.id::text, k.user_id)
+       from auth.api_keys k where k.id = end_api_key.key_id and (not is_held or k.revoked_at is null);
+end
+$$;
+comment on function auth_internal.end_api_key is 'Revokes a key that is not revoked, without waiting.';

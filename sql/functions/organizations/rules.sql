@@ -64,6 +64,13 @@ create or replace function auth_internal.acting_user() returns text
 $$;
 comment on function auth_internal.acting_user is 'The user who acts; NULL for a service or an administrator; 28000 for nobody.';
 
+-- Whoever redeems a mailed token need not be signed in.
+create or replace function auth_internal.acting_user_if_any() returns text
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select case when auth.is_authenticated() then auth_internal.acting_user() end
+$$;
+comment on function auth_internal.acting_user_if_any is 'The user who acts; NULL for a service, an administrator and nobody.';
+
 -- A key does not manage what its bearer could manage in person.
 create or replace function auth_internal.refuse_api_key() returns void
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
@@ -75,37 +82,6 @@ begin
 end
 $$;
 comment on function auth_internal.refuse_api_key is '42501 for the identity of an API key that is no service key.';
-
--- Ends a key without waiting for whoever holds its row, who might be its thief.
-create or replace function auth_internal.end_api_key(key_id uuid, reason text) returns void
-    language plpgsql set search_path = pg_catalog, pg_temp as $$
-declare
-    is_held boolean;
-begin
-    perform from auth.api_key_revocations r where r.key_id = end_api_key.key_id;
-    if found then
-        return;
-    end if;
-    begin
-        perform from auth.api_keys k where k.id = end_api_key.key_id and k.revoked_at is null for update skip locked;
-        is_held := not found;
-    exception when serialization_failure then
-        is_held := true;
-    end;
-    if is_held then
-        insert into auth.api_key_revocations (key_id, revoked_by, revoke_reason)
-        select end_api_key.key_id, auth_internal.acting_user(), end_api_key.reason
-          from auth.api_keys k where k.id = end_api_key.key_id and k.revoked_at is null;
-    else
-        update auth.api_keys k
-           set revoked_at = clock_timestamp(), revoked_by = auth_internal.acting_user(), revoke_reason = end_api_key.reason
-         where k.id = end_api_key.key_id;
-    end if;
-    perform auth_internal.audit('api_key.revoke', k.org_id, k.id::text, k.user_id)
-       from auth.api_keys k where k.id = end_api_key.key_id and (not is_held or k.revoked_at is null);
-end
-$$;
-comment on function auth_internal.end_api_key is 'Revokes a key that is not revoked, without waiting.';
 
 -- Whoever has no id of their own, a service and a key do nothing in person.
 create or replace function auth_internal.user_in_person(refusal text) returns text

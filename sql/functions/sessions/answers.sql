@@ -81,21 +81,32 @@ create or replace function auth_internal.tries_period() returns interval
 $$;
 comment on function auth_internal.tries_period is 'In which time tries are counted together.';
 
--- From here: whoever signed in as the user from the same network before is not kept out by what others try.
-create or replace function auth_internal.count_password_try(email text) returns integer
+-- Whoever signed in as the user from the same network before is not kept out by what others try.
+create or replace function auth_internal.count_address_try(kind text, email text, most integer) returns integer
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     address text := auth_internal.folded(email);
     its_network text := auth_internal.client_network();
+begin
+    perform from auth.sessions s where s.user_id = (auth_internal.user_by_email(email)).id::text and s.network = its_network;
+    if found then
+        kind := kind || ' of a known client';
+        address := address || ' ' || its_network;
+    end if;
+    return auth_internal.count_try(kind, address, most, auth_internal.tries_period());
+end
+$$;
+comment on function auth_internal.count_address_try is 'Counts a try of this kind for this address, and returns 0; or in how many seconds there may be one more.';
+
+create or replace function auth_internal.count_password_try(email text) returns integer
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
     seconds integer := auth_internal.count_network_try();
 begin
     if seconds > 0 then
         return seconds;
     end if;
-    perform from auth.sessions s where s.user_id = (auth_internal.user_by_email(email)).id::text and s.network = its_network;
-    return auth_internal.count_try(case when found then 'known client' else 'address' end,
-                                   address || case when found then ' ' || its_network else '' end,
-                                   current_setting('pg_bearer.max_sign_in_tries')::integer, auth_internal.tries_period());
+    return auth_internal.count_address_try('address', email, current_setting('pg_bearer.max_sign_in_tries')::integer);
 end
 $$;
 comment on function auth_internal.count_password_try is 'Counts a try to sign in with this address, and returns 0; or in how many seconds there may be one more.';
@@ -116,8 +127,7 @@ begin
     if seconds > 0 then
         return seconds;
     end if;
-    return auth_internal.count_try('mail', auth_internal.folded(email),
-        current_setting('pg_bearer.max_mails')::integer, auth_internal.tries_period());
+    return auth_internal.count_address_try('mail', email, current_setting('pg_bearer.max_mails')::integer);
 end
 $$;
 comment on function auth_internal.count_mail is 'Counts a mail to this address, whoever has it, and returns 0; or in how many seconds there may be one more.';

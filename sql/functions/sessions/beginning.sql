@@ -5,7 +5,7 @@ create or replace function auth_internal.session_answer(session auth.sessions, r
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     issuer auth.issuers;
-    known auth.users := auth_internal.user_by_id(session.user_id);
+    known auth_internal.user_row := auth_internal.user_by_id(session.user_id);
     described record := jsonb_populate_record(null::auth.minted_tokens, '{}');
     lifetime interval := current_setting('pg_bearer.access_token_lifetime')::interval;
     claims jsonb;
@@ -41,7 +41,7 @@ $$;
 comment on function auth_internal.session_answer is 'An access token of a session, as RFC 6749 section 5.1 has it, with expires_at and the user as Supabase does.';
 
 -- What the rows say. A name of these is never for a hook to say.
-create or replace function auth_internal.session_claims(session auth.sessions, known auth.users) returns jsonb
+create or replace function auth_internal.session_claims(session auth.sessions, known auth_internal.user_row) returns jsonb
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
     return jsonb_strip_nulls(jsonb_build_object(
@@ -120,9 +120,11 @@ begin
     if auth_internal.is_banned(user_id) or not auth_internal.session_holds(begun.id, user_id) then
         perform auth_internal.refuse_snapshot();
     end if;
-    perform auth_internal.end_surplus_sessions(user_id);
+    perform auth_internal.end_surplus_sessions(user_id, begun.environment);
     perform auth_internal.purge_sessions(10);
-    perform auth_internal.note_sign_in(user_id);
+    if begun.environment = 'live' then
+        perform auth_internal.note_sign_in(user_id);
+    end if;
     answer := auth_internal.session_answer(begun, token);
     perform auth_internal.audit('session.begin', begun.org_id, begun.id::text, user_id, jsonb_build_object('method', method));
     return answer;
@@ -135,7 +137,7 @@ create or replace function auth.sign_in_with_password(email text, password text)
 declare
     started timestamptz := clock_timestamp();
     seconds integer;
-    known auth.users;
+    known auth_internal.user_row;
     stored auth.user_passwords;
     is_right boolean;
 begin

@@ -39,7 +39,7 @@ $$;
 comment on function auth_internal.end_sessions_of is 'Ends the sessions of a user, but this one; returns how many.';
 
 -- The oldest go. One that is being refreshed stays this time.
-create or replace function auth_internal.end_surplus_sessions(user_id text) returns void
+create or replace function auth_internal.end_surplus_sessions(user_id text, environment text) returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     most integer := coalesce(current_setting('pg_bearer.max_sessions', true)::integer, 1);
@@ -47,7 +47,9 @@ begin
     if most > 0 then
         delete from auth.sessions s
          where s.id = any (array(select o.id from auth.sessions o
-                                  where o.id = any (array(select a.id from auth.sessions a where a.user_id = end_surplus_sessions.user_id
+                                  where o.id = any (array(select a.id from auth.sessions a
+                                                           where a.user_id = end_surplus_sessions.user_id
+                                                             and a.environment = end_surplus_sessions.environment
                                                            order by a.created_at desc, a.id offset most))
                                   for update skip locked));
     end if;
@@ -55,7 +57,7 @@ exception when serialization_failure then
     null;
 end
 $$;
-comment on function auth_internal.end_surplus_sessions is 'Ends the oldest sessions of a user who has more than pg_bearer.max_sessions.';
+comment on function auth_internal.end_surplus_sessions is 'Ends the oldest sessions of a user who has more than pg_bearer.max_sessions in this environment.';
 
 create or replace function auth_internal.purge_sessions(most integer) returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -119,6 +121,8 @@ begin
                coalesce(s.id::text = auth.identity() ->> 'session_id', false), s.created_at, s.refreshed_at, s.expires_at
           from auth.sessions s
          where s.user_id = case when unrestricted then coalesce(list_sessions.user_id, s.user_id) else auth.user_id() end
+           and (auth.environment() is distinct from 'test' or s.environment = 'test')
+           and (unrestricted or auth.jwt() is null or auth_internal.issuer_reaches(s.org_id))
            and auth_internal.session_is_alive(s)
          order by s.created_at, s.id;
 end

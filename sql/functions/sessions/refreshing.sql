@@ -54,9 +54,13 @@ declare
 begin
     update auth.sessions s
        set generation = s.generation + 1, parent_hash = s.token_hash, token_hash = auth_internal.token_hash(next_token),
-           sealed = case when auth_internal.reuse_grace() > '0' then auth_internal.seal_refresh_token(presented, next_token) end,
-           rotated_at = clock_timestamp(), refreshed_at = clock_timestamp()
+           refreshed_at = clock_timestamp()
      where s.id = session.id;
+    if auth_internal.reuse_grace() > '0' then
+        insert into auth.sealed_tokens (session_id, generation, sealed, expires_at)
+        values (session.id, session.generation + 1, auth_internal.seal_refresh_token(presented, next_token),
+                clock_timestamp() + auth_internal.reuse_grace());
+    end if;
     return next_token;
 end
 $$;
@@ -82,9 +86,11 @@ begin
     end if;
     if presented = session.token_hash then
         next_token := auth_internal.rotate_session(session, refresh_token);
-    elsif presented = session.parent_hash and session.rotated_at > clock_timestamp() - auth_internal.reuse_grace() then
-        next_token := auth_internal.open_refresh_token(refresh_token, session.sealed);
-    elsif parsed.is_ours and parsed.generation < session.generation then
+    elsif presented = session.parent_hash then
+        next_token := (select auth_internal.open_refresh_token(refresh_token, t.sealed) from auth.sealed_tokens t
+                        where t.session_id = session.id and t.generation = session.generation and t.expires_at > clock_timestamp());
+    end if;
+    if next_token is null and parsed.is_ours and parsed.generation < session.generation then
         -- Whoever rolls back does not undo it.
         perform auth_internal.note_reuse(session.id);
         perform auth_internal.end_reused_session(session);
@@ -92,7 +98,7 @@ begin
     if next_token is null then
         return auth_internal.refuse_grant('Invalid refresh token');
     end if;
-    perform auth_internal.purge_sealed(10);
+    perform auth_internal.purge_sealed_tokens(10);
     perform auth_internal.audit('session.refresh', session.org_id, session.id::text, session.user_id);
     return auth_internal.session_answer(session, next_token);
 end
@@ -100,19 +106,18 @@ $$;
 comment on function auth.refresh_session is
     'Everybody: a new access token and the next refresh token, as auth.sign_in_with_password() returns them. The same refresh token once more gives the same next one for pg_bearer.refresh_reuse_grace, as long as that one was not used; later, and with an older one, it ends the session, because two have it. Whatever is wrong, the answer is {"error": "invalid_grant", "error_description": "Invalid refresh token"}. Bind the token. Commit afterwards, also after a refusal. 40001 in a transaction that keeps an older snapshot, 53400 while another transaction refreshes the session, 55000 where this database makes no tokens.';
 
--- What is sealed is gone soon after nobody may have it any more.
-create or replace function auth_internal.purge_sealed(most integer) returns void
+-- In a table of their own, so that this keeps nobody from refreshing a session.
+create or replace function auth_internal.purge_sealed_tokens(most integer) returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-    update auth.sessions s set sealed = null
-     where s.id = any (array(select o.id from auth.sessions o
-                              where o.sealed is not null and o.rotated_at < clock_timestamp() - auth_internal.reuse_grace()
-                              order by o.rotated_at limit most for update skip locked));
+    delete from auth.sealed_tokens t
+     where t.id = any (array(select o.id from auth.sealed_tokens o where o.expires_at < clock_timestamp()
+                              order by o.expires_at limit most for update skip locked));
 exception when serialization_failure then
     null;
 end
 $$;
-comment on function auth_internal.purge_sealed is 'Forgets next refresh tokens whose grace is over, so many at most.';
+comment on function auth_internal.purge_sealed_tokens is 'Deletes so many next refresh tokens at most whose grace is over.';
 
 create or replace function auth_internal.end_reused_session(session auth.sessions) returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$

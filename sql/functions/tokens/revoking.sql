@@ -60,7 +60,7 @@ begin
         perform auth_internal.refuse('22023', 'the value is too long for any token', null);
     end if;
     insert into auth.revocations (kind, value, issuer, issued_before, expires_at, revoked_by)
-    values (kind, value, issuer, before, expires_at, auth_internal.acting_user());
+    values (kind, value, issuer, before, expires_at, auth_internal.acting_user_if_any());
     perform auth_internal.purge_superseded(kind, value, issuer);
     perform auth_internal.purge_expired_revocations(10);
     return true;

@@ -7,17 +7,20 @@ create or replace function auth_internal.folded(address text) returns text
 $$;
 comment on function auth_internal.folded is 'An e-mail address as it is compared.';
 
-create or replace function auth_internal.user_by_email(email text) returns auth.users
+create or replace function auth_internal.user_by_email(email text) returns auth_internal.user_row
     language sql stable set search_path = pg_catalog, pg_temp as $$
-    select u.* from auth.users u where lower(u.email) = auth_internal.folded(user_by_email.email) and u.deleted_at is null
+    select u.* from jsonb_populate_record(null::auth_internal.user_row,
+        auth_internal.read_users('find_user', jsonb_build_object('email', auth_internal.folded(user_by_email.email)))) u
 $$;
-comment on function auth_internal.user_by_email is 'The user with this address, also one whose deletion is not written yet; NULL for none.';
+comment on function auth_internal.user_by_email is 'The user who has this address now, whatever the snapshot, also one whose deletion is not written yet; NULL for none.';
 
-create or replace function auth_internal.user_by_id(user_id text) returns auth.users
+create or replace function auth_internal.user_by_id(user_id text) returns auth_internal.user_row
     language sql stable set search_path = pg_catalog, pg_temp as $$
-    select u.* from auth.users u where u.id = auth_internal.token_id(user_by_id.user_id) and u.id::text = user_by_id.user_id
+    select u.* from jsonb_populate_record(null::auth_internal.user_row,
+        auth_internal.read_users('find_user', (select jsonb_build_object('id', t.id)
+            from auth_internal.token_id(user_by_id.user_id) t (id) where t.id::text = user_by_id.user_id))) u
 $$;
-comment on function auth_internal.user_by_id is 'The user with this id; NULL for one of another issuer.';
+comment on function auth_internal.user_by_id is 'The user with this id as they are now, whatever the snapshot; NULL for one of another issuer.';
 
 create or replace function auth_internal.password_of(user_id uuid) returns auth.user_passwords
     language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -77,7 +80,7 @@ $$;
 comment on function auth_internal.merged is 'The members of both objects, the second''s where both have one; those that are null are left out.';
 
 -- As Supabase shows a user. Nothing of the password.
-create or replace function auth_internal.user_record(known auth.users) returns jsonb
+create or replace function auth_internal.user_record(known auth_internal.user_row) returns jsonb
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
     return jsonb_build_object(

@@ -49,6 +49,11 @@ begin
     elsif its_function is null then
         perform auth_internal.refuse_token_argument('function', 'It is the name of a function with its schema, which takes one jsonb and returns jsonb or void.');
     end if;
+    -- Whoever signs in may have tables of that name, which come first where pg_temp is not the last schema.
+    if exists (select from pg_proc p, unnest(p.proconfig) c
+                where p.oid = its_function and starts_with(lower(c), 'search_path=') and c !~ '[=,] *pg_temp$') then
+        perform auth_internal.refuse_token_argument('function', 'Its search_path has pg_temp last: set search_path = …, pg_temp.');
+    end if;
     perform auth_internal.demand_hook_owner(its_function::oid);
     select pg_get_userbyid(p.proowner) into its_owner from pg_proc p where p.oid = its_function;
     insert into auth.hooks as h (name, function, owner, digest)
@@ -60,7 +65,7 @@ begin
 end
 $$;
 comment on function auth.set_hook is
-    'Administrators: has a function of the application called here. name is send_email (to mail a token: recipient, purpose, token and user_id), before_user_created (those who sign up; may return {"error": {"message"}}) and after_user_created (everybody; the user as auth.current_user_record() shows one), or access_token (user_id, session_id, method, org_id and claims; returns claims to add, of which reserved ones are left out). The function takes one jsonb and returns jsonb or void. It runs as its owner, who is neither a superuser nor one of our roles, with search_path pg_catalog, pg_temp unless it says another; what it does to settings and the identity is undone, and its messages and errors reach nobody: that it failed is all that is said. One that was changed since, or has another owner, is not called: set it again. 22023 for another name or no such function, 42501 for anybody else, 55000 where the owner has too many rights.';
+    'Administrators: has a function of the application called here. name is send_email (to mail a token: recipient, purpose, token and user_id), before_user_created (those who sign up; may return {"error": {"message"}}) and after_user_created (everybody; the user as auth.current_user_record() shows one), or access_token (user_id, session_id, method, org_id and claims; returns claims to add, of which reserved ones are left out). The function takes one jsonb and returns jsonb or void. It runs as its owner, who is neither a superuser nor one of our roles, with search_path pg_catalog, pg_temp unless it says another, with pg_temp last; it is a security-restricted operation, in which no deferred trigger fires and nothing is left in the session, what it does to settings and the identity is undone, and its messages and errors reach nobody: that it failed is all that is said. One that was changed since, or has another owner, is not called: set it again. 22023 for another name or no such function, 42501 for anybody else, 55000 where the owner has too many rights.';
 
 create or replace function auth.remove_hook(name text) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

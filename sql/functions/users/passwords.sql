@@ -35,6 +35,13 @@ end
 $$;
 comment on function auth_internal.forget_passwords is 'Deletes the passwords of a user, but this one, that nobody holds.';
 
+-- Not only deleted: a row that somebody holds stays, and would be the password.
+create or replace function auth_internal.take_password(user_id uuid) returns uuid
+    language sql set search_path = pg_catalog, pg_temp as $$
+    select auth_internal.set_password(take_password.user_id, '*')
+$$;
+comment on function auth_internal.take_password is 'Leaves a user without a password; what the former one began has ended. Returns what sessions of the user refer to from now on.';
+
 -- In the same row: it is the same password.
 create or replace function auth_internal.rehash_password(stored auth.user_passwords, password text) returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -57,7 +64,7 @@ create or replace function auth.change_password(current_password text, new_passw
 declare
     started timestamptz := clock_timestamp();
     its_user text;
-    known auth.users;
+    known auth_internal.user_row;
     stored auth.user_passwords;
     seconds integer;
     new_hash text;
@@ -72,6 +79,9 @@ begin
     end if;
     perform auth_internal.demand_new_password(new_password);
     stored := auth_internal.password_of(known.id);
+    if stored.hash = '*' then
+        stored := null;
+    end if;
     if stored.id is null and not auth.signed_in_within('1 hour') then
         perform auth_internal.refuse('42501', 'whoever signed in long ago sets no first password', 'Sign in again.');
     elsif stored.id is not null then

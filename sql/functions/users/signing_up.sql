@@ -17,7 +17,7 @@ $$;
 comment on function auth_internal.demand_user_creation is '42501 where users do not make themselves, 55000 where nobody signs in.';
 
 -- What the hook says against it, if anything.
-create or replace function auth_internal.creation_refusal(described auth.users) returns jsonb
+create or replace function auth_internal.creation_refusal(described auth_internal.user_row) returns jsonb
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     said jsonb := auth_internal.run_hook('before_user_created', auth_internal.user_record(described));
@@ -30,11 +30,11 @@ end
 $$;
 comment on function auth_internal.creation_refusal is 'The answer where the hook before_user_created returns {"error": {"message"}}; NULL where it does not.';
 
-create or replace function auth_internal.described_user(email text, data jsonb, is_anonymous boolean) returns auth.users
+create or replace function auth_internal.described_user(email text, data jsonb, is_anonymous boolean) returns auth_internal.user_row
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
     perform auth_internal.demand_metadata('data', data);
-    return jsonb_populate_record(null::auth.users, jsonb_build_object(
+    return jsonb_populate_record(null::auth_internal.user_row, jsonb_build_object(
         'id', gen_random_uuid(), 'email', email, 'is_anonymous', is_anonymous, 'raw_user_meta_data', auth_internal.merged(data, null),
         'raw_app_meta_data', case when is_anonymous then '{}' else '{"provider": "email", "providers": ["email"]}'::jsonb end,
         'created_at', clock_timestamp(), 'updated_at', clock_timestamp()));
@@ -43,10 +43,10 @@ $$;
 comment on function auth_internal.described_user is 'The row of a user who is to be made; 22023 for metadata that no token could carry.';
 
 -- Makes it, with its password if there is one; NULL where the address was taken.
-create or replace function auth_internal.enter_user(described auth.users, hash text) returns auth.users
+create or replace function auth_internal.enter_user(described auth_internal.user_row, hash text) returns auth_internal.user_row
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-    made auth.users;
+    made auth_internal.user_row;
 begin
     perform auth_internal.commit_durably();
     perform auth_internal.free_address(described.email);
@@ -67,7 +67,7 @@ comment on function auth_internal.enter_user is 'Makes a user; NULL where the id
 create or replace function auth_internal.free_address(email text) returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-    former auth.users := auth_internal.user_by_email(email);
+    former auth_internal.user_row := auth_internal.user_by_email(email);
 begin
     if former.id is not null and auth_internal.is_deleted(former.id::text) then
         perform auth_internal.clear_user(former.id);
@@ -77,10 +77,10 @@ $$;
 comment on function auth_internal.free_address is 'Frees the address of a user who was deleted.';
 
 -- The user, who is no anonymous one of theirs, if this one signs up.
-create or replace function auth_internal.anonymous_caller() returns auth.users
+create or replace function auth_internal.anonymous_caller() returns auth_internal.user_row
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
-    known auth.users;
+    known auth_internal.user_row;
 begin
     if auth.is_authenticated() and not auth.is_service_role() and auth.api_key_id() is null then
         known := auth_internal.user_by_id(auth.user_id());
@@ -99,9 +99,9 @@ create or replace function auth.sign_up(email text, password text, data jsonb de
 declare
     started timestamptz := clock_timestamp();
     confirms boolean;
-    described auth.users;
-    anonymous auth.users;
-    known auth.users;
+    described auth_internal.user_row;
+    anonymous auth_internal.user_row;
+    known auth_internal.user_row;
     seconds integer;
     hash text;
     refused jsonb;
@@ -130,9 +130,10 @@ begin
     if anonymous.id is not null then
         answer := auth_internal.sign_up_anonymous(anonymous, described, hash, confirms);
     else
-        known := auth_internal.enter_user(described, hash);
+        known := auth_internal.enter_user(described, case when not confirms then hash end);
         if known.id is not null and confirms then
-            perform auth_internal.send_token(known, known.email, 'confirm_email', auth_internal.make_one_time_token(known, 'confirm_email'));
+            perform auth_internal.send_token(known, known.email, 'confirm_email',
+                auth_internal.make_one_time_token(known, 'confirm_email', password_hash => hash));
         elsif known.id is not null then
             answer := auth_internal.begin_session(known.id::text, 'password', (auth_internal.password_of(known.id)).id);
         else
@@ -149,8 +150,9 @@ $$;
 comment on function auth.sign_up is
     'Everybody where pg_bearer.user_creation is interactive or anonymous; services and administrators: a new user with a password. data is an object for user_metadata. Where addresses are confirmed (pg_bearer.confirm_email, by default where the hook send_email is set) the answer is {"user"} without a session, the token is mailed, and nothing tells whether there was such a user: then the address gets a mail with purpose already_registered, and the id in the answer is nobody''s. Otherwise the user is signed in at once, as auth.sign_in_with_password() does, the address is unconfirmed, and one of somebody else''s is refused like a wrong password. An anonymous user who calls becomes this user, with a new session. Bind the password. 22023 for a value that is not allowed, 42501 where users do not sign up, 53400 while too many passwords are being checked or somebody else is taking the address, 55000 where this database makes no tokens.';
 
--- The address was there. Whoever signed up with it and never came back may have been somebody else: the last one to sign up counts.
-create or replace function auth_internal.sign_up_again(known auth.users, password text, hash text, confirms boolean) returns jsonb
+-- The address was there. Whoever signed up with it and never came back may have been somebody else: each gets a token, with which the
+-- password comes that each chose.
+create or replace function auth_internal.sign_up_again(known auth_internal.user_row, password text, hash text, confirms boolean) returns jsonb
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     stored auth.user_passwords := auth_internal.password_of(known.id);
@@ -160,12 +162,14 @@ begin
             return auth_internal.begin_session(known.id::text, 'password', stored.id);
         end if;
         return auth_internal.refuse_grant();
-    elsif known.id is null or auth_internal.is_banned(known.id::text) then
+    elsif known.email_confirmed_at is null and known.last_sign_in_at is null
+          and known.id is not null and not auth_internal.is_banned(known.id::text) then
+        perform auth_internal.send_token(known, known.email, 'confirm_email',
+            auth_internal.make_one_time_token(known, 'confirm_email', password_hash => hash));
         return null;
-    elsif known.email_confirmed_at is null and known.last_sign_in_at is null then
-        perform auth_internal.set_password(known.id, hash);
-        perform auth_internal.send_token(known, known.email, 'confirm_email', auth_internal.make_one_time_token(known, 'confirm_email'));
-    else
+    end if;
+    perform auth_internal.pretend_one_time_token('confirm_email');
+    if known.id is not null and not auth_internal.is_banned(known.id::text) then
         perform auth_internal.send_token(known, known.email, 'already_registered', null);
     end if;
     return null;
@@ -174,21 +178,22 @@ $$;
 comment on function auth_internal.sign_up_again is 'What signing up does where the address is taken; NULL where nothing is told.';
 
 -- The address is the user's once it is confirmed; where nobody confirms, at once.
-create or replace function auth_internal.sign_up_anonymous(anonymous auth.users, described auth.users, hash text, confirms boolean) returns jsonb
+create or replace function auth_internal.sign_up_anonymous(anonymous auth_internal.user_row, described auth_internal.user_row, hash text, confirms boolean) returns jsonb
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-    known auth.users;
+    known auth_internal.user_row;
     its_password uuid;
 begin
     perform auth_internal.free_address(described.email);
     known := auth_internal.user_by_email(described.email);
     if confirms then
-        -- Also where the address is taken: whether there is a password is something to go by.
-        perform auth_internal.set_password(anonymous.id, hash);
         if known.id is null then
             perform auth_internal.send_token(anonymous, described.email, 'change_email',
-                auth_internal.make_one_time_token(anonymous, 'change_email', described.email));
-        elsif not auth_internal.is_banned(known.id::text) then
+                auth_internal.make_one_time_token(anonymous, 'change_email', described.email, hash));
+            return null;
+        end if;
+        perform auth_internal.pretend_one_time_token('change_email');
+        if not auth_internal.is_banned(known.id::text) then
             perform auth_internal.send_token(known, known.email, 'already_registered', null);
         end if;
         return null;
@@ -214,8 +219,8 @@ comment on function auth_internal.sign_up_anonymous is 'What signing up does for
 create or replace function auth.sign_in_anonymously(data jsonb default null) returns jsonb
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-    described auth.users;
-    known auth.users;
+    described auth_internal.user_row;
+    known auth_internal.user_row;
     seconds integer;
     refused jsonb;
 begin
@@ -248,7 +253,7 @@ create or replace function auth.create_user(
 declare
     -- As a record, because linters take the fields of other types for unknown variables.
     described record;
-    made auth.users;
+    made auth_internal.user_row;
     hash text := nullif(password_hash, '');
 begin
     perform auth_internal.demand_unrestricted();

@@ -3,7 +3,7 @@
 create or replace function auth.current_user_record() returns jsonb
     language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare
-    known auth.users := auth_internal.user_by_id(auth.user_id());
+    known auth_internal.user_row := auth_internal.user_by_id(auth.user_id());
 begin
     return case when known.id is not null and known.deleted_at is null then auth_internal.user_record(known) end;
 end
@@ -19,7 +19,7 @@ create or replace function auth.update_user(
 declare
     unrestricted boolean := auth_internal.is_unrestricted();
     its_user text := coalesce(user_id, case when not unrestricted then auth.user_id() end);
-    known auth.users;
+    known auth_internal.user_row;
     changes jsonb := '{}';
 begin
     perform auth_internal.demand_oneself(its_user);
@@ -129,10 +129,13 @@ comment on function auth_internal.clear_user is 'Empties the row of a deleted us
 create or replace function auth.delete_user(user_id text) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-    known auth.users;
+    known auth_internal.user_row;
 begin
     perform auth_internal.demand_oneself(user_id);
     perform auth_internal.demand_handing_on(null, null);
+    if not auth_internal.is_unrestricted() and not auth.signed_in_within('1 hour') then
+        perform auth_internal.refuse('42501', 'whoever signed in long ago deletes no user', 'Sign in again.');
+    end if;
     known := auth_internal.user_by_id(user_id);
     if known.id is null then
         perform auth_internal.refuse('22023', 'no such user', 'auth.remove_user() and auth.ban_user() are for users of other issuers.');
@@ -151,7 +154,7 @@ begin
 end
 $$;
 comment on function auth.delete_user is
-    'Users, for themselves; services and administrators, for anybody in auth.users: deletes a user. All of what auth.remove_user() ends, all sessions and the passwords end at once, for good, and no credential of the user is accepted any more. The row stays, with its id and nothing else, because rows of the application may refer to it; where somebody holds it, it is emptied when this is called again or somebody signs up with the address, who is a new user. Waits for nobody. 42501 for the last owner of an organization and for anybody else, 28000 without an identity, 22023 for an unknown user.';
+    'Users, for themselves, within an hour of signing in; services and administrators, for anybody in auth.users: deletes a user. All of what auth.remove_user() ends, all sessions and the passwords end at once, for good, and no credential of the user is accepted any more. The row stays, with its id and nothing else, because rows of the application may refer to it; where somebody holds it, it is emptied when this is called again or somebody signs up with the address, who is a new user. Waits for nobody. 42501 for the last owner of an organization, for who signed in long ago and for anybody else, 28000 without an identity, 22023 for an unknown user.';
 
 create or replace function auth.list_users(max_rows integer default 100, after uuid default null)
     returns table (id uuid, email text, email_confirmed_at timestamptz, phone text, app_metadata jsonb, user_metadata jsonb,
@@ -165,7 +168,9 @@ begin
     return query
         select u.id, u.email, u.email_confirmed_at, u.phone, u.raw_app_meta_data, u.raw_user_meta_data, u.is_anonymous,
                auth_internal.is_banned(u.id::text), u.last_sign_in_at, u.created_at, u.deleted_at
-          from auth.users u where after is null or u.id > after order by u.id limit max_rows;
+          from jsonb_populate_recordset(null::auth_internal.user_row,
+                   auth_internal.read_users('page_of_users', jsonb_build_object('after', after, 'most', max_rows))) u
+         order by u.id;
 end
 $$;
 comment on function auth.list_users is

@@ -1,5 +1,32 @@
--- The only functions that write auth.users: they belong to bearer_users, which can do nothing else, because triggers on the table
--- run within them. auth_internal.write_user() undoes what such code did to the session.
+-- The only functions that read and write auth.users: they belong to bearer_users, which can do nothing else, because triggers,
+-- policies and columns of the table can have code of others, which runs within them. auth_internal.write_user() and read_users()
+-- undo what such code did to the session.
+
+create or replace function auth_internal.find_user(described jsonb) returns jsonb
+    language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    found_user jsonb;
+begin
+    if described ? 'email' then
+        select to_jsonb(u) into found_user from auth.users u where lower(u.email) = described ->> 'email' and u.deleted_at is null;
+    else
+        select to_jsonb(u) into found_user from auth.users u where u.id = (described ->> 'id')::uuid;
+    end if;
+    return found_user;
+end
+$$;
+comment on function auth_internal.find_user is 'The user with this email, as auth_internal.folded() writes it, who has not been deleted, or with this id; NULL for none.';
+
+create or replace function auth_internal.page_of_users(described jsonb) returns jsonb
+    language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    return (select jsonb_agg(to_jsonb(p) order by p.id)
+              from (select u.* from auth.users u
+                     where described ->> 'after' is null or u.id > (described ->> 'after')::uuid
+                     order by u.id limit (described ->> 'most')::integer) p);
+end
+$$;
+comment on function auth_internal.page_of_users is 'So many users at most, in the order of their ids, from the one after this id on; NULL for none.';
 
 create or replace function auth_internal.insert_user(described jsonb) returns jsonb
     language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
@@ -69,10 +96,10 @@ end
 $$;
 comment on function auth_internal.refuse_unwritten is 'The error for a row that a trigger kept from being written (55000).';
 
-create or replace function auth_internal.new_user(described auth.users) returns auth.users
+create or replace function auth_internal.new_user(described auth_internal.user_row) returns auth_internal.user_row
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-    return jsonb_populate_record(null::auth.users,
+    return jsonb_populate_record(null::auth_internal.user_row,
         auth_internal.write_user('insert_user', to_jsonb(described)));
 exception
     when lock_not_available then
@@ -82,10 +109,10 @@ $$;
 comment on function auth_internal.new_user is 'Makes the row of a user; NULL where the id or the address is taken, 53400 where somebody is just taking it.';
 
 -- What changes and who waits is named, so that no trigger sees more than the row.
-create or replace function auth_internal.changed_user(id uuid, changes jsonb, waits boolean default true) returns auth.users
+create or replace function auth_internal.changed_user(id uuid, changes jsonb, waits boolean default true) returns auth_internal.user_row
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-    return jsonb_populate_record(null::auth.users,
+    return jsonb_populate_record(null::auth_internal.user_row,
         auth_internal.write_user('change_user', jsonb_build_object('id', changed_user.id, 'changes', changes, 'waits', waits)));
 exception
     when lock_not_available then
@@ -95,7 +122,7 @@ $$;
 comment on function auth_internal.changed_user is 'Changes the row of a user, and returns it; NULL where there is none or, without waits, somebody holds it; 53400 where the wait is too long.';
 
 -- What is changed by what the row says is asked of this one.
-create or replace function auth_internal.locked_user(id uuid) returns auth.users
+create or replace function auth_internal.locked_user(id uuid) returns auth_internal.user_row
     language sql set search_path = pg_catalog, pg_temp as $$
     select l.* from auth_internal.changed_user(locked_user.id, null) l
 $$;

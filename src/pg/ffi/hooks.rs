@@ -1,7 +1,8 @@
 //! Calling a function of the application on behalf of one of ours: a hook.
 //!
 //! It runs as its owner, under a pinned search_path, and leaves nothing behind but what it wrote: settings, role and
-//! identity are those from before, and its cursors are closed. What it says, and why it failed, reaches nobody: it is
+//! identity are those from before, its cursors are closed, and as in a security-restricted operation there is no deferred
+//! trigger, temporary table or prepared statement of it. What it says, and why it failed, reaches nobody: it is
 //! given one-time tokens, and any message may hold them.
 
 use super::borrowed::{AS_GOOD_AS_SUPERUSERS, state_text};
@@ -38,8 +39,9 @@ pub(in crate::pg) fn call(
     function: pg_sys::Oid,
     argument: JsonbText,
 ) -> Result<Option<JsonbText>, ErrorReport> {
+    demand_alone()?;
     // SAFETY: in a transaction.
-    alone(|| unsafe { Hook::find(function) }, argument)
+    apart(|| unsafe { Hook::find(function) }, argument)
 }
 
 /// Calls a function of ours that writes auth.users, on which there may be triggers of others: they run with the rights of its
@@ -48,18 +50,36 @@ pub(in crate::pg) fn write_users(
     function: &CStr,
     argument: JsonbText,
 ) -> Result<Option<JsonbText>, ErrorReport> {
+    demand_alone()?;
     // SAFETY: catalog look-ups in a transaction.
-    alone(|| unsafe { Hook::that_writes(function) }, argument)
+    apart(|| unsafe { Hook::of_users(function) }, argument)
 }
 
-/// Nothing else of others runs meanwhile, and settings are afterwards what they were.
-fn alone(
+/// The same of one that reads auth.users, in whose policies and columns there may be code of others. It sees what is there now, and
+/// may be called while a hook runs.
+pub(in crate::pg) fn read_users(
+    function: &CStr,
+    argument: JsonbText,
+) -> Result<Option<JsonbText>, ErrorReport> {
+    // SAFETY: in a transaction, whose abort takes the snapshot away where this gives an error.
+    unsafe {
+        pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot());
+        let found = apart(|| Hook::of_users(function), argument)?;
+        pg_sys::PopActiveSnapshot();
+        Ok(found)
+    }
+}
+
+/// Nothing else of others runs meanwhile.
+fn demand_alone() -> Result<(), ErrorReport> {
+    if runs() { Err(errors::nested()) } else { Ok(()) }
+}
+
+/// Settings are afterwards what they were.
+fn apart(
     find: impl FnOnce() -> Result<Hook, ErrorReport>,
     argument: JsonbText,
 ) -> Result<Option<JsonbText>, ErrorReport> {
-    if runs() {
-        return Err(errors::nested());
-    }
     // SAFETY: in a transaction, whose abort ends the nest level of settings where this gives an error. The memory
     // context is the one from before also after an error.
     unsafe {
@@ -84,13 +104,13 @@ struct Hook {
     /// As a regprocedure is printed under the pinned search_path: with its schema.
     name: String,
     /// It is one of ours.
-    writes: bool,
+    is_ours: bool,
 }
 
 impl Hook {
     /// # Safety
     /// In a transaction.
-    unsafe fn that_writes(function: &CStr) -> Result<Hook, ErrorReport> {
+    unsafe fn of_users(function: &CStr) -> Result<Hook, ErrorReport> {
         // SAFETY: catalog look-ups by terminated names. Nobody but its owner, whom nobody can become, makes such a function.
         unsafe {
             let schema = pg_sys::get_namespace_oid(c"auth_internal".as_ptr(), true);
@@ -100,7 +120,7 @@ impl Hook {
             };
             let found = catalog::function(schema, function, &[pg_sys::JSONBOID], ours);
             let function = found.ok_or_else(errors::missing)?;
-            Ok(Hook { function, owner, name: "auth.users".to_owned(), writes: true })
+            Ok(Hook { function, owner, name: "auth.users".to_owned(), is_ours: true })
         }
     }
 
@@ -126,7 +146,7 @@ impl Hook {
             } else if is_too_powerful(owner) {
                 Err(errors::too_powerful(&name))
             } else {
-                Ok(Hook { function, owner, name, writes: false })
+                Ok(Hook { function, owner, name, is_ours: false })
             }
         }
     }
@@ -155,11 +175,11 @@ impl Hook {
         if is_interrupt && sqlstate::asks_to_stop(code) {
             return errors::stopped(code, report.message().to_owned());
         }
-        if self.writes && errors::is_gone_by(code) {
+        if self.is_ours && errors::is_gone_by(code) {
             return errors::not_written_for(code);
         }
         sqlstate::log(format!("pg_bearer: hook {:?} failed with {}", self.name, state_text(code as c_int)));
-        if self.writes {
+        if self.is_ours {
             return errors::not_written();
         }
         errors::failed(&self.name)
@@ -197,6 +217,7 @@ struct Running {
     user: pg_sys::Oid,
     context: c_int,
     destination: pg_sys::CommandDest::Type,
+    outer: Option<pg_sys::CommandDest::Type>,
 }
 
 impl Running {
@@ -206,10 +227,12 @@ impl Running {
         unsafe {
             pg_sys::GetUserIdAndSecContext(&mut user, &mut context);
             let destination = pg_sys::whereToSendOutput;
-            let running = Running { user, context, destination };
-            RUNNING.set(Some(destination));
+            let outer = RUNNING.get();
+            let running = Running { user, context, destination, outer };
+            RUNNING.set(outer.or(Some(destination)));
             pg_sys::whereToSendOutput = pg_sys::CommandDest::DestNone;
-            pg_sys::SetUserIdAndSecContext(owner, context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as c_int);
+            let restricted = pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION;
+            pg_sys::SetUserIdAndSecContext(owner, context | restricted as c_int);
             running
         }
     }
@@ -222,7 +245,7 @@ impl Drop for Running {
         unsafe {
             pg_sys::SetUserIdAndSecContext(self.user, self.context);
             pg_sys::whereToSendOutput = self.destination;
-            RUNNING.set(None);
+            RUNNING.set(self.outer);
         }
     }
 }

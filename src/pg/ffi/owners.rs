@@ -7,6 +7,7 @@ use super::carrier;
 use super::catalog::in_restricted_operation;
 use super::commands;
 use super::executor::{self, has_policies};
+use super::hooks;
 use super::migration;
 use super::nodes::{is_a, members};
 use super::shared::is_preloading;
@@ -179,7 +180,7 @@ pub(super) unsafe extern "C-unwind" fn refuse_unseen(query: *mut pg_sys::QueryDe
         if !asked
             || flags & pg_sys::EXEC_FLAG_EXPLAIN_ONLY as c_int != 0
             || pg_sys::ParallelWorkerNumber >= 0 && !executor::runs() && !LOADED_BY_QUERY.get()
-            || in_restricted_operation() && !fills_view(query)
+            || in_restricted_operation() && !fills_view(query) && !hooks::runs()
             || pg_sys::IsLogicalWorker()
         {
             return;

@@ -10,6 +10,9 @@ use std::time::Duration;
 /// DROP DATABASE gives up after 5 s.
 const LONGEST: Duration = Duration::from_secs(1);
 
+/// So many sessions in one transaction.
+const MOST: usize = 100;
+
 pub(super) const JOB: Job = Job {
     name: c"pg_bearer sessions",
     entry: c"pg_bearer_sessions",
@@ -31,7 +34,8 @@ pub(super) const JOB: Job = Job {
 extern "C-unwind" fn pg_bearer_sessions(database: pg_sys::Datum) {
     let Some(worker) = Worker::start(database, LONGEST, || true) else { return };
     let Some(reused) = reused() else { return };
-    let sessions = reused.sessions(worker.database());
+    let mut sessions = reused.sessions(worker.database());
+    sessions.truncate(MOST);
     let types = [pg_sys::UUIDARRAYOID];
     worker.transaction(c"ending sessions whose refresh tokens were used twice", || {
         let ids: Vec<pgrx::Uuid> = sessions.iter().map(|id| pgrx::Uuid::from_bytes(*id)).collect();

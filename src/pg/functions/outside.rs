@@ -41,6 +41,17 @@ fn write_user(function: &str, described: JsonbArgument) -> Result<Option<JsonbTe
     hooks::write_users(name, JsonbText(described.0))
 }
 
+/// What one of our functions reads of auth.users as its owner, as it is now, whatever the snapshot. Raises 55000 where that fails.
+#[pg_extern(schema = "auth_internal", stable, parallel_unsafe)]
+fn read_users(function: &str, described: JsonbArgument) -> Result<Option<JsonbText>, ErrorReport> {
+    let name = match function {
+        "find_user" => c"find_user",
+        "page_of_users" => c"page_of_users",
+        _ => return Err(sqlstate::bad_argument("no such function reads users")),
+    };
+    hooks::read_users(name, JsonbText(described.0))
+}
+
 /// Does a function of the application run that [`call_hook`] called, or a trigger on auth.users?
 #[pg_extern(schema = "auth_internal", volatile, parallel_unsafe)]
 fn in_hook() -> bool {

@@ -4,7 +4,7 @@ use super::not_installed;
 use crate::pg::ffi::catalog;
 use crate::pg::ffi::scan::{Latest, Wanted};
 use crate::verify::ban::{self, Decision};
-use crate::verify::identity::{Uuid, uuid};
+use crate::verify::identity::{Uuid, uuid, uuid_text};
 use crate::verify::session::{Facts, Session};
 use pgrx::pg_sys::panic::ErrorReport;
 use std::ffi::CStr;
@@ -50,17 +50,16 @@ pub(in crate::pg) fn session(id: Uuid) -> Result<Option<(Session, Facts)>, Error
             found = row.text(2).map(|user| Session {
                 user,
                 password: row.uuid(9),
-                created_at: row.timestamp(15),
-                expires_at: row.timestamp(16),
+                created_at: row.timestamp(13),
+                expires_at: row.timestamp(14),
             });
             false
         })
         .ok_or_else(not_installed)?;
     let Some(session) = found else { return Ok(None) };
-    let password = match (session.password, uuid(&session.user)) {
-        (Some(_), Some(user)) => newest_password(&latest, user)?,
-        (_, _) => None,
-    };
+    // Users of other issuers have none here, however their ids look.
+    let user = uuid(&session.user).filter(|id| uuid_text(id) == session.user);
+    let password = user.map_or(Ok(None), |user| newest_password(&latest, user))?;
     Ok(Some((session, Facts { password, now: catalog::now() })))
 }
 

@@ -103,9 +103,12 @@ fn t145_what_a_hook_set_is_gone_also_for_the_session() {
 }
 
 #[test]
-fn t145_a_hook_that_signs_in_does_so_for_itself_alone() {
+fn t145_a_hook_signs_nobody_in() {
     let world = World::new();
-    let body = format!("perform auth.authenticate('{}'); return to_jsonb(auth.user_id());", token_b());
+    let body = format!(
+        "begin perform auth.authenticate('{}'); exception when others then return to_jsonb(sqlstate); end; return null;",
+        token_b()
+    );
     let hook = world.hook("signs_in", &body);
     let mut session = world.db.superuser();
     session.run("begin");
@@ -113,7 +116,7 @@ fn t145_a_hook_that_signs_in_does_so_for_itself_alone() {
     assert_values(
         &mut session,
         &[
-            (&format!("select {}", call(&hook)), Some(&format!("\"{USER_B}\""))),
+            (&format!("select {}", call(&hook)), Some("\"42501\"")),
             ("select auth.user_id()", Some(USER_A)),
             ("select auth.current_org()", Some(ORG_A)),
         ],
@@ -121,6 +124,37 @@ fn t145_a_hook_that_signs_in_does_so_for_itself_alone() {
     session.run("set role tenant");
     assert_eq!(session.visible(), 500);
     session.run("commit");
+}
+
+/// What is deferred would run as whoever commits, and what stays in a session could take the place of what others prepared.
+#[test]
+fn t145_a_hook_leaves_nothing_for_later() {
+    let world = World::new();
+    let mut session = world.db.superuser();
+    session.run(
+        "create table app.later (id int); grant all on app.later to public;
+         create function app.fires() returns trigger language plpgsql as
+             $$ begin insert into app.seen values ('fired as ' || current_user); return null; end $$;
+         create constraint trigger fires after insert on app.later deferrable initially deferred
+             for each row execute function app.fires()",
+    );
+    for left in [
+        "insert into app.later values (1);",
+        "execute 'prepare p as select 1';",
+        "create temp table t (x int);",
+        "execute 'listen told';",
+        "execute 'declare c cursor with hold for select 1';",
+        "execute 'deallocate all';",
+        "execute 'set session authorization default';",
+    ] {
+        let hook = world.hook("leaves", &format!("{left} return null;"));
+        session.run("begin; prepare mine as select 1");
+        let refused = session.refused(&format!("select {}", call(&hook)));
+        assert_eq!(refused, "55000 hook \"app.leaves(jsonb)\" failed", "{left}");
+        session.run("rollback");
+        session.run("deallocate all");
+    }
+    assert_values(&mut session, &[("select count(*) from app.seen where what like 'fired%'", Some("0"))]);
 }
 
 #[test]

@@ -74,7 +74,7 @@ fn t144_a_hook_has_nothing_of_the_rights_of_whoever_calls() {
         "begin perform {create}; exception when others then return to_jsonb(sqlstate); end; return null;"
     );
     let hook = world.hook("creates", &body);
-    assert_eq!(session.value(&format!("select {}", call(&hook))).as_deref(), Some("\"28000\""));
+    assert_eq!(session.value(&format!("select {}", call(&hook))).as_deref(), Some("\"42501\""));
     for body in
         ["perform * from auth.jwt_secrets;", "perform auth.list_issuers();", "perform auth.allow_changes();"]
     {

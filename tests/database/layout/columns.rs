@@ -248,6 +248,7 @@ pub(super) const COLUMNS: &[(&str, &[&str])] = &[
             "email text \"C\" null",
             "new_email text \"C\" null",
             "password_id uuid null",
+            "password_hash text null",
             "created_at timestamp with time zone",
             "expires_at timestamp with time zone",
             "used_at timestamp with time zone null",
@@ -282,6 +283,16 @@ pub(super) const COLUMNS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "sealed_tokens",
+        &[
+            "id uuid",
+            "session_id uuid",
+            "generation integer",
+            "sealed bytea",
+            "expires_at timestamp with time zone",
+        ],
+    ),
+    (
         "sessions",
         &[
             "id uuid",
@@ -296,8 +307,6 @@ pub(super) const COLUMNS: &[(&str, &[&str])] = &[
             "generation integer",
             "token_hash bytea",
             "parent_hash bytea null",
-            "sealed bytea null",
-            "rotated_at timestamp with time zone null",
             "created_at timestamp with time zone",
             "expires_at timestamp with time zone null",
             "refreshed_at timestamp with time zone",

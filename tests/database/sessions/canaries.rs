@@ -4,7 +4,6 @@ use super::session_callers::call;
 use super::world::{PASSWORD, member, set_up};
 use pg_bearer_tests::database::{Session, installation};
 use postgres::{Client, Config, NoTls};
-use serde_json::Value;
 use std::sync::{Arc, Mutex};
 use xtask::Server;
 

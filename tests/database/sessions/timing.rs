@@ -1,6 +1,6 @@
 //! How long a refusal takes, and what it says: the same, whatever is wrong.
 
-use super::session_callers::{id, set};
+use super::session_callers::set;
 use super::world::{PASSWORD, REFUSED, World};
 use pg_bearer_tests::database::Session;
 use serde_json::Value;
