@@ -666,7 +666,7 @@ comment on column auth.one_time_tokens.user_id is 'Whom it is for: a row of auth
 comment on column auth.one_time_tokens.email is 'The address that the user had then, with ASCII letters in lower case; NULL: none. Once it is another one, the token is worth nothing.';
 comment on column auth.one_time_tokens.new_email is 'The address that it gives the user (change_email), 3 to 254 bytes; NULL: none.';
 comment on column auth.one_time_tokens.password_id is 'The password that the user had then; NULL: none. Once it is another one, the token is worth nothing.';
-comment on column auth.one_time_tokens.password_hash is 'The password of whoever signed up with the address, which the user gets with the address confirmed; as in auth.user_passwords. NULL: none.';
+comment on column auth.one_time_tokens.password_hash is 'The password of whoever signed up with the address, which the user gets with the address confirmed; at most 1024 bytes, as in auth.user_passwords. NULL: none.';
 comment on column auth.one_time_tokens.created_at is 'When it was made.';
 comment on column auth.one_time_tokens.expires_at is 'From then on it is worth nothing. A day later the row can go.';
 comment on column auth.one_time_tokens.used_at is 'When it was used; NULL: it was not.';

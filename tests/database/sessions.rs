@@ -14,6 +14,7 @@ mod hooks_of_users;
 mod imported;
 mod invitations_of_users;
 mod issuing;
+mod meanwhile;
 mod metadata;
 mod one_time_tokens;
 mod places;

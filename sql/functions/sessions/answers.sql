@@ -87,8 +87,9 @@ create or replace function auth_internal.count_address_try(kind text, email text
 declare
     address text := auth_internal.folded(email);
     its_network text := auth_internal.client_network();
+    its_user text := (auth_internal.user_by_email(email)).id::text;
 begin
-    perform from auth.sessions s where s.user_id = (auth_internal.user_by_email(email)).id::text and s.network = its_network;
+    perform from auth.sessions s where s.user_id = its_user and s.network = its_network;
     if found then
         kind := kind || ' of a known client';
         address := address || ' ' || its_network;

@@ -1,6 +1,7 @@
 -- What sign-in asks of the world outside: src/pg/functions/outside.rs.
 
 comment on function auth_internal.call_hook is 'What a function of the application gives for this argument, run as its owner with a pinned search_path. Settings, role and identity are afterwards what they were, its cursors are closed, and no message of it reaches anybody. 55000 when it fails or may not be called.';
+comment on function auth_internal.current_hook is 'What auth_internal.find_hook() says now, whatever the snapshot. NULL for NULL.';
 comment on function auth_internal.in_hook is 'Does a function of the application run that auth_internal.call_hook() called, or a trigger on auth.users?';
 comment on function auth_internal.take_try is 'Counts one try of this kind and value, of which there may be most in a period: 0, or the seconds to wait, which counts nothing. No rollback undoes it. NULL where the library is not in shared_preload_libraries.';
 comment on function auth_internal.client_network is 'The network that the client is in: its IPv4 address with /32, or its IPv6 address cut to /64; behind pg_bearer.trusted_proxies that of X-Forwarded-For. NULL where it is not known.';

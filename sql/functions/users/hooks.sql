@@ -97,17 +97,30 @@ create or replace function auth_internal.hook_is_intact(hook auth.hooks) returns
 $$;
 comment on function auth_internal.hook_is_intact is 'Is it the function that was set, and that owner''s?';
 
+-- src/pg/functions/outside.rs calls it with a snapshot of its own: what was decided about hooks counts at once.
+create or replace function auth_internal.find_hook(name text) returns jsonb
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+    hook auth.hooks;
+begin
+    select * into hook from auth.hooks h where h.name = find_hook.name;
+    return case when hook.name is not null then jsonb_build_object(
+        'function', auth_internal.hook_function(hook.function)::oid::bigint, 'intact', auth_internal.hook_is_intact(hook)) end;
+end
+$$;
+comment on function auth_internal.find_hook is 'The number of the function of a hook, NULL where there is none of that name any more, and whether it is what was set; NULL without a hook.';
+
 create or replace function auth_internal.has_hook(name text) returns boolean
     language sql stable set search_path = pg_catalog, pg_temp as $$
-    select exists (select from auth.hooks h where h.name = has_hook.name)
+    select auth_internal.current_hook(has_hook.name) is not null
 $$;
-comment on function auth_internal.has_hook is 'Is there such a hook?';
+comment on function auth_internal.has_hook is 'Is there such a hook now?';
 
 -- Before it is known whether the hook is called, where that tells something.
 create or replace function auth_internal.demand_intact(name text) returns void
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
-    if exists (select from auth.hooks h where h.name = demand_intact.name and not auth_internal.hook_is_intact(h)) then
+    if not (auth_internal.current_hook(name) -> 'intact')::boolean then
         perform auth_internal.refuse('55000', format('hook "%s" failed', name), 'auth.list_hooks() shows whether the function was changed since it was set.');
     end if;
 end
@@ -116,15 +129,12 @@ comment on function auth_internal.demand_intact is '55000 where the function of 
 
 create or replace function auth_internal.run_hook(name text, argument jsonb) returns jsonb
     language plpgsql set search_path = pg_catalog, pg_temp as $$
-declare
-    hook auth.hooks;
 begin
-    select * into hook from auth.hooks h where h.name = run_hook.name;
-    if hook.name is null then
+    if not auth_internal.has_hook(name) then
         return null;
     end if;
     perform auth_internal.demand_intact(name);
-    return auth_internal.call_hook(auth_internal.hook_function(hook.function)::oid, argument);
+    return auth_internal.call_hook((auth_internal.current_hook(name) ->> 'function')::oid, argument);
 end
 $$;
 comment on function auth_internal.run_hook is 'What the function of a hook returns; NULL without one. 55000 where it fails or was changed.';

@@ -79,6 +79,7 @@ begin
     end if;
     perform auth_internal.demand_new_password(new_password);
     stored := auth_internal.password_of(known.id);
+    its_id := stored.id;
     if stored.hash = '*' then
         stored := null;
     end if;
@@ -95,6 +96,11 @@ begin
         end if;
     end if;
     new_hash := auth_internal.hash_password(new_password);
+    -- Somebody may have set another one, or ended the credential, since they were looked at.
+    perform auth_internal.demand_handing_on(null, null);
+    if auth_internal.newest_password(known.id) is distinct from its_id then
+        perform auth_internal.refuse_snapshot();
+    end if;
     its_id := auth_internal.set_password(known.id, new_hash);
     perform auth_internal.end_sessions_of(its_user);
     perform auth_internal.audit('user.change_password', null, null, its_user);
@@ -102,4 +108,4 @@ begin
 end
 $$;
 comment on function auth.change_password is
-    'Users: sets another password, and ends all of their sessions; returns a new one, as auth.sign_in_with_password() does. Without a password so far current_password is not looked at, and the user has to have signed in within the last hour. A wrong current_password is refused, and counted, as there. Bind both. 22023 for a new password that is too short (pg_bearer.password_min_length) or longer than 1024 bytes, 42501 for a user of another issuer, an API key, and whoever acts for the user, 28000 without an identity.';
+    'Users: sets another password, and ends all of their sessions; returns a new one, as auth.sign_in_with_password() does. Without a password so far current_password is not looked at, and the user has to have signed in within the last hour. A wrong current_password is refused, and counted, as there. Bind both. 40001 where somebody set another one meanwhile. 22023 for a new password that is too short (pg_bearer.password_min_length) or longer than 1024 bytes, 42501 for a user of another issuer, an API key, and whoever acts for the user, 28000 without an identity.';

@@ -49,7 +49,13 @@ declare
     made auth_internal.user_row;
 begin
     perform auth_internal.commit_durably();
-    perform auth_internal.free_address(described.email);
+    if described.email is not null then
+        perform auth_internal.lock_address(described.email);
+        perform auth_internal.free_address(described.email);
+        if (auth_internal.user_by_email(described.email)).id is not null then
+            return null;
+        end if;
+    end if;
     made := auth_internal.new_user(described);
     if made.id is not null then
         if hash is not null then
@@ -62,6 +68,18 @@ begin
 end
 $$;
 comment on function auth_internal.enter_user is 'Makes a user; NULL where the id or address is taken.';
+
+-- Whoever signs up with an address waits for others who do, whether or not it is a user's already.
+create or replace function auth_internal.lock_address(email text) returns void
+    language plpgsql set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
+begin
+    perform auth_internal.take_lock('address', encode(substr(sha256(convert_to(auth_internal.folded(email), 'UTF8')), 1, 16), 'hex')::uuid, true, true);
+exception
+    when lock_not_available then
+        perform auth_internal.refuse_busy();
+end
+$$;
+comment on function auth_internal.lock_address is 'Keeps others from signing up with this address until the transaction ends. 53400 where somebody else does for too long.';
 
 -- Somebody may have held the row of its last user when that one was deleted.
 create or replace function auth_internal.free_address(email text) returns void
@@ -184,6 +202,7 @@ declare
     known auth_internal.user_row;
     its_password uuid;
 begin
+    perform auth_internal.lock_address(described.email);
     perform auth_internal.free_address(described.email);
     known := auth_internal.user_by_email(described.email);
     if confirms then
@@ -198,9 +217,14 @@ begin
         end if;
         return null;
     end if;
+    -- They may have become somebody else meanwhile.
+    anonymous := auth_internal.locked_user(anonymous.id);
+    if anonymous.is_anonymous is not true then
+        return auth_internal.refuse_grant();
+    end if;
     begin
         known := auth_internal.changed_user(anonymous.id, jsonb_build_object(
-            'email', described.email, 'is_anonymous', false,
+            'email', described.email, 'email_confirmed_at', null, 'is_anonymous', false,
             'raw_user_meta_data', auth_internal.merged(anonymous.raw_user_meta_data, described.raw_user_meta_data),
             'raw_app_meta_data', auth_internal.merged(anonymous.raw_app_meta_data, described.raw_app_meta_data)));
     exception when unique_violation then

@@ -21,8 +21,15 @@ use std::ffi::{CStr, c_int};
 use std::panic::AssertUnwindSafe;
 
 /// What a hook begins with. Its workers would log their errors themselves: it gets none.
-const PINNED: [(&CStr, &CStr); 2] =
-    [(c"search_path", c"pg_catalog, pg_temp"), (c"max_parallel_workers", c"0")];
+const PINNED: [(&CStr, &CStr); 6] = [
+    (c"search_path", c"pg_catalog, pg_temp"),
+    (c"max_parallel_workers", c"0"),
+    // Whoever signs in has no say in what the code of a hook means.
+    (c"row_security", c"on"),
+    (c"standard_conforming_strings", c"on"),
+    (c"transform_null_equals", c"off"),
+    (c"array_nulls", c"on"),
+];
 
 thread_local! {
     /// While a hook runs: where messages went before.
@@ -64,9 +71,24 @@ pub(in crate::pg) fn read_users(
     // SAFETY: in a transaction, whose abort takes the snapshot away where this gives an error.
     unsafe {
         pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot());
-        let found = apart(|| Hook::of_users(function), argument)?;
+        let found = apart(|| Hook::of_users(function).map(|hook| Hook { reads: true, ..hook }), argument)?;
         pg_sys::PopActiveSnapshot();
         Ok(found)
+    }
+}
+
+/// What `auth_internal.find_hook()` says of a hook as it is now.
+pub(in crate::pg) fn current(name: &str) -> Result<Option<JsonbText>, ErrorReport> {
+    // SAFETY: in a transaction, whose abort takes the snapshot away where this gives an error. Only superusers make functions in
+    // our schema; this one takes a text, and gives a jsonb.
+    unsafe {
+        let schema = pg_sys::get_namespace_oid(c"auth_internal".as_ptr(), true);
+        let found = catalog::function(schema, c"find_hook", &[pg_sys::TEXTOID], |row, _| Some(row.oid));
+        let (Some(function), Some(name)) = (found, name.into_datum()) else { return Err(errors::missing()) };
+        pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot());
+        let hook = invoke(function, name);
+        pg_sys::PopActiveSnapshot();
+        Ok(hook)
     }
 }
 
@@ -105,6 +127,8 @@ struct Hook {
     name: String,
     /// It is one of ours.
     is_ours: bool,
+    /// It changes nothing.
+    reads: bool,
 }
 
 impl Hook {
@@ -120,7 +144,7 @@ impl Hook {
             };
             let found = catalog::function(schema, function, &[pg_sys::JSONBOID], ours);
             let function = found.ok_or_else(errors::missing)?;
-            Ok(Hook { function, owner, name: "auth.users".to_owned(), is_ours: true })
+            Ok(Hook { function, owner, name: "auth.users".to_owned(), is_ours: true, reads: false })
         }
     }
 
@@ -146,7 +170,7 @@ impl Hook {
             } else if is_too_powerful(owner) {
                 Err(errors::too_powerful(&name))
             } else {
-                Ok(Hook { function, owner, name, is_ours: false })
+                Ok(Hook { function, owner, name, is_ours: false, reads: false })
             }
         }
     }
@@ -157,7 +181,8 @@ impl Hook {
         let _running = Running::begin(self.owner);
         let work = || {
             // SAFETY: the function takes a jsonb and gives a jsonb or void.
-            let result = unsafe { invoke(self.function, argument) };
+            let result =
+                argument.into_datum().and_then(|argument| unsafe { invoke(self.function, argument) });
             portals::close_since(&before);
             Ok(result)
         };
@@ -180,7 +205,7 @@ impl Hook {
         }
         sqlstate::log(format!("pg_bearer: hook {:?} failed with {}", self.name, state_text(code as c_int)));
         if self.is_ours {
-            return errors::not_written();
+            return if self.reads { errors::not_read() } else { errors::not_written() };
         }
         errors::failed(&self.name)
     }
@@ -258,9 +283,8 @@ struct Call {
 }
 
 /// # Safety
-/// The function takes a jsonb and gives a jsonb or void.
-unsafe fn invoke(function: pg_sys::Oid, argument: JsonbText) -> Option<JsonbText> {
-    let value = argument.into_datum()?;
+/// The function takes one argument, whose value this is, and gives a jsonb or void.
+unsafe fn invoke(function: pg_sys::Oid, value: pg_sys::Datum) -> Option<JsonbText> {
     // SAFETY: the call is set up as fmgr.h does, and lives until it is done.
     unsafe {
         let mut looked_up = pg_sys::FmgrInfo::default();

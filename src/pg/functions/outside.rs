@@ -23,6 +23,12 @@ fn call_hook(
     hooks::call(function, JsonbText(argument.0))
 }
 
+/// The hook of this name and its function, as `auth_internal.find_hook()` says it of what is there now, whatever the snapshot.
+#[pg_extern(schema = "auth_internal", stable, parallel_unsafe)]
+fn current_hook(name: &str) -> Result<Option<JsonbText>, ErrorReport> {
+    hooks::current(name)
+}
+
 /// Raises 55000 unless this function may be called as a hook.
 #[pg_extern(schema = "auth_internal", stable, parallel_unsafe)]
 fn demand_hook_owner(function: pg_sys::Oid) -> Result<(), ErrorReport> {

@@ -54,6 +54,12 @@ pub(in crate::pg) fn not_written_for(code: PgSqlErrorCode) -> ErrorReport {
         .set_hint("A trigger on it may have failed. The server log says with which SQLSTATE.")
 }
 
+/// No user could be read (55000).
+pub(in crate::pg) fn not_read() -> ErrorReport {
+    not_ready("auth.users could not be read".to_owned())
+        .set_hint("A policy or column on it may have failed. The server log says with which SQLSTATE.")
+}
+
 /// Somebody or a timeout ended the statement; the message is Postgres's own.
 pub(in crate::pg) fn stopped(code: PgSqlErrorCode, message: String) -> ErrorReport {
     ErrorReport::new(code, message, "pg_bearer_hook")

@@ -188,4 +188,6 @@ pub(super) const USER_FUNCTIONS: &[(&str, &str)] = &[
         "bearer_owner",
         "auth_internal.token_fits(auth.one_time_tokens, auth_internal.user_row) boolean: stable unsafe plpgsql",
     ),
+    ("bearer_owner", "auth_internal.find_hook(text) jsonb: stable unsafe plpgsql"),
+    ("bearer_owner", "auth_internal.lock_address(text) void: volatile unsafe plpgsql"),
 ];

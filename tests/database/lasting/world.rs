@@ -168,6 +168,6 @@ impl World {
 pub(crate) fn claims_of(who: &str) -> Value {
     let who = if who == "una" { UNA } else { who };
     let claims = json!({"iss": STRICT_ISSUER, "sub": who, "email": format!("{who}@users.example"), "scp": "invoices.read",
-                        "iat": now(), "exp": now() + 600});
+                        "iat": now(), "exp": now() + 600, "auth_time": now()});
     if who == "service" { with(claims, json!({"role": "service_role"})) } else { claims }
 }
