@@ -27,11 +27,9 @@ comment on function auth_internal.make_one_time_token is 'A token for this purpo
 -- Of whom there is none: whether a transaction wrote something can be seen from outside.
 create or replace function auth_internal.pretend_one_time_token(purpose text) returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$
-declare
-    nobody auth_internal.user_row;
 begin
-    nobody.id := gen_random_uuid();
-    perform auth_internal.make_one_time_token(nobody, purpose);
+    perform auth_internal.make_one_time_token(
+        jsonb_populate_record(null::auth_internal.user_row, jsonb_build_object('id', gen_random_uuid())), purpose);
 end
 $$;
 comment on function auth_internal.pretend_one_time_token is 'Writes what a token for this purpose writes, for nobody.';
