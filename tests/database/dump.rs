@@ -2,6 +2,8 @@
 
 mod users;
 
+pub(super) use users::SIGNED_UP;
+
 use super::install::catalog;
 use pg_bearer_tests::database::{Session, installation, server};
 use pg_bearer_tests::token::*;
@@ -157,9 +159,7 @@ fn source() -> (Database, Pair) {
         "select auth.update_issuer('{STRICT_ISSUER}', audiences => '{{a, \"b, \\\"c\\\"\"}}', leeway => '1 second', org_claim => '{{a.b,c}}')"
     ));
     session.run(TENANTS);
-    session.run("select auth.add_issuer('https://ours.example', own => true), auth.create_signing_key()");
-    session.run("select auth.issue_jwt('alice'), auth.revoke_user('somebody')");
-    session.run(users::PEOPLE);
+    session.run(SIGNED_UP);
     (db, pair)
 }
 

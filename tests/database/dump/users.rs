@@ -5,8 +5,10 @@ use pg_bearer_tests::Database;
 use pg_bearer_tests::database::Session;
 use postgres::Client;
 
-/// Everything that there can be about users. The owner of the hooks belongs to all databases of the server.
-pub(super) const PEOPLE: &str = r#"
+/// Everything that there can be about users and tokens of ours. The owner of the hooks belongs to all databases of the server.
+pub(crate) const SIGNED_UP: &str = r#"
+select auth.add_issuer('https://ours.example', own => true), auth.create_signing_key();
+select auth.issue_jwt('alice'), auth.revoke_user('somebody');
 do $$ begin create role people_app nologin; exception when duplicate_object or unique_violation then null; end $$;
 create schema people authorization people_app;
 create table people.outbox (mail jsonb); alter table people.outbox owner to people_app;

@@ -1,7 +1,7 @@
 //! What was stored is there after an update, and a dump of either version is restored as this one.
 
 use super::scripts::{assert_fresh, before, release, released, update, update_once_more};
-use crate::dump::{TABLES, TENANTS, dump, restore};
+use crate::dump::{SIGNED_UP, TABLES, TENANTS, dump, restore};
 use pg_bearer_tests::database::Session;
 use pg_bearer_tests::token::*;
 use postgres::Client;
@@ -36,6 +36,10 @@ pub(super) fn seed(session: &mut Client) {
         "select auth.add_issuer('{STRICT_ISSUER}');
          select auth.add_jwt_secret('{STRICT_ISSUER}', '{SECRET}')"
     ));
+    // From 0.2.0 on.
+    if session.value("select to_regclass('auth.users')").is_some() {
+        session.run(SIGNED_UP);
+    }
 }
 
 /// Alice's token is accepted, she sees her organization's rows and nobody else's, and a key can be made and used.

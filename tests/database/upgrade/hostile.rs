@@ -2,7 +2,8 @@
 
 use super::retired::{WITH_OTHER_RESULT, old_list_invitations};
 use super::scripts::{
-    assert_fresh, before, install, installed, last_release, update, update_from, update_once_more, with_step,
+    assert_fresh, before, first_release, install, installed, last_release, update, update_from,
+    update_once_more, with_step,
 };
 use crate::install::{PLANTS, TEMPORARY_PLANTS, TRACES, catalog};
 use pg_bearer_tests::Database;
@@ -37,7 +38,7 @@ fn t040_an_update_never_adopts_a_schema_auth_internal() {
 
 #[test]
 fn t033_t039_plants_are_neither_adopted_nor_called_by_an_update() {
-    let (version, script) = last_release();
+    let (version, script) = first_release();
     for path in ["evil", "evil, pg_catalog", "pg_temp, evil, pg_catalog", "evil, auth, auth_internal"] {
         let db = Database::empty();
         let mut session = db.superuser();

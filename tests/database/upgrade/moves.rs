@@ -2,7 +2,7 @@
 //! a function that moves stays the same function.
 
 use super::data::seed;
-use super::scripts::{before, last_release, steps, update, update_once_more};
+use super::scripts::{before, first_release, steps, update, update_once_more};
 use pg_bearer_tests::database::Session;
 use pg_bearer_tests::token::*;
 use pg_bearer_tests::{Database, refusal};
@@ -108,7 +108,7 @@ fn t199_what_was_made_with_a_release_goes_on_in_open_sessions_and_new_ones() {
     assert!(before.len() > 200);
     update(&mut session);
     let after = oids(&mut session);
-    let steps = steps(&last_release().0).0;
+    let steps = steps(&first_release().0).0;
     let is_retired = |function: &str| {
         steps.contains(&format!("retire_function('auth.{}(", function.split_once('(').unwrap().0))
     };

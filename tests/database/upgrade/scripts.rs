@@ -39,6 +39,11 @@ pub(super) fn last_release() -> (String, String) {
     released().into_iter().next_back().unwrap()
 }
 
+/// The first release, from which most is different now.
+pub(super) fn first_release() -> (String, String) {
+    released().into_iter().next().unwrap()
+}
+
 /// What leads from a version to this one, as `make install` installs it.
 pub(crate) fn update_from(version: &str) -> String {
     let file = installation().extension_dir().join(format!("pg_bearer--{version}--{}.sql", current()));
@@ -103,9 +108,9 @@ pub(super) fn release(version: &str, script: &str) -> Database {
     installed(script, &update_from(version))
 }
 
-/// A database with the last release.
+/// A database with the first release.
 pub(crate) fn before() -> Database {
-    let (version, script) = last_release();
+    let (version, script) = first_release();
     release(&version, &script)
 }
 

@@ -1,7 +1,7 @@
 //! After an update people sign in, and the role that owns them is one that can do nothing else.
 
 use super::data::{assert_works, columns, contents, seed};
-use super::scripts::{before, install, last_release, update, update_from};
+use super::scripts::{before, first_release, install, update, update_from};
 use crate::install::catalog;
 use pg_bearer_tests::database::{Session, installation};
 use pg_bearer_tests::token::*;
@@ -61,7 +61,7 @@ fn connect(server: &Server, database: &str) -> Client {
 fn t461_an_update_takes_no_role_that_can_do_more_and_leaves_nothing() {
     // Roles belong to the whole cluster: a server of its own, so that no other test is disturbed.
     let server = Server::start(installation(), "update_roles", &[]).unwrap();
-    let (version, script) = last_release();
+    let (version, script) = first_release();
     let mut main = connect(&server, "postgres");
     for sql in ["create database old", "create database another", "create role somebody"] {
         main.run(sql);

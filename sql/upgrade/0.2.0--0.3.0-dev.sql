@@ -1,0 +1,1 @@
+-- From 0.2.0. Nothing is to be done.
