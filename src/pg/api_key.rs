@@ -9,6 +9,7 @@ use super::store::{directory, roles, users};
 use crate::verify::api_key::{KeyKind, KeyRow, Presented, judge, judge_row, public_id};
 use crate::verify::error::Refusal;
 use crate::verify::identity::{Identity, Uuid, uuid_text};
+use crate::verify::json;
 use crate::verify::membership::{OrgGrant, Settled, WorkspaceGrant, settle_key};
 use crate::verify::rate::Limit;
 use crate::verify::restriction::{self, Restrictions, Surroundings};
@@ -253,6 +254,15 @@ pub(super) fn client_network() -> Option<String> {
 fn headers() -> serde_json::Map<String, serde_json::Value> {
     let headers = request::setting(c"request.headers", HEADERS_MAX);
     headers.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default()
+}
+
+/// The headers of the request, none where it has none; `None` where they cannot be read in one way only.
+pub(super) fn strict_headers() -> Option<serde_json::Map<String, serde_json::Value>> {
+    match request::setting(c"request.headers", usize::MAX) {
+        Some(text) if text.len() > HEADERS_MAX => None,
+        Some(text) => json::parse_object(text.as_bytes()).ok(),
+        None => Some(serde_json::Map::new()),
+    }
 }
 
 fn header(headers: &serde_json::Map<String, serde_json::Value>, name: &str) -> Option<String> {

@@ -108,6 +108,35 @@ fn proven(credential: Option<&CredentialText>, used: bool) -> Result<Identity, F
     }
 }
 
+/// What somebody shows in an HTTP request.
+pub(super) enum Shown {
+    /// It names the project and nobody: a publishable key, or a token for the role anon, as Supabase's anon key is.
+    Publishable,
+    Secret(Box<Identity>),
+}
+
+/// Verifies a credential, and uses it unless it is publishable.
+pub(super) fn show(text: &[u8]) -> Result<Shown, Failure> {
+    let secret = |identity: Identity| Shown::Secret(Box::new(identity));
+    match Credential::classify(text)? {
+        Credential::Jwt(text) => {
+            let token = verify_token(Token::parse(text)?, None, None)?;
+            match token.is_of_nobody() {
+                true => Ok(Shown::Publishable),
+                false => of_token(&token, true).map(secret),
+            }
+        }
+        Credential::ApiKey(text) => {
+            let accepted = api_key::accept(text)?;
+            match accepted.key.kind {
+                KeyKind::Publishable => Ok(Shown::Publishable),
+                KeyKind::Secret | KeyKind::Service => of_key(accepted, true).map(secret),
+            }
+        }
+        Credential::Ticket(text) => tickets::identify(text, true).map(secret),
+    }
+}
+
 /// The identity of the bearer of a token. Where it came from an API key, a use of that is counted.
 pub(super) fn of_token(token: &AcceptedToken, used: bool) -> Result<Identity, Failure> {
     let (claims, profile) = (&token.claims, &token.profile());
@@ -268,6 +297,11 @@ impl AcceptedToken {
             Some(row) => Cow::Owned(row.profile(&self.issuer.profile)),
             None => Cow::Borrowed(&self.issuer.profile),
         }
+    }
+
+    fn is_of_nobody(&self) -> bool {
+        let claims = self.claims.claims();
+        claims.get("role").and_then(serde_json::Value::as_str) == Some("anon") && !claims.contains_key("sub")
     }
 
     pub(super) fn revocable(&self) -> Revocable {

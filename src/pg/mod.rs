@@ -6,6 +6,7 @@ mod encoding;
 mod ffi;
 mod functions;
 mod handing_on;
+mod http;
 mod identity;
 mod minted;
 mod passwords;

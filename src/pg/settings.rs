@@ -2,6 +2,7 @@
 
 mod audit;
 mod counting;
+mod http;
 pub(super) mod passwords;
 mod sessions;
 mod tickets;
@@ -9,6 +10,7 @@ mod tokens;
 mod tries;
 
 pub(super) use counting::{max_tracked_keys, usage_flush_interval};
+pub(super) use http::{credential_headers, http_role, require_apikey};
 pub(super) use tickets::max_tickets;
 pub(super) use tries::max_tracked_tries;
 
@@ -211,6 +213,7 @@ pub(super) fn define() {
     passwords::define();
     tries::define();
     audit::define();
+    http::define();
     carrier::reserve_prefix();
 }
 

@@ -2,13 +2,15 @@
 
 mod codes;
 pub(super) mod hooks;
+mod http;
 pub(super) mod passwords;
 pub(super) mod tickets;
 pub(super) mod unseen;
 
 pub(super) use codes::*;
+pub(super) use http::*;
 
-use super::ffi::borrowed::Failed;
+use super::ffi::borrowed::{self, Failed};
 use super::ffi::catalog;
 use super::settings::{MAX_GRANTED_BY_ONE, MAX_GRANTED_MEMBERSHIPS};
 use crate::verify::error::{KeyError, Refusal};

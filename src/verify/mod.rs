@@ -9,6 +9,7 @@ pub(crate) mod ending;
 pub(crate) mod error;
 pub(crate) mod granted;
 pub(crate) mod handing_on;
+pub(crate) mod http;
 pub(crate) mod identity;
 pub(crate) mod json;
 pub(crate) mod jwk;

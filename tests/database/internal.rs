@@ -211,7 +211,8 @@ fn state(session: &mut Client) -> Vec<String> {
         state.push(format!("{table} {}", session.value(&sql).unwrap()));
     }
     let catalogs = "select concat_ws(' ', (select count(*) from pg_class), (select count(*) from pg_proc),
-                                     (select count(*) from pg_policy), (select count(*) from pg_auth_members))";
+                                     (select count(*) from pg_policy), (select count(*) from pg_auth_members
+                                      where member in ('tenant'::regrole, 'other'::regrole, 'administrator'::regrole)))";
     state.push(session.value(catalogs).unwrap());
     state
 }

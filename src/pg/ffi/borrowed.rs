@@ -99,7 +99,7 @@ fn failed(error: CaughtError) -> Failed {
 }
 
 /// A SQLSTATE as it is written: five characters of six bits each.
-pub(super) fn state_text(code: c_int) -> String {
+pub(in crate::pg) fn state_text(code: c_int) -> String {
     let character = |at: c_int| u8::try_from((code >> (6 * at)) & 0x3F).unwrap_or(0).saturating_add(b'0');
     (0..5).map(|at| char::from(character(at))).collect()
 }

@@ -22,6 +22,7 @@ mod owners;
 mod planner;
 pub(super) mod policy;
 pub(super) mod portals;
+pub(super) mod raise;
 pub(super) mod readers;
 pub(super) mod request;
 pub(super) mod reuse_memory;

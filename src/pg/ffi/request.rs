@@ -1,7 +1,8 @@
 //! Where a request comes from: the client's address, and what PostgREST says about the HTTP request.
 
+use super::carrier;
 use pgrx::pg_sys;
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::net::IpAddr;
 
 /// The address that the client's connection comes from; `None` for a unix socket, and in a process that has
@@ -28,6 +29,11 @@ pub(in crate::pg) fn setting(name: &CStr, limit: usize) -> Option<String> {
         CStr::from_ptr(value).to_str().ok()?
     };
     (!value.is_empty() && value.len() <= limit).then(|| value.to_owned())
+}
+
+/// Sets a setting that anybody may set, until the end of the transaction. Was it set?
+pub(in crate::pg) fn set_locally(name: &CStr, value: &str) -> bool {
+    CString::new(value).is_ok_and(|value| carrier::set_locally(name, &value, pg_sys::GucContext::PGC_USERSET))
 }
 
 /// The number of the table of this name, if there is one.

@@ -23,6 +23,8 @@ thread_local! {
     static HELD_BEFORE: RefCell<Vec<PortalIdentity>> = const { RefCell::new(Vec::new()) };
     /// A procedure may have ended a transaction while it was reading rows of an identity.
     static LEFT_TO_PROCEDURE: Cell<bool> = const { Cell::new(false) };
+    /// This transaction is that of an HTTP request, whose sender is established.
+    static HAD_REQUEST: Cell<bool> = const { Cell::new(false) };
     static PREVIOUS: Cell<pg_sys::ProcessUtility_hook_type> = const { Cell::new(None) };
 }
 
@@ -49,9 +51,22 @@ pub(in crate::pg) fn had_identity() -> bool {
     HAD_IDENTITY.get()
 }
 
+/// Remembers, until the transaction ends, that the sender of its request is established. Is it the first time?
+pub(in crate::pg) fn note_request() -> bool {
+    !HAD_REQUEST.replace(true)
+}
+
 /// Commit and abort may neither raise nor call back into Postgres: they only set flags.
 #[pg_guard]
 unsafe extern "C-unwind" fn at_transaction_event(event: pg_sys::XactEvent::Type, _argument: *mut c_void) {
+    let ends = [
+        pg_sys::XactEvent::XACT_EVENT_COMMIT,
+        pg_sys::XactEvent::XACT_EVENT_PREPARE,
+        pg_sys::XactEvent::XACT_EVENT_ABORT,
+    ];
+    if ends.contains(&event) {
+        HAD_REQUEST.set(false);
+    }
     match event {
         pg_sys::XactEvent::XACT_EVENT_PRE_COMMIT if HAD_IDENTITY.get() || LEFT_TO_PROCEDURE.get() => {
             close_cursors_of_identity();

@@ -85,6 +85,16 @@ pub(super) const REFUSED_BEHIND_THE_VEIL: [u32; 19] = [
     pg_sys::F_PG_GET_BACKEND_MEMORY_CONTEXTS,
 ];
 
+// Not in the bindings: elog.h. The last of them jumps to whoever handles the error.
+#[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17", feature = "pg18"))]
+unsafe extern "C-unwind" {
+    pub(super) fn errstart(level: c_int, domain: *const c_char) -> bool;
+    pub(super) fn errcode(code: c_int) -> c_int;
+    pub(super) fn errmsg_internal(format: *const c_char, ...) -> c_int;
+    pub(super) fn errdetail_internal(format: *const c_char, ...) -> c_int;
+    pub(super) fn errfinish(file: *const c_char, line: c_int, function: *const c_char);
+}
+
 // Not in the bindings: timeout.h.
 #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17", feature = "pg18"))]
 unsafe extern "C-unwind" {

@@ -11,7 +11,7 @@ const FUNCTIONS: c_int = pg_sys::SysCacheIdentifier::PROCOID as c_int;
 
 /// What views and policies ask: `auth_internal.readers()`, which a test compares with this, and what the planner puts in place
 /// of some.
-const READERS: [&CStr; 42] = [
+const READERS: [&CStr; 44] = [
     c"id_lists",
     c"in_org",
     c"is_member",
@@ -21,10 +21,12 @@ const READERS: [&CStr; 42] = [
     c"external_org_id",
     c"external_org_number",
     c"require_org",
+    c"require_member",
     c"has_permission_in",
     c"is_workspace_member",
     c"current_workspace",
     c"workspace_ids",
+    c"require_workspace",
     c"uid",
     c"user_id",
     c"email",

@@ -3,7 +3,7 @@
 
 use super::readers::{level as level_of, may};
 use crate::pg::ffi::carrier::with_identity;
-use crate::pg::sqlstate::{bad_argument, forbidden, not_authenticated};
+use crate::pg::sqlstate::{bad_argument, forbidden, no_such_organization, not_authenticated};
 use crate::verify::sign_in::Level;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -36,6 +36,34 @@ fn require_org(org_id: Option<pgrx::Uuid>) -> Result<bool, ErrorReport> {
     match is_current {
         Some(true) => Ok(true),
         Some(false) => Err(forbidden("this is not the identity's current organization")),
+        None => Err(not_authenticated()),
+    }
+}
+
+/// True, 28000 when nobody is signed in, or 42501 for an organization that the identity does not belong to. One that does not
+/// exist, one of others and NULL give the same error.
+#[pg_extern(schema = "auth", stable, parallel_safe)]
+fn require_member(org_id: Option<pgrx::Uuid>) -> Result<bool, ErrorReport> {
+    let is_member = with_identity(|view| {
+        org_id.is_some_and(|wanted| view.orgs().binary_search(wanted.as_bytes()).is_ok())
+    });
+    match is_member {
+        Some(true) => Ok(true),
+        Some(false) => Err(no_such_organization()),
+        None => Err(not_authenticated()),
+    }
+}
+
+/// True, 28000 when nobody is signed in, or 42501 for a workspace that the identity does not belong to. One that does not
+/// exist, one of others and NULL give the same error.
+#[pg_extern(schema = "auth", stable, parallel_safe)]
+fn require_workspace(workspace_id: Option<pgrx::Uuid>) -> Result<bool, ErrorReport> {
+    let belongs = with_identity(|view| {
+        workspace_id.is_some_and(|wanted| view.workspaces().binary_search(wanted.as_bytes()).is_ok())
+    });
+    match belongs {
+        Some(true) => Ok(true),
+        Some(false) => Err(forbidden("no such workspace, or it is not yours")),
         None => Err(not_authenticated()),
     }
 }

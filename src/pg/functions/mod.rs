@@ -7,6 +7,7 @@ mod authenticate;
 mod demands;
 mod explain;
 mod guards;
+mod http;
 mod keys;
 mod migrations;
 mod outside;

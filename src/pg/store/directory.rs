@@ -21,6 +21,7 @@ use std::ffi::CStr;
 
 const ORGANIZATIONS: &CStr = c"organizations";
 const ORGANIZATIONS_BY_ID: &CStr = c"organizations_pkey";
+const ORGANIZATIONS_BY_SLUG: &CStr = c"organizations_slug_key";
 const ORGANIZATIONS_DISABLED: &CStr = c"organizations_disabled";
 const ORGANIZATIONS_BY_EXTERNAL_ID: &CStr = c"organizations_external_id_key";
 const WORKSPACES: &CStr = c"workspaces";
@@ -116,6 +117,22 @@ pub(in crate::pg) fn permissions_in(user: &str, org: Uuid) -> Result<Option<Vec<
 /// The organization with this id, if there is a row for it.
 pub(in crate::pg) fn organization(org: Uuid) -> Result<Option<KnownOrg>, ErrorReport> {
     find_organization(&Latest::new(), &OrgName::Id(org))
+}
+
+/// The organization that the application or its users call so, by external id first, then by slug.
+pub(in crate::pg) fn named(name: &str) -> Result<Option<KnownOrg>, ErrorReport> {
+    let latest = Latest::new();
+    if let Some(known) = find_organization(&latest, &OrgName::External(name.to_owned()))? {
+        return Ok(Some(known));
+    }
+    let mut id = None;
+    latest
+        .rows(ORGANIZATIONS, ORGANIZATIONS_BY_SLUG, &[Wanted::Text(2, name)], |row| {
+            id = row.uuid(1);
+            false
+        })
+        .ok_or_else(not_installed)?;
+    id.map_or(Ok(None), |id| find_organization(&latest, &OrgName::Id(id)))
 }
 
 /// Is there such a workspace in this organization, and is it not disabled?

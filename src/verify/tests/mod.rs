@@ -10,6 +10,7 @@ mod claims;
 mod endings;
 mod granted;
 mod headers;
+mod http;
 mod interop;
 mod keys;
 mod masking;

@@ -93,6 +93,7 @@ const WRITES: &[(&str, &[&str])] = &[
 const WRITE_NOTHING: &[&str] = &[
     "assert_isolated",
     "authenticate",
+    "pre_request",
     // Of API keys alone.
     "exchange_api_key",
     "explain_access",

@@ -136,6 +136,7 @@ const STATEMENTS: &[&str] = &[
     "select count(*) from t where auth.signed_in_within('1 hour') is false and auth.aal() is null and auth.amr() is null and auth.session_id() is null",
     "select count(*) from t where auth.require_aal('aal1') and id < 0",
     "select count(*) from t where auth.require_permission('a.read') and auth.require_org(auth.current_org())",
+    "select count(*) from t where auth.require_member(auth.current_org()) and auth.current_workspace() is null",
     "explain (costs off, verbose) select auth.in_org(org_id), auth.is_member(org_id) from t where id < 0 and auth.is_member(org_id) is null",
 ];
 

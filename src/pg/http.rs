@@ -1,0 +1,181 @@
+//! One HTTP request, as PostgREST passes it on: who sends it, where they act, and in which role it goes on.
+
+use super::credential::{self, Failure, Shown};
+use super::ffi::raise::Raisable;
+use super::ffi::{carrier, request, transaction};
+use super::settings;
+use super::sqlstate::{self, Said};
+use super::store::directory;
+use super::{api_key, identity};
+use crate::verify::error::Refusal;
+use crate::verify::http::{self, HeaderFault, NamedOrg};
+use crate::verify::identity::{Identity, Uuid};
+use pgrx::pg_sys::panic::ErrorReport;
+use serde_json::{Map, Value, json};
+use zeroize::Zeroizing;
+
+/// Why a request is refused.
+enum Refused {
+    Headers(HeaderFault),
+    /// Two credentials that are not the same.
+    Two,
+    /// There has to be an API key.
+    NoKey,
+    Credential(Failure),
+    /// What the credential does not allow, or we cannot do.
+    Other(ErrorReport),
+}
+
+impl From<HeaderFault> for Refused {
+    fn from(fault: HeaderFault) -> Refused {
+        Refused::Headers(fault)
+    }
+}
+
+impl From<ErrorReport> for Refused {
+    fn from(error: ErrorReport) -> Refused {
+        Refused::Other(error)
+    }
+}
+
+/// Establishes who sends the request of this transaction; or gives the error that answers it.
+pub(super) fn enter() -> Result<(), Raisable> {
+    accept().map_err(Refused::raisable)
+}
+
+fn accept() -> Result<(), Refused> {
+    if !transaction::note_request() {
+        return Err(sqlstate::in_use("auth.pre_request() is called once in a transaction").into());
+    }
+    let list = settings::credential_headers().ok_or_else(sqlstate::http_settings_in_doubt)?;
+    let names = http::header_names(&list).ok_or_else(sqlstate::http_headers_unreadable)?;
+    let headers = api_key::strict_headers().ok_or(HeaderFault::Unreadable)?;
+    let found = http::credentials(&headers, &names)?;
+    let org = http::organization(&headers)?;
+    let identity = the_only(&found, settings::require_apikey())?;
+    match &identity {
+        Some(identity) => identity::establish(identity)?,
+        None => identity::clear()?,
+    }
+    if let Some(org) = org {
+        enter_org(&org)?;
+    }
+    hide(&headers, &names)?;
+    switch_role()
+}
+
+/// Who is signed in by what was sent: by one credential, whatever else is publishable.
+fn the_only(found: &[Zeroizing<String>], requires_key: bool) -> Result<Option<Identity>, Refused> {
+    let (mut has_key, mut secrets) = (false, Vec::new());
+    for text in found {
+        match credential::show(text.as_bytes()) {
+            Ok(Shown::Publishable) => has_key = true,
+            shown => secrets.push(shown),
+        }
+    }
+    if secrets.len() > 1 {
+        return Err(Refused::Two);
+    }
+    let identity = match secrets.pop().transpose().map_err(Refused::Credential)? {
+        Some(Shown::Secret(identity)) => Some(*identity),
+        Some(Shown::Publishable) | None => None,
+    };
+    has_key |= identity.as_ref().is_some_and(|identity| identity.key_id.is_some());
+    if requires_key && !has_key {
+        return Err(Refused::NoKey);
+    }
+    Ok(identity)
+}
+
+/// What is unknown and what is somebody else's is the same; for nobody all of it.
+fn enter_org(named: &NamedOrg) -> Result<(), Refused> {
+    if carrier::with_identity(|_| ()).is_none() {
+        return Err(sqlstate::not_authenticated().into());
+    }
+    let id: Option<Uuid> = match named {
+        NamedOrg::Id(id) => Some(*id),
+        NamedOrg::Name(name) => directory::named(name)?.map(|known| known.id),
+    };
+    match id {
+        Some(id) => identity::move_to(Some(&id)).map_err(Refused::Other),
+        None => Err(sqlstate::no_such_organization().into()),
+    }
+}
+
+/// Nothing that runs later in the transaction finds the credential.
+fn hide(headers: &Map<String, Value>, names: &[String]) -> Result<(), Refused> {
+    let left = Value::Object(http::without_credentials(headers, names)).to_string();
+    match request::set_locally(c"request.headers", &left) {
+        true => Ok(()),
+        false => Err(sqlstate::internal("the headers could not be set").into()),
+    }
+}
+
+fn switch_role() -> Result<(), Refused> {
+    let kind = carrier::with_identity(|view| view.kind());
+    let row_security = request::set_locally(c"row_security", "on");
+    let role = settings::http_role(kind).ok_or_else(sqlstate::http_settings_in_doubt)?;
+    let switched = role.is_empty() || role.to_str().is_ok_and(|role| request::set_locally(c"role", role));
+    match row_security && switched {
+        true => Ok(()),
+        false => Err(sqlstate::internal("the role could not be set").into()),
+    }
+}
+
+/// What the client gets.
+struct Answer {
+    status: u16,
+    headers: Map<String, Value>,
+    body: Value,
+}
+
+impl Answer {
+    fn new(status: u16, said: &Said) -> Answer {
+        let body = json!({
+            "code": said.sqlstate, "message": said.message, "details": null, "hint": said.hint,
+        });
+        Answer { status, headers: Map::new(), body }
+    }
+
+    fn with(mut self, header: &str, value: impl Into<String>) -> Answer {
+        self.headers.insert(header.to_owned(), Value::String(value.into()));
+        self
+    }
+
+    /// Of an error as any function of ours raises it.
+    fn of(error: ErrorReport) -> Answer {
+        let said = Said::by(error);
+        let answer = Answer::new(http::status(&said.sqlstate), &said);
+        match (answer.status, said.seconds()) {
+            (429, Some(seconds)) => answer.with("Retry-After", seconds.to_string()),
+            (401, _) => answer.with("WWW-Authenticate", http::challenge(false)),
+            _ => answer,
+        }
+    }
+}
+
+impl Refused {
+    fn answer(self) -> Answer {
+        match self {
+            Refused::Headers(HeaderFault::Malformed) => Refused::Credential(Refusal::NotAKey.into()).answer(),
+            Refused::Headers(fault) => Answer::of(sqlstate::bad_headers(fault)),
+            Refused::Two => Answer::of(sqlstate::two_credentials()),
+            Refused::NoKey => Answer::of(sqlstate::no_api_key()),
+            Refused::Credential(Failure::Error(error)) | Refused::Other(error) => Answer::of(error),
+            Refused::Credential(Failure::Refused(refused)) => {
+                // A good key in a wrong place.
+                let places = [Refusal::KeyNetwork, Refusal::KeyOrigin, Refusal::KeyEndpoint];
+                let status = if places.contains(&refused.refusal) { 403 } else { 401 };
+                let answer = Answer::new(status, &Said::by(refused.report()));
+                if status == 401 { answer.with("WWW-Authenticate", http::challenge(true)) } else { answer }
+            }
+        }
+    }
+
+    /// In the form that PostgREST makes an answer of.
+    fn raisable(self) -> Raisable {
+        let Answer { status, headers, body } = self.answer();
+        let detail = json!({"status": status, "headers": headers});
+        Raisable::new(b"PGRST", &body.to_string(), &detail.to_string())
+    }
+}

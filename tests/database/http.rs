@@ -1,0 +1,6 @@
+//! Requests that come through PostgREST.
+
+mod answers;
+mod headers;
+mod page;
+mod world;

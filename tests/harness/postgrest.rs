@@ -1,0 +1,142 @@
+//! A PostgREST of our own, and a client that sends exactly the bytes that it is told to.
+
+use crate::database::{Database, installation, server};
+use crate::token::hs256_with;
+use serde_json::Value;
+use std::fmt::Display;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+use xtask::Orms;
+
+const SECRET: &str = "a secret that PostgREST and the proxy have";
+
+/// PostgREST in front of one database; ends with this value or with this process.
+pub struct Postgrest {
+    process: Child,
+    dir: PathBuf,
+    /// What the proxy sends in place of a credential: a token of PostgREST's own.
+    constant: String,
+}
+
+/// What a client gets.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    head: String,
+    pub body: String,
+}
+
+impl Answer {
+    /// A header of the answer.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let lines = self.head.lines().filter_map(|line| line.split_once(':'));
+        lines.filter(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).next()
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+impl Postgrest {
+    /// Starts one that logs in as this role, is `anon` for nobody and `user` for whoever the proxy says has a credential.
+    pub fn start(db: &Database, login: &str, anon: &str, user: &str, schema: &str) -> Postgrest {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let orms = Orms::prepare().unwrap();
+        let dir = server().socket_dir().join(format!("postgrest_{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+        let settings = format!(
+            "db-uri = \"host={} port={} user={login} dbname={}\"\ndb-schemas = \"{schema}\"\ndb-anon-role = \"{anon}\"\n\
+             db-pre-request = \"auth.pre_request\"\ndb-config = false\ndb-channel-enabled = false\ndb-pool = 4\n\
+             jwt-secret = \"{SECRET}\"\nopenapi-mode = \"disabled\"\nserver-unix-socket = \"{}/http\"\n",
+            server().socket_dir().display(),
+            server().port(),
+            db.name,
+            dir.display()
+        );
+        // Its standard input closes however its owner dies.
+        let script = r#"mkdir -m 700 "$1" && cd "$1" && printf %s "$2" > settings && cp "$3" program && chmod 700 program || exit
+            ./program settings > log 2>&1 & trap 'kill $!; wait' EXIT; read -r _"#;
+        let mut command = installation().command(Path::new("/bin/sh"));
+        command.args(["-c", script, "sh"]).arg(&dir).arg(settings).arg(orms.postgrest());
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        let constant = hs256_with(
+            SECRET.as_bytes(),
+            r#"{"alg":"HS256","typ":"JWT"}"#,
+            &serde_json::json!({"role": user}).to_string(),
+        );
+        let postgrest = Postgrest { process: command.spawn().unwrap(), dir, constant };
+        postgrest.wait_until_ready();
+        postgrest
+    }
+
+    fn wait_until_ready(&self) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let answer =
+                UnixStream::connect(self.dir.join("http")).ok().map(|_| self.send("GET", "/", &[], ""));
+            if answer.is_some_and(|answer| answer.status != 503) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "PostgREST does not answer; its log: {}", self.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.join("log")).unwrap_or_default()
+    }
+
+    /// As PostgREST itself gets it, with these headers.
+    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut request = format!("{method} {path} HTTP/1.0\r\nHost: localhost\r\n");
+        for (name, value) in headers {
+            request += &format!("{name}: {value}\r\n");
+        }
+        if !body.is_empty() {
+            request += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+        }
+        request += "\r\n";
+        request += body;
+        let mut stream = UnixStream::connect(self.dir.join("http")).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let answer = String::from_utf8_lossy(&answer);
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap();
+        Answer { status, head: head.to_owned(), body: body.to_owned() }
+    }
+
+    /// As a proxy passes it on that moves a credential away and puts its own token in its place.
+    pub fn proxied(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let constant = format!("Bearer {}", self.constant);
+        let mut passed = Vec::new();
+        for (name, value) in headers {
+            if name.eq_ignore_ascii_case("authorization") {
+                passed.push(("X-Credential", *value));
+                passed.push(("Authorization", constant.as_str()));
+            } else {
+                passed.push((*name, *value));
+            }
+        }
+        self.send(method, path, &passed, body)
+    }
+
+    /// What somebody reads with this credential.
+    pub fn get(&self, path: &str, credential: impl Display) -> Answer {
+        self.proxied("GET", path, &[("Authorization", &format!("Bearer {credential}"))], "")
+    }
+}
+
+impl Drop for Postgrest {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        self.process.wait().unwrap();
+    }
+}
