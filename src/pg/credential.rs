@@ -115,25 +115,25 @@ pub(super) enum Shown {
     Secret(Box<Identity>),
 }
 
-/// Verifies a credential, and uses it unless it is publishable.
-pub(super) fn show(text: &[u8]) -> Result<Shown, Failure> {
+/// Verifies a credential and, with `used`, uses it.
+pub(super) fn show(text: &[u8], used: bool) -> Result<Shown, Failure> {
     let secret = |identity: Identity| Shown::Secret(Box::new(identity));
     match Credential::classify(text)? {
         Credential::Jwt(text) => {
             let token = verify_token(Token::parse(text)?, None, None)?;
             match token.is_of_nobody() {
                 true => Ok(Shown::Publishable),
-                false => of_token(&token, true).map(secret),
+                false => of_token(&token, used).map(secret),
             }
         }
         Credential::ApiKey(text) => {
             let accepted = api_key::accept(text)?;
             match accepted.key.kind {
                 KeyKind::Publishable => Ok(Shown::Publishable),
-                KeyKind::Secret | KeyKind::Service => of_key(accepted, true).map(secret),
+                KeyKind::Secret | KeyKind::Service => of_key(accepted, used).map(secret),
             }
         }
-        Credential::Ticket(text) => tickets::identify(text, true).map(secret),
+        Credential::Ticket(text) => tickets::identify(text, used).map(secret),
     }
 }
 

@@ -9,7 +9,7 @@ use super::store::directory;
 use super::{api_key, identity};
 use crate::verify::error::Refusal;
 use crate::verify::http::{self, HeaderFault, NamedOrg};
-use crate::verify::identity::{Identity, Uuid};
+use crate::verify::identity::{Identity, Kind, Uuid};
 use pgrx::pg_sys::panic::ErrorReport;
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
@@ -67,15 +67,30 @@ fn accept() -> Result<(), Refused> {
 /// Who is signed in by what was sent: by one credential, whatever else is publishable.
 fn the_only(found: &[Zeroizing<String>], requires_key: bool) -> Result<Option<Identity>, Refused> {
     let (mut has_key, mut secrets) = (false, Vec::new());
+    // None is used before it is certain that it is the only one.
+    let used = found.len() == 1;
     for text in found {
-        match credential::show(text.as_bytes()) {
+        match credential::show(text.as_bytes(), used) {
             Ok(Shown::Publishable) => has_key = true,
-            shown => secrets.push(shown),
+            shown => secrets.push((text, shown)),
         }
     }
     if secrets.len() > 1 {
+        for (_, shown) in secrets {
+            if let Err(Failure::Refused(refused)) = shown {
+                refused.log();
+            }
+        }
         return Err(Refused::Two);
     }
+    let mut secrets: Vec<_> = secrets
+        .into_iter()
+        .map(
+            |(text, shown)| {
+                if used || shown.is_err() { shown } else { credential::show(text.as_bytes(), true) }
+            },
+        )
+        .collect();
     let identity = match secrets.pop().transpose().map_err(Refused::Credential)? {
         Some(Shown::Secret(identity)) => Some(*identity),
         Some(Shown::Publishable) | None => None,
@@ -94,7 +109,10 @@ fn enter_org(named: &NamedOrg) -> Result<(), Refused> {
     }
     let id: Option<Uuid> = match named {
         NamedOrg::Id(id) => Some(*id),
-        NamedOrg::Name(name) => directory::named(name)?.map(|known| known.id),
+        // Only among those that they have: what others call theirs is nobody's business.
+        NamedOrg::Name(name) => directory::named(name)?
+            .into_iter()
+            .find(|id| carrier::with_identity(|view| view.orgs().binary_search(id).is_ok()) == Some(true)),
     };
     match id {
         Some(id) => identity::move_to(Some(&id)).map_err(Refused::Other),
@@ -112,13 +130,19 @@ fn hide(headers: &Map<String, Value>, names: &[String]) -> Result<(), Refused> {
 }
 
 fn switch_role() -> Result<(), Refused> {
-    let kind = carrier::with_identity(|view| view.kind());
+    // A token that came from a key is the key's.
+    let kind = carrier::with_identity(|view| match (view.kind(), view.key()) {
+        (Kind::Jwt, Some(_)) => Kind::ApiKey,
+        (kind, _) => kind,
+    });
     let row_security = request::set_locally(c"row_security", "on");
     let role = settings::http_role(kind).ok_or_else(sqlstate::http_settings_in_doubt)?;
-    let switched = role.is_empty() || role.to_str().is_ok_and(|role| request::set_locally(c"role", role));
-    match row_security && switched {
+    if !role.is_empty() && !request::switch_role(&role) {
+        return Err(sqlstate::http_role_unusable().into());
+    }
+    match row_security {
         true => Ok(()),
-        false => Err(sqlstate::internal("the role could not be set").into()),
+        false => Err(sqlstate::internal("row_security could not be set").into()),
     }
 }
 

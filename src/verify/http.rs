@@ -45,6 +45,10 @@ pub(crate) fn credentials(
 ) -> Result<Vec<Zeroizing<String>>, HeaderFault> {
     let mut found: Vec<Zeroizing<String>> = Vec::new();
     for name in names.iter().map(String::as_str) {
+        let is_moved = name == AUTHORIZATION && names.iter().any(|other| other == PROXY_HEADER);
+        if is_moved && headers.contains_key(PROXY_HEADER) {
+            continue;
+        }
         let Some(value) = single(headers, name)? else { continue };
         let text =
             if [AUTHORIZATION, PROXY_HEADER].contains(&name) { authorization(value)? } else { plain(value)? };
@@ -55,15 +59,12 @@ pub(crate) fn credentials(
     Ok(found)
 }
 
-/// The value of a header that is there, has one and is looked at.
+/// The value of a header that is there and has one.
 fn single<'a>(headers: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, HeaderFault> {
-    if name == AUTHORIZATION && headers.contains_key(PROXY_HEADER) {
-        return Ok(None);
-    }
     let Some(value) = headers.get(name) else { return Ok(None) };
     let value = value.as_str().ok_or(HeaderFault::Unreadable)?.trim_matches([' ', '\t']);
     match value {
-        // No credential and no name of an organization has a comma: servers join the values of a header that is sent twice.
+        // Servers join the values of a header that is sent twice. No credential has a comma, and no slug.
         _ if value.contains(',') => Err(HeaderFault::Doubled),
         "" => Ok(None),
         _ => Ok(Some(value)),

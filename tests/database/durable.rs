@@ -81,6 +81,7 @@ const TAKE_NOTHING: &[&str] = &[
     "add_workspace_member",
     "assert_isolated",
     "authenticate",
+    "pre_request",
     // Ends with its transaction.
     "begin_data_migration",
     "confirm_membership",

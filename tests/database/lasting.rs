@@ -56,6 +56,7 @@ pub(super) const GIVE: &[(&str, &str)] = &[
 /// Those that end something, move within a transaction, look, or change a table with the rights that its owner has.
 const GIVE_NOTHING: &[&str] = &[
     "authenticate",
+    "pre_request",
     "ban_user",
     "decline_invitation",
     "delete_user",

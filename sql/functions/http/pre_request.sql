@@ -1,4 +1,6 @@
--- HTTP requests. The function is in src/pg/functions/http.rs.
+-- HTTP requests. The function is in src/pg/ffi/pre_request.rs.
 
+create or replace function auth.pre_request() returns void
+    language c volatile parallel unsafe as 'MODULE_PATHNAME', 'pg_bearer_pre_request';
 comment on function auth.pre_request is
     'For PostgREST''s db-pre-request, once in a transaction: establishes who sends the request. The credential is in a header of pg_bearer.credential_headers: Authorization with Bearer, ApiKey or Basic (the key as name, no password), or alone; X-Api-Key; apikey. Where a proxy moved Authorization into X-Credential, Authorization is not looked at. One credential at most, and it must be good; a publishable key, or a token with the role anon and no subject, names nobody and may be beside it. X-Organization chooses one of the user''s organizations by id, external id or slug. Then the headers are without the credential, row_security is on, and the role is that of pg_bearer.http_anonymous_role, http_user_role, http_key_role or http_service_role, if it is set. Raises PGRST, of which PostgREST makes the answer: 400 for headers that are not clear and a second call, 401 with WWW-Authenticate for a credential that is missing or refused, 403 for a key in a wrong place and an organization of others, 429 with Retry-After, 503 where pg_bearer is not configured.';

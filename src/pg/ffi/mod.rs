@@ -22,6 +22,7 @@ mod owners;
 mod planner;
 pub(super) mod policy;
 pub(super) mod portals;
+mod pre_request;
 pub(super) mod raise;
 pub(super) mod readers;
 pub(super) mod request;

@@ -20,8 +20,8 @@ impl Raisable {
 
     /// Raises it. The caller, and whoever called that, must have nothing to drop: PostgreSQL jumps over them.
     pub(in crate::pg) fn raise(self) {
-        // SAFETY: as the macro ereport() does. The texts are terminated and live until the error is dealt with; the jump
-        // passes frames of ours only that have nothing to drop.
+        // SAFETY: as the macro ereport() does. The texts are terminated and live until the error is dealt with; the jump passes
+        // this frame and the caller's.
         unsafe {
             if errstart(pg_sys::PGERROR as c_int, std::ptr::null()) {
                 errcode(self.code);

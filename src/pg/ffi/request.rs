@@ -1,7 +1,7 @@
 //! Where a request comes from: the client's address, and what PostgREST says about the HTTP request.
 
 use super::carrier;
-use pgrx::pg_sys;
+use pgrx::{PgTryBuilder, pg_sys};
 use std::ffi::{CStr, CString};
 use std::net::IpAddr;
 
@@ -34,6 +34,12 @@ pub(in crate::pg) fn setting(name: &CStr, limit: usize) -> Option<String> {
 /// Sets a setting that anybody may set, until the end of the transaction. Was it set?
 pub(in crate::pg) fn set_locally(name: &CStr, value: &str) -> bool {
     CString::new(value).is_ok_and(|value| carrier::set_locally(name, &value, pg_sys::GucContext::PGC_USERSET))
+}
+
+/// Switches to a role until the end of the transaction. Could it?
+pub(in crate::pg) fn switch_role(role: &CStr) -> bool {
+    let switch = || carrier::set_locally(c"role", role, pg_sys::GucContext::PGC_USERSET);
+    PgTryBuilder::new(switch).catch_others(|_| false).execute()
 }
 
 /// The number of the table of this name, if there is one.

@@ -23,7 +23,7 @@ thread_local! {
     static HELD_BEFORE: RefCell<Vec<PortalIdentity>> = const { RefCell::new(Vec::new()) };
     /// A procedure may have ended a transaction while it was reading rows of an identity.
     static LEFT_TO_PROCEDURE: Cell<bool> = const { Cell::new(false) };
-    /// This transaction is that of an HTTP request, whose sender is established.
+    /// This transaction is that of an HTTP request, whose sender was asked for.
     static HAD_REQUEST: Cell<bool> = const { Cell::new(false) };
     static PREVIOUS: Cell<pg_sys::ProcessUtility_hook_type> = const { Cell::new(None) };
 }
@@ -51,7 +51,7 @@ pub(in crate::pg) fn had_identity() -> bool {
     HAD_IDENTITY.get()
 }
 
-/// Remembers, until the transaction ends, that the sender of its request is established. Is it the first time?
+/// Remembers, until the transaction ends, that the sender of its request was asked for. Is it the first time?
 pub(in crate::pg) fn note_request() -> bool {
     !HAD_REQUEST.replace(true)
 }

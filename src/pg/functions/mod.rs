@@ -7,7 +7,6 @@ mod authenticate;
 mod demands;
 mod explain;
 mod guards;
-mod http;
 mod keys;
 mod migrations;
 mod outside;

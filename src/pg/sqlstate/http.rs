@@ -56,10 +56,16 @@ pub(in crate::pg) fn http_headers_unreadable() -> ErrorReport {
     unclear("pg_bearer.credential_headers is no list of names of headers")
 }
 
+/// PostgREST's login is no member of the role, or there is none (F0000).
+pub(in crate::pg) fn http_role_unusable() -> ErrorReport {
+    unclear("the role for this request cannot be used")
+        .set_hint("PostgREST's login has to be a member of the roles that pg_bearer.http_… name.")
+}
+
 /// Headers that could be understood in two ways (22023).
 pub(in crate::pg) fn bad_headers(fault: HeaderFault) -> ErrorReport {
     bad_argument(match fault {
-        HeaderFault::Doubled => "a header was sent twice",
+        HeaderFault::Doubled => "a header was sent twice, or has a comma",
         HeaderFault::Organization => "the header X-Organization names no organization",
         HeaderFault::Unreadable | HeaderFault::Malformed => "the headers of the request cannot be read",
     })

@@ -119,20 +119,19 @@ pub(in crate::pg) fn organization(org: Uuid) -> Result<Option<KnownOrg>, ErrorRe
     find_organization(&Latest::new(), &OrgName::Id(org))
 }
 
-/// The organization that the application or its users call so, by external id first, then by slug.
-pub(in crate::pg) fn named(name: &str) -> Result<Option<KnownOrg>, ErrorReport> {
+/// The organizations that are called so: the one with this external id first, then the one with this slug.
+pub(in crate::pg) fn named(name: &str) -> Result<Vec<Uuid>, ErrorReport> {
     let latest = Latest::new();
-    if let Some(known) = find_organization(&latest, &OrgName::External(name.to_owned()))? {
-        return Ok(Some(known));
+    let mut found = Vec::new();
+    for (index, column) in [(ORGANIZATIONS_BY_EXTERNAL_ID, 4), (ORGANIZATIONS_BY_SLUG, 2)] {
+        latest
+            .rows(ORGANIZATIONS, index, &[Wanted::Text(column, name)], |row| {
+                found.extend(row.uuid(1));
+                false
+            })
+            .ok_or_else(not_installed)?;
     }
-    let mut id = None;
-    latest
-        .rows(ORGANIZATIONS, ORGANIZATIONS_BY_SLUG, &[Wanted::Text(2, name)], |row| {
-            id = row.uuid(1);
-            false
-        })
-        .ok_or_else(not_installed)?;
-    id.map_or(Ok(None), |id| find_organization(&latest, &OrgName::Id(id)))
+    Ok(found)
 }
 
 /// Is there such a workspace in this organization, and is it not disabled?

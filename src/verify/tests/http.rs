@@ -89,6 +89,10 @@ fn t169_what_the_proxy_put_in_place_of_the_credential_is_not_looked_at() {
     assert_eq!(found(moved).unwrap(), [KEY]);
     let nobody = json!({"x-credential": "", "authorization": format!("Bearer {TOKEN}")});
     assert!(found(nobody).unwrap().is_empty());
+    // But where no proxy does that.
+    let sent = headers(json!({"x-credential": "x", "authorization": format!("Bearer {TOKEN}")}));
+    let found = credentials(&sent, &header_names("authorization, apikey").unwrap()).unwrap();
+    assert_eq!(found.iter().map(|text| text.as_str()).collect::<Vec<_>>(), [TOKEN]);
 }
 
 #[test]

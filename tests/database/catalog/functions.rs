@@ -187,7 +187,7 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = &[
     ("public", "auth.require_org(uuid) boolean: stable safe c"),
     ("public", "auth.require_permission(text) boolean: stable safe c"),
     ("public", "auth.require_workspace(uuid) boolean: stable safe c"),
-    ("public", "auth.pre_request() void: volatile unsafe strict c"),
+    ("public", "auth.pre_request() void: volatile unsafe c pg_bearer_pre_request"),
     ("public", "auth.revoke_api_key(uuid, text) void: volatile unsafe definer plpgsql"),
     ("public", "auth.revoke_invitation(uuid) void: volatile unsafe definer plpgsql"),
     ("bearer_admin", "auth.revoke_jwt_key(uuid) void: volatile unsafe definer plpgsql"),

@@ -71,7 +71,7 @@ fn a_good_key_in_a_wrong_place_is_403() {
 }
 
 #[test]
-fn demands_are_answered_with_403_for_somebody_and_401_for_nobody() {
+fn demands_are_answered_with_403() {
     let mut world = World::new();
     let org = world.organization("acme", "ada");
     let desk = world.admin.value(&format!("select auth.create_workspace('{org}', 'desk')")).unwrap();
@@ -90,8 +90,28 @@ fn demands_are_answered_with_403_for_somebody_and_401_for_nobody() {
         let (unknown, other) = (demand(what, ORG_B, Some(&ada)), demand(what, &foreign, Some(&ada)));
         assert_eq!((unknown.status, &unknown.body), (403, &other.body), "{what}");
     }
+    // PostgREST makes 403 of 28000.
+    assert_eq!(demand("member", &org, None).status, 403);
     assert_eq!(demand("a.permission", ORG_A, Some(&token("eve"))).status, 200);
     assert_eq!(demand("a.permission", ORG_A, Some(&token("nobody-there"))).status, 403);
+}
+
+#[test]
+fn a_role_that_cannot_be_used_is_an_error_of_the_server() {
+    let world = World::new();
+    let mut session = world.db.superuser();
+    for role in ["nobody_at_all", "other"] {
+        session.run(&format!("alter database {} set pg_bearer.http_user_role = '{role}'", world.db.name));
+        let mut login = world.db.connect(&format!("{}_login", world.db.name));
+        login.run("begin");
+        login.run(&format!("set local request.headers = '{{\"x-api-key\": \"{}\"}}'", token_a()));
+        let refused = login.refused("select auth.pre_request()");
+        assert!(
+            refused.starts_with("PGRST ") && refused.contains("F0000") && !refused.contains(role),
+            "{refused}"
+        );
+        login.run("rollback");
+    }
 }
 
 #[test]
@@ -102,7 +122,7 @@ fn t180_the_sender_of_a_request_is_established_once() {
     let answer = world.postgrest.proxied("POST", "/rpc/again", &headers, "{}");
     assert_eq!((answer.status, &answer.json()["code"]), (400, &json!("55006")));
     // By hand as well, also after a rollback to a savepoint; a new transaction is another request.
-    let mut session = world.db.tenant();
+    let mut session = world.db.connect(&format!("{}_login", world.db.name));
     session.run("begin; savepoint s; select auth.pre_request(); rollback to s");
     assert!(session.refused("select auth.pre_request()").starts_with("PGRST "));
     session.run("rollback; begin; select auth.pre_request(); commit");
@@ -129,7 +149,7 @@ fn t183_what_was_left_in_a_connection_is_not_what_the_next_request_gets() {
 fn what_a_client_hid_before_the_library_was_loaded_is_not_gone_by() {
     let world = World::new();
     let mut session = world.db.connect(&format!("{}_login", world.db.name));
-    session.run("set pg_bearer.http_anonymous_role = 'bearer_service'");
+    session.run("set pg_bearer.credential_headers = 'x-mine'");
     let refused = session.refused("select auth.pre_request()");
     assert!(refused.starts_with("PGRST ") && refused.contains("F0000"), "{refused}");
 }

@@ -14,6 +14,8 @@ create role {db}_user nologin;
 create role {db}_key nologin;
 create role {db}_service nologin in role bearer_service;
 grant {db}_anon, {db}_user, {db}_key, {db}_service to {db}_login;
+alter database {db} set pg_bearer.http_anonymous_role = '{db}_anon';
+alter database {db} set pg_bearer.http_user_role = '{db}_user';
 alter database {db} set pg_bearer.http_key_role = '{db}_key';
 alter database {db} set pg_bearer.http_service_role = '{db}_service';
 create schema api;
