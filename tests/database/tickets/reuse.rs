@@ -63,7 +63,7 @@ fn t161_without_its_secret_a_database_issues_and_takes_no_tickets() {
     session.run("begin");
     session.authenticate(&token_a()).unwrap();
     let told = session.refused("select auth.issue_ticket()");
-    assert_eq!(told, "55000 the secret of tickets is missing or was changed");
+    assert_eq!(told, "55000 the secret of tickets and refresh tokens is missing or was changed");
     session.run("rollback");
     administrator.run(&format!("insert into auth.ticket_secret (secret) values ('{secret}')"));
     assert_eq!(sign_in(&mut session, &ticket).unwrap(), USER_A);
