@@ -105,7 +105,7 @@ fn the_only(found: &[Zeroizing<String>], requires_key: bool) -> Result<Option<Id
 /// What is unknown and what is somebody else's is the same; for nobody all of it.
 fn enter_org(named: &NamedOrg) -> Result<(), Refused> {
     if carrier::with_identity(|_| ()).is_none() {
-        return Err(sqlstate::not_authenticated().into());
+        return Err(sqlstate::no_credential().into());
     }
     let id: Option<Uuid> = match named {
         NamedOrg::Id(id) => Some(*id),

@@ -79,10 +79,16 @@ pub(in crate::pg) fn two_credentials() -> ErrorReport {
 
 /// (28000)
 pub(in crate::pg) fn no_api_key() -> ErrorReport {
-    ErrorReport::new(
-        PgSqlErrorCode::ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
-        "the request has no API key",
-        "pg_bearer_http",
-    )
-    .set_hint("Send a publishable key in the header apikey.")
+    missing("the request has no API key").set_hint("Send a publishable key in the header apikey.")
+}
+
+/// Nobody's request names an organization (28000).
+pub(in crate::pg) fn no_credential() -> ErrorReport {
+    missing("the request has no credential")
+        .set_hint("The header X-Organization chooses one of the organizations of whoever is signed in.")
+}
+
+fn missing(message: &'static str) -> ErrorReport {
+    let code = PgSqlErrorCode::ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION;
+    ErrorReport::new(code, message, "pg_bearer_http")
 }
