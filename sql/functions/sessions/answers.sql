@@ -76,8 +76,10 @@ $$;
 comment on function auth_internal.count_try is 'Counts a try, and returns 0; or in how many seconds there may be one more.';
 
 create or replace function auth_internal.tries_period() returns interval
-    language sql stable set search_path = pg_catalog, pg_temp as $$
-    select current_setting('pg_bearer.sign_in_tries_period')::interval
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    return current_setting('pg_bearer.sign_in_tries_period')::interval;
+end
 $$;
 comment on function auth_internal.tries_period is 'In which time tries are counted together.';
 

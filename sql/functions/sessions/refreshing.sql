@@ -35,14 +35,18 @@ $$;
 comment on function auth_internal.session_is_alive is 'May a session be refreshed?';
 
 create or replace function auth_internal.session_idle_time() returns interval
-    language sql stable set search_path = pg_catalog, pg_temp as $$
-    select coalesce(current_setting('pg_bearer.session_idle_time', true), '1s')::interval
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    return coalesce(current_setting('pg_bearer.session_idle_time', true), '1s')::interval;
+end
 $$;
 comment on function auth_internal.session_idle_time is 'After what time without a refresh a session ends; 0: never.';
 
 create or replace function auth_internal.reuse_grace() returns interval
-    language sql stable set search_path = pg_catalog, pg_temp as $$
-    select coalesce(current_setting('pg_bearer.refresh_reuse_grace', true), '0')::interval
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    return coalesce(current_setting('pg_bearer.refresh_reuse_grace', true), '0')::interval;
+end
 $$;
 comment on function auth_internal.reuse_grace is 'How long after a refresh the same refresh token gives the same next one.';
 

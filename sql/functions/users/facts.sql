@@ -8,17 +8,25 @@ $$;
 comment on function auth_internal.folded is 'An e-mail address as it is compared.';
 
 create or replace function auth_internal.user_by_email(email text) returns auth_internal.user_row
-    language sql stable set search_path = pg_catalog, pg_temp as $$
-    select u.* from jsonb_populate_record(null::auth_internal.user_row,
-        auth_internal.read_users('find_user', jsonb_build_object('email', auth_internal.folded(user_by_email.email)))) u
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    return jsonb_populate_record(null::auth_internal.user_row,
+        auth_internal.read_users('find_user', jsonb_build_object('email', auth_internal.folded(email))));
+end
 $$;
 comment on function auth_internal.user_by_email is 'The user who has this address now, whatever the snapshot, also one whose deletion is not written yet; NULL for none.';
 
 create or replace function auth_internal.user_by_id(user_id text) returns auth_internal.user_row
-    language sql stable set search_path = pg_catalog, pg_temp as $$
-    select u.* from jsonb_populate_record(null::auth_internal.user_row,
-        auth_internal.read_users('find_user', (select jsonb_build_object('id', t.id)
-            from auth_internal.token_id(user_by_id.user_id) t (id) where t.id::text = user_by_id.user_id))) u
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+    its_id uuid := auth_internal.token_id(user_id);
+begin
+    if its_id::text <> user_id then
+        return null;
+    end if;
+    return jsonb_populate_record(null::auth_internal.user_row,
+        auth_internal.read_users('find_user', jsonb_build_object('id', its_id)));
+end
 $$;
 comment on function auth_internal.user_by_id is 'The user with this id as they are now, whatever the snapshot; NULL for one of another issuer.';
 

@@ -111,8 +111,10 @@ $$;
 comment on function auth_internal.find_hook is 'The number of the function of a hook, NULL where there is none of that name any more, and whether it is what was set; NULL without a hook.';
 
 create or replace function auth_internal.has_hook(name text) returns boolean
-    language sql stable set search_path = pg_catalog, pg_temp as $$
-    select auth_internal.current_hook(has_hook.name) is not null
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    return auth_internal.current_hook(has_hook.name) is not null;
+end
 $$;
 comment on function auth_internal.has_hook is 'Is there such a hook now?';
 
