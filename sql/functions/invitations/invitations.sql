@@ -2,8 +2,10 @@
 -- when the invitation is accepted.
 
 create or replace function auth_internal.token_hash(token text) returns bytea
-    language sql immutable set search_path = pg_catalog, pg_temp as $$
-    select sha256(convert_to(token, 'UTF8'))
+    language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+begin
+    return sha256(convert_to(token, 'UTF8'));
+end
 $$;
 comment on function auth_internal.token_hash is 'What is kept of a token.';
 

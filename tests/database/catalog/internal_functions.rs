@@ -332,7 +332,7 @@ pub(super) const INTERNAL_FUNCTIONS: &[(&str, &str)] = &[
         "bearer_owner",
         "auth_internal.take_lock(text, uuid, boolean, boolean) boolean: volatile unsafe strict c",
     ),
-    ("bearer_owner", "auth_internal.token_hash(text) bytea: immutable unsafe sql"),
+    ("bearer_owner", "auth_internal.token_hash(text) bytea: immutable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.token_scopes() text[]: stable unsafe sql"),
     (
         "public bearer_owner",

@@ -50,7 +50,7 @@ pub(super) const TOKEN_FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_owner", "auth_internal.lock_own_issuer(text) auth.issuers: volatile unsafe plpgsql"),
     (
         "bearer_owner",
-        "auth_internal.minted_claims(auth.minted_tokens, auth.issuers, text, text[]) jsonb: stable unsafe sql",
+        "auth_internal.minted_claims(auth.minted_tokens, auth.issuers, text, text[]) jsonb: stable unsafe plpgsql",
     ),
     ("bearer_owner", "auth_internal.minted_environment(text, text) text: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.minted_permissions(text[], uuid) text[]: stable unsafe plpgsql"),
