@@ -252,8 +252,7 @@ pub(super) fn client_network() -> Option<String> {
 }
 
 fn headers() -> serde_json::Map<String, serde_json::Value> {
-    let headers = request::setting(c"request.headers", HEADERS_MAX);
-    headers.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default()
+    strict_headers().unwrap_or_default()
 }
 
 /// The headers of the request, none where it has none; `None` where they cannot be read in one way only.

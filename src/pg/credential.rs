@@ -11,6 +11,7 @@ use crate::verify::acting::{self, Unactable};
 use crate::verify::api_key::{KeyKind, looks_like_jwt};
 use crate::verify::error::Refusal;
 use crate::verify::handing_on::{self, Token as Kept};
+use crate::verify::http;
 use crate::verify::identity::{Identity, Profile, Said};
 use crate::verify::jwt::{self, VerifiedClaims};
 use crate::verify::membership::settle;
@@ -121,7 +122,7 @@ pub(super) fn show(text: &[u8], used: bool) -> Result<Shown, Failure> {
     match Credential::classify(text)? {
         Credential::Jwt(text) => {
             let token = verify_token(Token::parse(text)?, None, None)?;
-            match token.is_of_nobody() {
+            match http::name_nobody(token.claims.claims()) {
                 true => Ok(Shown::Publishable),
                 false => of_token(&token, used).map(secret),
             }
@@ -297,11 +298,6 @@ impl AcceptedToken {
             Some(row) => Cow::Owned(row.profile(&self.issuer.profile)),
             None => Cow::Borrowed(&self.issuer.profile),
         }
-    }
-
-    fn is_of_nobody(&self) -> bool {
-        let claims = self.claims.claims();
-        claims.get("role").and_then(serde_json::Value::as_str) == Some("anon") && !claims.contains_key("sub")
     }
 
     pub(super) fn revocable(&self) -> Revocable {

@@ -9,7 +9,7 @@ use super::store::directory;
 use super::{api_key, identity};
 use crate::verify::error::Refusal;
 use crate::verify::http::{self, HeaderFault, NamedOrg};
-use crate::verify::identity::{Identity, Kind, Uuid};
+use crate::verify::identity::{Identity, Uuid};
 use pgrx::pg_sys::panic::ErrorReport;
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
@@ -75,23 +75,15 @@ fn the_only(found: &[Zeroizing<String>], requires_key: bool) -> Result<Option<Id
             shown => secrets.push((text, shown)),
         }
     }
-    if secrets.len() > 1 {
-        for (_, shown) in secrets {
-            if let Err(Failure::Refused(refused)) = shown {
-                refused.log();
-            }
+    let only = match secrets.pop() {
+        Some(last) if !secrets.is_empty() => {
+            secrets.into_iter().chain([last]).for_each(|(_, shown)| log_refusal(shown));
+            return Err(Refused::Two);
         }
-        return Err(Refused::Two);
-    }
-    let mut secrets: Vec<_> = secrets
-        .into_iter()
-        .map(
-            |(text, shown)| {
-                if used || shown.is_err() { shown } else { credential::show(text.as_bytes(), true) }
-            },
-        )
-        .collect();
-    let identity = match secrets.pop().transpose().map_err(Refused::Credential)? {
+        Some((text, Ok(_))) if !used => Some(credential::show(text.as_bytes(), true)),
+        only => only.map(|(_, shown)| shown),
+    };
+    let identity = match only.transpose().map_err(Refused::Credential)? {
         Some(Shown::Secret(identity)) => Some(*identity),
         Some(Shown::Publishable) | None => None,
     };
@@ -100,6 +92,12 @@ fn the_only(found: &[Zeroizing<String>], requires_key: bool) -> Result<Option<Id
         return Err(Refused::NoKey);
     }
     Ok(identity)
+}
+
+fn log_refusal(shown: Result<Shown, Failure>) {
+    if let Err(Failure::Refused(refused)) = shown {
+        refused.log();
+    }
 }
 
 /// What is unknown and what is somebody else's is the same; for nobody all of it.
@@ -130,11 +128,7 @@ fn hide(headers: &Map<String, Value>, names: &[String]) -> Result<(), Refused> {
 }
 
 fn switch_role() -> Result<(), Refused> {
-    // A token that came from a key is the key's.
-    let kind = carrier::with_identity(|view| match (view.kind(), view.key()) {
-        (Kind::Jwt, Some(_)) => Kind::ApiKey,
-        (kind, _) => kind,
-    });
+    let kind = carrier::with_identity(|view| http::sender(view.kind(), view.key().is_some()));
     let row_security = request::set_locally(c"row_security", "on");
     let role = settings::http_role(kind).ok_or_else(sqlstate::http_settings_in_doubt)?;
     if !role.is_empty() && !request::switch_role(&role) {
@@ -187,9 +181,7 @@ impl Refused {
             Refused::NoKey => Answer::of(sqlstate::no_api_key()),
             Refused::Credential(Failure::Error(error)) | Refused::Other(error) => Answer::of(error),
             Refused::Credential(Failure::Refused(refused)) => {
-                // A good key in a wrong place.
-                let places = [Refusal::KeyNetwork, Refusal::KeyOrigin, Refusal::KeyEndpoint];
-                let status = if places.contains(&refused.refusal) { 403 } else { 401 };
+                let status = http::status_of(refused.refusal);
                 let answer = Answer::new(status, &Said::by(refused.report()));
                 if status == 401 { answer.with("WWW-Authenticate", http::challenge(true)) } else { answer }
             }

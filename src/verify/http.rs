@@ -4,7 +4,8 @@
 //! `Authorization` is not looked at.
 
 use super::api_key::looks_like_jwt;
-use super::identity::{Uuid, uuid};
+use super::error::Refusal;
+use super::identity::{Kind, Uuid, uuid};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
@@ -139,6 +140,22 @@ pub(crate) fn status(sqlstate: &str) -> u16 {
         "0A000" | "55000" | "55P03" | "F0000" => 503,
         _ => 500,
     }
+}
+
+/// The status of the answer to a refused credential: a good key in a wrong place is forbidden there.
+pub(crate) fn status_of(refusal: Refusal) -> u16 {
+    let places = [Refusal::KeyNetwork, Refusal::KeyOrigin, Refusal::KeyEndpoint];
+    if places.contains(&refusal) { 403 } else { 401 }
+}
+
+/// Do the claims of a token name nobody, as those of Supabase's anon key do?
+pub(crate) fn name_nobody(claims: &Map<String, Value>) -> bool {
+    claims.get("role").and_then(Value::as_str) == Some("anon") && !claims.contains_key("sub")
+}
+
+/// Whose role a request goes on in: a token that came from an API key is the key's.
+pub(crate) fn sender(kind: Kind, has_key: bool) -> Kind {
+    if kind == Kind::Jwt && has_key { Kind::ApiKey } else { kind }
 }
 
 /// `WWW-Authenticate` (RFC 6750 section 3): without an error where nothing was sent.

@@ -21,7 +21,7 @@ create or replace function auth_internal.user_by_id(user_id text) returns auth_i
 declare
     its_id uuid := auth_internal.token_id(user_id);
 begin
-    if its_id::text <> user_id then
+    if (its_id::text = user_id) is not true then
         return null;
     end if;
     return jsonb_populate_record(null::auth_internal.user_row,

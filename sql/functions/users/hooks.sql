@@ -118,12 +118,20 @@ end
 $$;
 comment on function auth_internal.has_hook is 'Is there such a hook now?';
 
+create or replace function auth_internal.refuse_changed_hook(name text) returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    perform auth_internal.refuse('55000', format('hook "%s" failed', name), 'auth.list_hooks() shows whether the function was changed since it was set.');
+end
+$$;
+comment on function auth_internal.refuse_changed_hook is 'The error for a hook that is not what was set (55000).';
+
 -- Before it is known whether the hook is called, where that tells something.
 create or replace function auth_internal.demand_intact(name text) returns void
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
     if not (auth_internal.current_hook(name) -> 'intact')::boolean then
-        perform auth_internal.refuse('55000', format('hook "%s" failed', name), 'auth.list_hooks() shows whether the function was changed since it was set.');
+        perform auth_internal.refuse_changed_hook(name);
     end if;
 end
 $$;
@@ -131,12 +139,15 @@ comment on function auth_internal.demand_intact is '55000 where the function of 
 
 create or replace function auth_internal.run_hook(name text, argument jsonb) returns jsonb
     language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    hook jsonb := auth_internal.current_hook(name);
 begin
-    if not auth_internal.has_hook(name) then
+    if hook is null then
         return null;
+    elsif not (hook -> 'intact')::boolean then
+        perform auth_internal.refuse_changed_hook(name);
     end if;
-    perform auth_internal.demand_intact(name);
-    return auth_internal.call_hook((auth_internal.current_hook(name) ->> 'function')::oid, argument);
+    return auth_internal.call_hook((hook ->> 'function')::oid, argument);
 end
 $$;
 comment on function auth_internal.run_hook is 'What the function of a hook returns; NULL without one. 55000 where it fails or was changed.';

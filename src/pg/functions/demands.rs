@@ -8,6 +8,15 @@ use crate::verify::sign_in::Level;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
+/// What an identity says, `None` without one: true, or an error.
+fn demand(said: Option<bool>, refused: impl FnOnce() -> ErrorReport) -> Result<bool, ErrorReport> {
+    match said {
+        Some(true) => Ok(true),
+        Some(false) => Err(refused()),
+        None => Err(not_authenticated()),
+    }
+}
+
 /// True, or 28000 when nobody is signed in.
 #[pg_extern(schema = "auth", stable, parallel_safe)]
 fn require_authenticated() -> Result<bool, ErrorReport> {
@@ -19,13 +28,9 @@ fn require_authenticated() -> Result<bool, ErrorReport> {
 #[pg_extern(schema = "auth", stable, parallel_safe)]
 fn require_permission(permission: Option<&str>) -> Result<bool, ErrorReport> {
     let granted = |wanted| with_identity(|view| may(view.current_role(), wanted));
-    match granted(permission.unwrap_or_default()) {
-        Some(true) => Ok(true),
-        Some(false) => {
-            Err(forbidden("the identity does not have this permission in its current organization"))
-        }
-        None => Err(not_authenticated()),
-    }
+    demand(granted(permission.unwrap_or_default()), || {
+        forbidden("the identity does not have this permission in its current organization")
+    })
 }
 
 /// True, 28000 when nobody is signed in, or 42501 unless this is the current organization. An
@@ -33,11 +38,7 @@ fn require_permission(permission: Option<&str>) -> Result<bool, ErrorReport> {
 #[pg_extern(schema = "auth", stable, parallel_safe)]
 fn require_org(org_id: Option<pgrx::Uuid>) -> Result<bool, ErrorReport> {
     let is_current = with_identity(|view| org_id.is_some_and(|wanted| view.org() == Some(wanted.as_bytes())));
-    match is_current {
-        Some(true) => Ok(true),
-        Some(false) => Err(forbidden("this is not the identity's current organization")),
-        None => Err(not_authenticated()),
-    }
+    demand(is_current, || forbidden("this is not the identity's current organization"))
 }
 
 /// True, 28000 when nobody is signed in, or 42501 for an organization that the identity does not belong to. One that does not
@@ -47,11 +48,7 @@ fn require_member(org_id: Option<pgrx::Uuid>) -> Result<bool, ErrorReport> {
     let is_member = with_identity(|view| {
         org_id.is_some_and(|wanted| view.orgs().binary_search(wanted.as_bytes()).is_ok())
     });
-    match is_member {
-        Some(true) => Ok(true),
-        Some(false) => Err(no_such_organization()),
-        None => Err(not_authenticated()),
-    }
+    demand(is_member, no_such_organization)
 }
 
 /// True, 28000 when nobody is signed in, or 42501 for a workspace that the identity does not belong to. One that does not
@@ -61,11 +58,7 @@ fn require_workspace(workspace_id: Option<pgrx::Uuid>) -> Result<bool, ErrorRepo
     let belongs = with_identity(|view| {
         workspace_id.is_some_and(|wanted| view.workspaces().binary_search(wanted.as_bytes()).is_ok())
     });
-    match belongs {
-        Some(true) => Ok(true),
-        Some(false) => Err(forbidden("no such workspace, or it is not yours")),
-        None => Err(not_authenticated()),
-    }
+    demand(belongs, || forbidden("no such workspace, or it is not yours"))
 }
 
 /// True, 28000 when nobody is signed in, or 42501 when the token says a lower authenticator assurance level than this, or
@@ -74,17 +67,14 @@ fn require_workspace(workspace_id: Option<pgrx::Uuid>) -> Result<bool, ErrorRepo
 fn require_aal(level: Option<&str>) -> Result<bool, ErrorReport> {
     let wanted = level.and_then(Level::read);
     let wanted = wanted.ok_or_else(|| bad_argument("the level must be aal1, aal2 or aal3"))?;
-    match with_identity(|view| level_of(view).is_some_and(|level| level >= wanted)) {
-        Some(true) => Ok(true),
-        Some(false) => {
-            let message = format!(
-                "the identity's authenticator assurance level is not known to be {} or higher",
-                wanted.name()
-            );
-            Err(forbidden(message).set_hint(
-                "Sign in again, with what is missing for this level, and authenticate with the new token.",
-            ))
-        }
-        None => Err(not_authenticated()),
-    }
+    let has_level = with_identity(|view| level_of(view).is_some_and(|level| level >= wanted));
+    demand(has_level, || {
+        let message = format!(
+            "the identity's authenticator assurance level is not known to be {} or higher",
+            wanted.name()
+        );
+        forbidden(message).set_hint(
+            "Sign in again, with what is missing for this level, and authenticate with the new token.",
+        )
+    })
 }

@@ -1,8 +1,11 @@
 //! The headers of HTTP requests.
 
+use crate::verify::error::Refusal;
 use crate::verify::http::{
-    HeaderFault, NamedOrg, challenge, credentials, header_names, organization, status, without_credentials,
+    HeaderFault, NamedOrg, challenge, credentials, header_names, name_nobody, organization, sender, status,
+    status_of, without_credentials,
 };
+use crate::verify::identity::Kind;
 use serde_json::{Map, Value, json};
 
 const KEY: &str = "sk_live_abc";
@@ -122,6 +125,42 @@ fn lists_of_headers_are_names_between_commas() {
     assert_eq!(header_names("X-A , b").unwrap(), ["x-a", "b"]);
     for list in ["", "a,,b", "a b", "a_b", "a;b", "a,"] {
         assert_eq!(header_names(list), None, "{list}");
+    }
+}
+
+#[test]
+fn who_sends_a_request_follows_from_the_credential() {
+    let claims = |json: Value| name_nobody(&headers(json));
+    assert!(claims(json!({"role": "anon"})));
+    for json in [
+        json!({"role": "anon", "sub": "x"}),
+        json!({"role": "anon", "sub": null}),
+        json!({"role": "x"}),
+        json!({}),
+    ] {
+        assert!(!claims(json.clone()), "{json}");
+    }
+    assert_eq!(sender(Kind::Jwt, true), Kind::ApiKey);
+    for (kind, has_key) in
+        [(Kind::Jwt, false), (Kind::ApiKey, true), (Kind::Service, true), (Kind::ActAs, false)]
+    {
+        assert_eq!(sender(kind, has_key), kind);
+    }
+}
+
+#[test]
+fn a_good_key_in_a_wrong_place_is_forbidden_and_anything_else_unauthorized() {
+    for refusal in [Refusal::KeyNetwork, Refusal::KeyOrigin, Refusal::KeyEndpoint] {
+        assert_eq!(status_of(refusal), 403);
+    }
+    for refusal in [
+        Refusal::KeyRevoked,
+        Refusal::KeyUnknown,
+        Refusal::KeyExpired,
+        Refusal::Expired,
+        Refusal::BadSignature,
+    ] {
+        assert_eq!(status_of(refusal), 401);
     }
 }
 

@@ -190,4 +190,5 @@ pub(super) const USER_FUNCTIONS: &[(&str, &str)] = &[
     ),
     ("bearer_owner", "auth_internal.find_hook(text) jsonb: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.lock_address(text) void: volatile unsafe plpgsql"),
+    ("bearer_owner", "auth_internal.refuse_changed_hook(text) void: stable unsafe plpgsql"),
 ];
