@@ -48,6 +48,8 @@ const PINNED: [(&CStr, &CStr); 9] = [
     (c"row_security", c"on"),
 ];
 
+const EXTENSION: &CStr = c"pg_bearer";
+
 /// Where functions of ours are: in `auth` in a database whose extension was not updated yet.
 const SCHEMAS: [&CStr; 2] = [c"auth_internal", c"auth"];
 
@@ -105,13 +107,19 @@ impl Worker {
     }
 }
 
-/// The function of this name with these arguments, if it is ours: a look-alike is not called.
+/// The function of this name with these arguments, if it is ours: a look-alike is not called. DROP EXTENSION waits
+/// until the transaction ends: what the function reads and writes is there as long as it runs.
 ///
 /// # Safety
 /// In a transaction.
 pub(super) unsafe fn function(name: &CStr, arguments: &[pg_sys::Oid]) -> Option<pg_sys::Oid> {
-    // SAFETY: as the caller promises.
-    SCHEMAS.into_iter().find_map(|schema| unsafe { function_in(schema, name, arguments) })
+    // SAFETY: as the caller promises; whatever is locked, the transaction releases.
+    unsafe {
+        let extension = pg_sys::get_extension_oid(EXTENSION.as_ptr(), true);
+        let mode = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+        pg_sys::LockDatabaseObject(pg_sys::ExtensionRelationId, extension, 0, mode);
+        SCHEMAS.into_iter().find_map(|schema| function_in(schema, name, arguments))
+    }
 }
 
 /// # Safety

@@ -158,7 +158,8 @@ fn what_has_no_place_is_forgotten_quietly() {
     let key = make_key(&mut administrator, "key", &[]);
     let mut session = connect(server.socket_dir(), "postgres", "tenant");
     use_key(&mut session, "key").unwrap();
-    administrator.run("drop extension pg_bearer cascade");
+    // The worker comes while it is being dropped, and once it is gone.
+    administrator.run("begin; drop extension pg_bearer cascade; select pg_sleep(0.8); commit");
     std::thread::sleep(Duration::from_secs(3));
     // A look-alike, which must not run with the worker's rights.
     administrator.run(
