@@ -8,6 +8,7 @@ use super::store::api_keys::{self, Stored};
 use super::store::{directory, roles, users};
 use crate::verify::api_key::{KeyKind, KeyRow, Presented, judge, judge_row, public_id};
 use crate::verify::error::Refusal;
+use crate::verify::identifier::identifier;
 use crate::verify::identity::{Identity, Uuid, uuid_text};
 use crate::verify::json;
 use crate::verify::membership::{OrgGrant, Settled, WorkspaceGrant, settle_key};
@@ -18,7 +19,7 @@ use std::ffi::CString;
 
 /// Longer headers than any server passes on are not looked at.
 const HEADERS_MAX: usize = 65_536;
-const LINE_MAX: usize = 8_192;
+pub(super) const LINE_MAX: usize = 8_192;
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// A key that may be used now and here.
@@ -206,28 +207,6 @@ fn table_number(name: &str) -> Option<u32> {
     if rest.is_empty() { request::table_number(&schema, &table) } else { None }
 }
 
-/// The identifier that a text begins with, and what follows it.
-fn identifier(text: &str) -> Option<(String, &str)> {
-    let Some(quoted) = text.strip_prefix('"') else {
-        let end = text.find('.').unwrap_or(text.len());
-        let (name, rest) = text.split_at_checked(end)?;
-        return Some((name.to_owned(), rest));
-    };
-    let mut name = String::new();
-    let mut rest = quoted;
-    loop {
-        let (part, after) = rest.split_once('"')?;
-        name.push_str(part);
-        match after.strip_prefix('"') {
-            Some(more) => {
-                name.push('"');
-                rest = more;
-            }
-            None => return Some((name, after)),
-        }
-    }
-}
-
 /// Where this request comes from, by the connection and by what PostgREST says of the HTTP request. Whoever can
 /// run SQL of his own can set the latter.
 fn surroundings() -> Surroundings {
@@ -271,23 +250,4 @@ fn header(headers: &serde_json::Map<String, serde_json::Value>, name: &str) -> O
 /// What the request says of where it comes from, for people.
 pub(super) fn stated_address() -> Option<String> {
     restriction::stated_address(&header(&headers(), FORWARDED_FOR)?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::identifier;
-
-    #[test]
-    fn names_are_read_as_format_writes_them() {
-        for (text, name, rest) in [
-            ("public.docs", "public", ".docs"),
-            ("docs", "docs", ""),
-            ("\"a.b\".c", "a.b", ".c"),
-            ("\"a\"\"b\"", "a\"b", ""),
-            ("\"\"\"\".x", "\"", ".x"),
-        ] {
-            assert_eq!(identifier(text), Some((name.to_owned(), rest)), "{text}");
-        }
-        assert_eq!(identifier("\"a"), None);
-    }
 }

@@ -2,17 +2,24 @@
 
 use super::credential::{self, Failure, Shown};
 use super::ffi::raise::Raisable;
-use super::ffi::{carrier, request, transaction};
+use super::ffi::{carrier, request, role_settings, transaction};
+use super::functions::demand_permission;
 use super::settings;
 use super::sqlstate::{self, Said};
 use super::store::directory;
 use super::{api_key, identity};
+use crate::verify::endpoint::{self, Asked, EndpointFault};
 use crate::verify::error::Refusal;
 use crate::verify::http::{self, HeaderFault, NamedOrg};
-use crate::verify::identity::{Identity, Uuid};
+use crate::verify::identity::{Identity, Kind, Uuid};
 use pgrx::pg_sys::panic::ErrorReport;
 use serde_json::{Map, Value, json};
+use std::ffi::CStr;
 use zeroize::Zeroizing;
+
+/// What a role is given of them holds for its requests, whatever an earlier one has left in the connection.
+const TIMEOUTS: [&CStr; 4] =
+    [c"statement_timeout", c"lock_timeout", c"idle_in_transaction_session_timeout", c"transaction_timeout"];
 
 /// Why a request is refused.
 enum Refused {
@@ -60,6 +67,7 @@ fn accept() -> Result<(), Refused> {
     if let Some(org) = org {
         enter_org(&org)?;
     }
+    judge_endpoint(&headers)?;
     hide(&headers, &names)?;
     switch_role()
 }
@@ -118,6 +126,29 @@ fn enter_org(named: &NamedOrg) -> Result<(), Refused> {
     }
 }
 
+/// May this method be used on this path, where the endpoints are listed? What is not listed takes a permission that nobody has.
+/// A service has none and needs none.
+fn judge_endpoint(headers: &Map<String, Value>) -> Result<(), Refused> {
+    let list = settings::http_permissions().ok_or_else(sqlstate::http_settings_in_doubt)?;
+    let is_service = carrier::with_identity(|view| view.kind() == Kind::Service);
+    if list.trim().is_empty() || is_service == Some(true) {
+        return Ok(());
+    }
+    let setting = |name| request::setting(name, api_key::LINE_MAX).unwrap_or_default();
+    let (method, path) = (setting(c"request.method"), setting(c"request.path"));
+    let search_path = setting(c"search_path");
+    let asked = Asked { method: &method, path: &path, search_path: &search_path, headers };
+    match endpoint::needed(&list, &asked) {
+        Ok(needed) => needed.iter().try_for_each(|permission| demand_permission(permission).map(drop))?,
+        Err(EndpointFault::List) => return Err(sqlstate::http_permissions_unreadable().into()),
+        Err(EndpointFault::Unknown) if carrier::with_identity(|_| ()).is_some() => {
+            return Err(sqlstate::endpoint_not_listed().into());
+        }
+        Err(EndpointFault::Unknown) => return Err(sqlstate::not_authenticated().into()),
+    }
+    Ok(())
+}
+
 /// Nothing that runs later in the transaction finds the credential.
 fn hide(headers: &Map<String, Value>, names: &[String]) -> Result<(), Refused> {
     let left = Value::Object(http::without_credentials(headers, names)).to_string();
@@ -134,9 +165,9 @@ fn switch_role() -> Result<(), Refused> {
     if !role.is_empty() && !request::switch_role(&role) {
         return Err(sqlstate::http_role_unusable().into());
     }
-    match row_security {
+    match row_security && role_settings::take_on(&TIMEOUTS) {
         true => Ok(()),
-        false => Err(sqlstate::internal("row_security could not be set").into()),
+        false => Err(sqlstate::internal("row_security or a timeout could not be set").into()),
     }
 }
 
@@ -163,12 +194,22 @@ impl Answer {
     /// Of an error as any function of ours raises it.
     fn of(error: ErrorReport) -> Answer {
         let said = Said::by(error);
-        let answer = Answer::new(http::status(&said.sqlstate), &said);
+        Answer::with_headers(http::status(&said.sqlstate), &said)
+    }
+
+    fn with_headers(status: u16, said: &Said) -> Answer {
+        let answer = Answer::new(status, said);
         match (answer.status, said.seconds()) {
             (429, Some(seconds)) => answer.with("Retry-After", seconds.to_string()),
             (401, _) => answer.with("WWW-Authenticate", http::challenge(false)),
             _ => answer,
         }
+    }
+
+    /// The form that PostgREST makes an answer of: message and detail of an error.
+    fn for_postgrest(self) -> (String, String) {
+        let detail = json!({"status": self.status, "headers": self.headers});
+        (self.body.to_string(), detail.to_string())
     }
 }
 
@@ -188,10 +229,8 @@ impl Refused {
         }
     }
 
-    /// In the form that PostgREST makes an answer of.
     fn raisable(self) -> Raisable {
-        let Answer { status, headers, body } = self.answer();
-        let detail = json!({"status": status, "headers": headers});
-        Raisable::new(b"PGRST", &body.to_string(), &detail.to_string())
+        let (message, detail) = self.answer().for_postgrest();
+        Raisable::new(b"PGRST", &message, &detail)
     }
 }

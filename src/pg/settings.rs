@@ -10,7 +10,7 @@ mod tokens;
 mod tries;
 
 pub(super) use counting::{max_tracked_keys, usage_flush_interval};
-pub(super) use http::{credential_headers, http_role, require_apikey};
+pub(super) use http::{credential_headers, http_permissions, http_role, require_apikey};
 pub(super) use tickets::max_tickets;
 pub(super) use tries::max_tracked_tries;
 

@@ -1,5 +1,6 @@
 //! From where, and for what, an API key may be used. What cannot be read allows nothing.
 
+use super::endpoint::routed;
 use super::error::Refusal;
 use core::net::{IpAddr, SocketAddr};
 use ipnet::{IpNet, Ipv4Net};
@@ -53,7 +54,9 @@ impl Restrictions {
         if let Some(endpoints) = &self.endpoints {
             let asked = surroundings.method.as_deref().zip(surroundings.path.as_deref());
             let listed = asked.is_some_and(|(method, path)| {
-                is_plain_path(path) && endpoints.iter().any(|allowed| is_endpoint(method, path, allowed))
+                let path = routed(path);
+                let fits = |path: &str| endpoints.iter().any(|allowed| is_endpoint(method, path, allowed));
+                path.as_deref().is_some_and(fits)
             });
             listed.then_some(()).ok_or(Refusal::KeyEndpoint)?;
         }
@@ -250,15 +253,4 @@ fn is_endpoint(method: &str, path: &str, allowed: &str) -> bool {
         Some(_) => false,
         None => allowed_path == path,
     }
-}
-
-/// A path that every server on its way reads the same: nothing encoded, nothing that leads up or nowhere.
-fn is_plain_path(path: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"%\\?#".contains(&byte);
-    // Some servers strip parameters (`/..;x/`) before they resolve dots.
-    let is_dots = |segment: &str| matches!(segment.split(';').next(), Some("." | ".."));
-    path.starts_with('/')
-        && path.bytes().all(is_plain)
-        && !path.contains("//")
-        && !path.split('/').any(is_dots)
 }

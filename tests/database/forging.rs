@@ -177,6 +177,7 @@ fn t004_no_trust_anchor_is_a_setting() {
             "pg_bearer.dump_secrets superuser bool",
             "pg_bearer.http_anonymous_role superuser string",
             "pg_bearer.http_key_role superuser string",
+            "pg_bearer.http_permissions superuser string",
             "pg_bearer.http_service_role superuser string",
             "pg_bearer.http_user_role superuser string",
             "pg_bearer.max_api_keys superuser integer",

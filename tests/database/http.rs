@@ -1,6 +1,7 @@
 //! Requests that come through PostgREST.
 
 mod answers;
+mod endpoints;
 mod headers;
 mod page;
 mod world;

@@ -28,6 +28,7 @@ pub(super) mod readers;
 pub(super) mod request;
 pub(super) mod reuse_memory;
 mod reuse_worker;
+pub(super) mod role_settings;
 mod row;
 pub(super) mod rows;
 pub(super) mod scan;

@@ -53,6 +53,9 @@ mod numbers {
     pub(in crate::pg::ffi) const UUID_FAMILY: Oid = Oid::from_u32(2968);
     /// The number of pg_policy: pg_policy.h.
     pub(in crate::pg::ffi) const POLICY_CATALOG: Oid = Oid::from_u32(3256);
+    /// The number of pg_db_role_setting, and of its index by database and role: pg_db_role_setting.h.
+    pub(in crate::pg::ffi) const ROLE_SETTINGS_CATALOG: Oid = Oid::from_u32(2964);
+    pub(in crate::pg::ffi) const ROLE_SETTINGS_INDEX: Oid = Oid::from_u32(2965);
     /// pg_language.dat.
     pub(in crate::pg::ffi) const C_LANGUAGE: Oid = Oid::from_u32(13);
     pub(in crate::pg::ffi) const SQL_LANGUAGE: Oid = Oid::from_u32(14);

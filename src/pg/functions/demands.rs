@@ -27,8 +27,12 @@ fn require_authenticated() -> Result<bool, ErrorReport> {
 /// NULL is a permission that nobody has.
 #[pg_extern(schema = "auth", stable, parallel_safe)]
 fn require_permission(permission: Option<&str>) -> Result<bool, ErrorReport> {
-    let granted = |wanted| with_identity(|view| may(view.current_role(), wanted));
-    demand(granted(permission.unwrap_or_default()), || {
+    demand_permission(permission.unwrap_or_default())
+}
+
+/// The same for whoever asks from Rust.
+pub(in crate::pg) fn demand_permission(permission: &str) -> Result<bool, ErrorReport> {
+    demand(with_identity(|view| may(view.current_role(), permission)), || {
         forbidden("the identity does not have this permission in its current organization")
     })
 }

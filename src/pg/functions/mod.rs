@@ -18,3 +18,5 @@ mod tenancy;
 mod tickets;
 mod tokens;
 mod usage;
+
+pub(super) use demands::demand_permission;

@@ -8,13 +8,15 @@ use std::ffi::{CStr, CString};
 
 type Text = GucSetting<Option<CString>>;
 
-/// What a text is where a client may have hidden what the database says: no name of a header or role.
+/// What a text is where a client may have hidden what the database says: no name of a header or role, and no endpoint.
 const IN_DOUBT: &CStr = c"?";
 
 static CREDENTIAL_HEADERS: Text = Text::new(Some(c"x-credential, authorization, x-api-key, apikey"));
 static CREDENTIAL_HEADERS_IN_DOUBT: Text = Text::new(Some(IN_DOUBT));
 static REQUIRE_APIKEY: GucSetting<bool> = GucSetting::<bool>::new(false);
 static REQUIRE_APIKEY_IN_DOUBT: GucSetting<bool> = GucSetting::<bool>::new(true);
+static PERMISSIONS: Text = Text::new(Some(c""));
+static PERMISSIONS_IN_DOUBT: Text = Text::new(Some(IN_DOUBT));
 static ROLES: [Text; 4] =
     [Text::new(Some(c"")), Text::new(Some(c"")), Text::new(Some(c"")), Text::new(Some(c""))];
 static ROLES_IN_DOUBT: [Text; 4] = [
@@ -28,11 +30,13 @@ static ROLES_IN_DOUBT: [Text; 4] = [
 struct Doubts {
     headers: bool,
     require_apikey: bool,
+    permissions: bool,
     roles: [bool; 4],
 }
 
 thread_local! {
-    static DOUBTS: Cell<Doubts> = const { Cell::new(Doubts { headers: false, require_apikey: false, roles: [false; 4] }) };
+    static DOUBTS: Cell<Doubts> =
+        const { Cell::new(Doubts { headers: false, require_apikey: false, permissions: false, roles: [false; 4] }) };
 }
 
 /// `pg_bearer.credential_headers`; `None` in doubt.
@@ -44,6 +48,12 @@ pub(in crate::pg) fn credential_headers() -> Option<String> {
 /// `pg_bearer.require_apikey`.
 pub(in crate::pg) fn require_apikey() -> bool {
     if DOUBTS.get().require_apikey { REQUIRE_APIKEY_IN_DOUBT.get() } else { REQUIRE_APIKEY.get() }
+}
+
+/// `pg_bearer.http_permissions`; `None` in doubt.
+pub(in crate::pg) fn http_permissions() -> Option<String> {
+    let setting = if DOUBTS.get().permissions { &PERMISSIONS_IN_DOUBT } else { &PERMISSIONS };
+    text(setting).and_then(|list| list.into_string().ok())
 }
 
 /// The role that such a request goes on as, `None` for nobody's; empty: that in which it came. `None` in doubt.
@@ -76,6 +86,13 @@ pub(super) fn define() {
         c"Names between commas. Where there is x-credential, authorization is not looked at.",
         &CREDENTIAL_HEADERS,
         &CREDENTIAL_HEADERS_IN_DOUBT,
+    );
+    doubts.permissions = define_text(
+        c"pg_bearer.http_permissions",
+        c"The endpoints that auth.pre_request() lets pass, with the permission that each takes.",
+        c"Between commas: /invoices, /bills = invoices, /rpc/send = mail.send, /rpc/health =. Empty: all, without one.",
+        &PERMISSIONS,
+        &PERMISSIONS_IN_DOUBT,
     );
     let require = c"pg_bearer.require_apikey";
     doubts.require_apikey = carrier::was_set_by_session(require);

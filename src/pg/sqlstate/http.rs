@@ -56,6 +56,17 @@ pub(in crate::pg) fn http_headers_unreadable() -> ErrorReport {
     unclear("pg_bearer.credential_headers is no list of names of headers")
 }
 
+/// (F0000)
+pub(in crate::pg) fn http_permissions_unreadable() -> ErrorReport {
+    unclear("pg_bearer.http_permissions is no list of endpoints")
+        .set_hint("Such as: /invoices, /bills = invoices, /rpc/send = mail.send, /rpc/health =")
+}
+
+/// An endpoint that is not listed, for whoever is signed in (42501).
+pub(in crate::pg) fn endpoint_not_listed() -> ErrorReport {
+    super::forbidden("the request is for no endpoint that pg_bearer.http_permissions lists")
+}
+
 /// PostgREST's login is no member of the role, or there is none (F0000).
 pub(in crate::pg) fn http_role_unusable() -> ErrorReport {
     unclear("the role for this request cannot be used")

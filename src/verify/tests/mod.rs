@@ -8,6 +8,7 @@ mod api_keys;
 mod attacks;
 mod claims;
 mod endings;
+mod endpoints;
 mod granted;
 mod headers;
 mod http;
