@@ -234,3 +234,13 @@ impl Refused {
         Raisable::new(b"PGRST", &message, &detail)
     }
 }
+
+/// What answers an error that a function of ours raised later in the request, under this name: message and detail for
+/// PostgREST. `None` where PostgREST itself knows better: it repeats what failed to be serialized.
+pub(super) fn later_answer(function: &str, said: &Said) -> Option<(String, String)> {
+    if ["40001", "40P01"].contains(&said.sqlstate.as_str()) {
+        return None;
+    }
+    let status = if function == sqlstate::unseen::NOBODY { 401 } else { http::status(&said.sqlstate) };
+    Some(Answer::with_headers(status, said).for_postgrest())
+}

@@ -3,5 +3,6 @@
 mod answers;
 mod endpoints;
 mod headers;
+mod later;
 mod page;
 mod world;

@@ -1,6 +1,7 @@
 //! Sees every message on its way to the server log: masks credentials in it, says what to do where the library is
-//! newer than the schema, and drops what hooks say.
+//! newer than the schema, answers HTTP requests, and drops what hooks say.
 
+use super::answering;
 use super::hooks;
 use super::log_masks;
 use crate::pg::sqlstate;
@@ -48,6 +49,7 @@ unsafe extern "C-unwind" fn before_logging(edata: *mut pg_sys::ErrorData) {
         }
         let statement = log_masks::mask_texts(edata);
         hint_at_update(edata);
+        answering::answer_request(edata);
         if statement.is_null() {
             call_previous(edata);
         } else {

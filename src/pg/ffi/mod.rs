@@ -1,6 +1,7 @@
 //! The only home of `unsafe`: what Postgres calls back, raw readers, and safe wrappers of its C functions.
 #![allow(unsafe_code, reason = "this is the one module that talks to C")]
 
+mod answering;
 pub(super) mod auditing;
 pub(super) mod borrowed;
 pub(super) mod carrier;

@@ -2,7 +2,11 @@
 
 use super::version::{errcode, errdetail_internal, errfinish, errmsg_internal, errstart};
 use pgrx::pg_sys;
-use std::ffi::{CString, c_char, c_int};
+use std::ffi::{CStr, CString, c_char, c_int};
+
+const RAISER: &CStr = c"pg_bearer_raise";
+/// How an error says that it was raised here.
+pub(super) const NAME: &str = "pg_bearer_raise";
 
 /// An error that can be raised when nothing is left to be dropped: its texts are in PostgreSQL's memory.
 #[derive(Clone, Copy)]
@@ -27,14 +31,14 @@ impl Raisable {
                 errcode(self.code);
                 errmsg_internal(c"%s".as_ptr(), self.message);
                 errdetail_internal(c"%s".as_ptr(), self.detail);
-                errfinish(c"raise.rs".as_ptr(), 0, c"pg_bearer_raise".as_ptr());
+                errfinish(c"raise.rs".as_ptr(), 0, RAISER.as_ptr());
             }
         }
     }
 }
 
 /// A SQLSTATE of five characters, as elog.h packs it.
-fn packed(state: &[u8; 5]) -> c_int {
+pub(super) fn packed(state: &[u8; 5]) -> c_int {
     let six_bits = |byte: u8| c_int::from(byte.wrapping_sub(b'0') & 0x3F);
     state.iter().rev().fold(0, |code, byte| code << 6 | six_bits(*byte))
 }

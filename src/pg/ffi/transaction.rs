@@ -56,6 +56,11 @@ pub(in crate::pg) fn note_request() -> bool {
     !HAD_REQUEST.replace(true)
 }
 
+/// Was it asked for in this transaction?
+pub(super) fn has_request() -> bool {
+    HAD_REQUEST.get()
+}
+
 /// Commit and abort may neither raise nor call back into Postgres: they only set flags.
 #[pg_guard]
 unsafe extern "C-unwind" fn at_transaction_event(event: pg_sys::XactEvent::Type, _argument: *mut c_void) {

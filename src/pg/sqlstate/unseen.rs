@@ -3,9 +3,14 @@
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
+/// How an error says that somebody has to sign in, whatever its code.
+pub(in crate::pg) const NOBODY: &str = "pg_bearer_nobody";
+
 /// Row security binds the owner of a table, and nobody is signed in (55000).
 pub(in crate::pg) fn owner_sees_nothing(table: &str) -> ErrorReport {
-    not_ready(format!("nobody is signed in, and row security would hide all rows of {table} from its owner"))
+    let message =
+        format!("nobody is signed in, and row security would hide all rows of {table} from its owner");
+    ErrorReport::new(PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, message, NOBODY)
         .set_hint("Sign in with auth.authenticate(), or call auth.begin_data_migration() first in the transaction. Where an application owns its tables, a superuser can set pg_bearer.owner_without_identity to empty.")
 }
 

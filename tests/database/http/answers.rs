@@ -90,8 +90,8 @@ fn demands_are_answered_with_403() {
         let (unknown, other) = (demand(what, ORG_B, Some(&ada)), demand(what, &foreign, Some(&ada)));
         assert_eq!((unknown.status, &unknown.body), (403, &other.body), "{what}");
     }
-    // PostgREST makes 403 of 28000.
-    assert_eq!(demand("member", &org, None).status, 403);
+    let nobody = demand("member", &org, None);
+    assert_eq!(told(&nobody), (401, Some("Bearer"), json!("28000")));
     assert_eq!(demand("a.permission", ORG_A, Some(&token("eve"))).status, 200);
     assert_eq!(demand("a.permission", ORG_A, Some(&token("nobody-there"))).status, 403);
 }
