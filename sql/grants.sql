@@ -195,7 +195,8 @@ grant execute on function
     auth.revoke_jwt_key, auth.register_membership_source, auth.unregister_membership_source,
     auth.list_membership_sources, auth.act_as, auth.explain_access, auth.rows_visible_to, auth.assert_isolated,
     auth.allow_changes, auth.guards, auth.guard, auth.unguard, auth.create_signing_key, auth.rotate_signing_key,
-    auth.set_signing_key_state, auth.purge_audit_log, auth.set_hook, auth.remove_hook, auth.list_hooks
+    auth.set_signing_key_state, auth.purge_audit_log, auth.set_hook, auth.remove_hook, auth.list_hooks,
+    auth.install_postgrest, auth.uninstall_postgrest
 to bearer_admin;
 grant select on auth.api_keys_due to bearer_admin;
 

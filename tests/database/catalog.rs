@@ -6,6 +6,7 @@ mod guard_functions;
 mod internal_functions;
 mod lint_functions;
 mod outside_functions;
+mod postgrest_functions;
 mod protect_functions;
 mod tables;
 mod token_functions;
@@ -16,10 +17,12 @@ use functions::FUNCTIONS;
 use guard_functions::GUARD_FUNCTIONS;
 use internal_functions::INTERNAL_FUNCTIONS;
 use lint_functions::LINT_FUNCTIONS;
+
 use outside_functions::OUTSIDE_FUNCTIONS;
 use pg_bearer_tests::Database;
 use pg_bearer_tests::database::Session;
 use postgres::Client;
+use postgrest_functions::POSTGREST_FUNCTIONS;
 use protect_functions::PROTECT_FUNCTIONS;
 use token_functions::TOKEN_FUNCTIONS;
 use user_functions::USER_FUNCTIONS;
@@ -65,6 +68,7 @@ fn every_function() -> impl Iterator<Item = &'static (&'static str, &'static str
         .chain(LINT_FUNCTIONS)
         .chain(PROTECT_FUNCTIONS)
         .chain(GUARD_FUNCTIONS)
+        .chain(POSTGREST_FUNCTIONS)
         .chain(TOKEN_FUNCTIONS)
         .chain(AUDIT_FUNCTIONS)
         .chain(OUTSIDE_FUNCTIONS)

@@ -67,6 +67,7 @@ pub(super) const TAKE_AWAY: &[(&str, &str)] = &[
     ("root", "redeem_token(:reset, 'another password')"),
     ("root", "set_hook('send_email', 'public.send')"),
     ("root", "remove_hook('send_email')"),
+    ("root", "uninstall_postgrest('walk_login')"),
 ];
 
 /// Those that give, move within a transaction, or only look.
@@ -99,6 +100,7 @@ const TAKE_NOTHING: &[&str] = &[
     "enable_workspace",
     "explain_access",
     "import_api_key",
+    "install_postgrest",
     // In memory alone.
     "issue_ticket",
     // Rows of the application, which decides about its commits.

@@ -3,6 +3,9 @@
 mod answers;
 mod endpoints;
 mod headers;
+mod install;
+mod install_refused;
+mod installed;
 mod later;
 mod page;
 mod world;

@@ -11,6 +11,7 @@ mod odd;
 mod open;
 mod owners;
 mod policies;
+mod postgrest;
 mod right;
 mod signing_keys;
 mod tenants;
@@ -23,6 +24,7 @@ use pg_bearer_tests::Database;
 use pg_bearer_tests::database::{Session, assert_contains};
 use policies::POLICIES;
 use postgres::Client;
+use postgrest::POSTGREST;
 use signing_keys::SIGNING_KEYS;
 use users::USERS;
 
@@ -54,8 +56,20 @@ fn findings(session: &mut Client) -> Vec<Finding> {
 }
 
 fn all_cases() -> impl Iterator<Item = &'static Case> {
-    let every =
-        [TABLES, OPEN, POLICIES, KEYS, RELATIONS, ROLES, TENANCY, TENANTS, GUARDS, SIGNING_KEYS, USERS];
+    let every = [
+        TABLES,
+        OPEN,
+        POLICIES,
+        KEYS,
+        RELATIONS,
+        ROLES,
+        TENANCY,
+        TENANTS,
+        GUARDS,
+        POSTGREST,
+        SIGNING_KEYS,
+        USERS,
+    ];
     every.into_iter().flatten().chain(SUBSCRIBERS)
 }
 
@@ -347,18 +361,6 @@ fn nothing_is_said_about_what_protect_made_and_suggested() {
             assert!(findings(&mut session).is_empty(), "{protect} suggested\n{:#?}", findings(&mut session));
             session.run("rollback");
         }
-    }
-}
-
-#[test]
-fn what_is_right_is_not_found() {
-    let db = Database::new();
-    let mut session = prepared(&db);
-    for right in right::RIGHT {
-        session.run("begin");
-        session.run(right);
-        assert!(findings(&mut session).is_empty(), "{right}\n{:#?}", findings(&mut session));
-        session.run("rollback");
     }
 }
 

@@ -46,12 +46,24 @@ impl Answer {
 impl Postgrest {
     /// Starts one that logs in as this role, is `anon` for nobody and `user` for whoever the proxy says has a credential.
     pub fn start(db: &Database, login: &str, anon: &str, user: &str, schema: &str) -> Postgrest {
+        Postgrest::start_with(db, login, anon, user, schema, "db-channel-enabled = false\n")
+    }
+
+    /// The same with these lines in its configuration.
+    pub fn start_with(
+        db: &Database,
+        login: &str,
+        anon: &str,
+        user: &str,
+        schema: &str,
+        more: &str,
+    ) -> Postgrest {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let orms = Orms::prepare().unwrap();
         let dir = server().socket_dir().join(format!("postgrest_{}", COUNT.fetch_add(1, Ordering::Relaxed)));
         let settings = format!(
             "db-uri = \"host={} port={} user={login} dbname={}\"\ndb-schemas = \"{schema}\"\ndb-anon-role = \"{anon}\"\n\
-             db-pre-request = \"auth.pre_request\"\ndb-config = false\ndb-channel-enabled = false\ndb-pool = 4\n\
+             db-pre-request = \"auth.pre_request\"\ndb-config = false\n{more}db-pool = 4\n\
              jwt-secret = \"{SECRET}\"\nopenapi-mode = \"disabled\"\nserver-unix-socket = \"{}/http\"\n",
             server().socket_dir().display(),
             server().port(),

@@ -42,6 +42,8 @@ create or replace function auth_internal.audit_actions() returns table (action t
         ('organization.set_external_id', 'access'),
         ('organization.transfer', 'access'),
         ('organization.update', 'all'),
+        ('postgrest.install', 'access'),
+        ('postgrest.uninstall', 'access'),
         ('revocation.purge', 'all'),
         ('role.define', 'access'),
         ('role.drop', 'access'),

@@ -1,4 +1,4 @@
--- What auth.lint() says about guards, and about settings that name what is not there.
+-- What auth.lint() says about guards.
 
 create or replace function auth_internal.lint_guards()
     returns table (code text, severity text, object text, message text, fix text, owner oid)
@@ -36,27 +36,3 @@ create or replace function auth_internal.lint_guards()
      where not exists (select from pg_namespace n where n.nspname = x.name)
 $$;
 comment on function auth_internal.lint_guards is 'Findings of auth.lint() about guards that guard no more; none where auth.guard() was not called.';
-
--- Which function PostgREST calls before every request. Without a schema it is looked for in several.
-create or replace function auth_internal.lint_pre_requests()
-    returns table (code text, severity text, object text, message text, fix text, owner oid)
-    language sql stable set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
-    with named as materialized (
-        select s.setrole, s.setdatabase, btrim(m.parts[1]) as function
-          from pg_db_role_setting s cross join lateral unnest(s.setconfig) u (setting)
-         cross join lateral regexp_match(u.setting, '^pgrst\.db_pre_request=(.*)$') m (parts)
-         where s.setdatabase in (0, (select d.oid from pg_database d where d.datname = current_database()))),
-    known as (
-        select n.*, case when n.function ~ '^(?:(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_$]*)\.)?(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_$]*)$' and length(n.function) < 200
-                         then parse_ident(n.function, false) end as words
-          from named n where n.function <> '')
-    select 'pre_request_missing', 'warning',
-           case k.setrole when 0 then 'database ' || quote_ident(current_database()) else 'role ' || quote_ident(pg_get_userbyid(k.setrole)) end,
-           format('pgrst.db_pre_request names %s, which does not exist: requests fail, and whoever can make it decides what runs before each of them; no SQL can say which function was meant', k.function),
-           null::text, null::oid
-      from known k
-     where not exists (select from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-                        where p.proname = k.words[cardinality(k.words)] and p.pronargs = p.pronargdefaults
-                          and (cardinality(k.words) = 1 or n.nspname = k.words[1]))
-$$;
-comment on function auth_internal.lint_pre_requests is 'Findings of auth.lint() about functions to be called before requests that do not exist.';

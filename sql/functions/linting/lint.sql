@@ -63,7 +63,9 @@ begin
             union all select * from auth_internal.lint_quotas()
             union all select * from auth_internal.lint_role_names()
             union all select * from auth_internal.lint_guards()
-            union all select * from auth_internal.lint_pre_requests()) f
+            union all select * from auth_internal.lint_pre_requests()
+            union all select * from auth_internal.lint_postgrest()
+            union all select * from auth_internal.lint_http_roles()) f
      -- What is nobody's in particular is for administrators.
      where auth_internal.has_rights_of(coalesce(f.owner, 0))
      order by array_position(array['error', 'warning', 'info'], f.severity), f.code collate "C", f.object collate "C";

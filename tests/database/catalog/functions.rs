@@ -88,6 +88,10 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = &[
         "auth.import_api_key(text, text, uuid, text, text[], uuid, timestamp with time zone, cidr[], text[], text[], regclass[], jsonb, text, text, integer, interval, text, text) uuid: volatile unsafe definer plpgsql",
     ),
     ("public", "auth.in_org(uuid) boolean: stable safe strict leakproof c pg_bearer_in_org"),
+    (
+        "bearer_admin",
+        "auth.install_postgrest(name[], name, name, name, name, name, boolean) TABLE(step integer, action text, line text): volatile unsafe plpgsql",
+    ),
     ("public", "auth.is_authenticated() boolean: stable safe strict c"),
     ("public", "auth.is_member(uuid) boolean: stable safe strict leakproof c pg_bearer_is_member"),
     ("public", "auth.is_service_role() boolean: stable safe strict c"),
@@ -252,4 +256,8 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = &[
         "auth.guards() TABLE(schemas name[], new_tables text, intact boolean): stable unsafe definer plpgsql",
     ),
     ("bearer_admin", "auth.unguard() void: volatile unsafe plpgsql"),
+    (
+        "bearer_admin",
+        "auth.uninstall_postgrest(name, boolean) TABLE(step integer, action text, line text): volatile unsafe plpgsql",
+    ),
 ];

@@ -31,10 +31,6 @@ pub(super) const GUARD_FUNCTIONS: &[(&str, &str)] = &[
         "bearer_owner",
         "auth_internal.lint_guards() TABLE(code text, severity text, object text, message text, fix text, owner oid): stable unsafe sql",
     ),
-    (
-        "bearer_owner",
-        "auth_internal.lint_pre_requests() TABLE(code text, severity text, object text, message text, fix text, owner oid): stable unsafe sql",
-    ),
     ("bearer_owner", "auth_internal.protect_as_owner(oid, jsonb) boolean: volatile unsafe strict c"),
     ("bearer_owner", "auth_internal.protection_call(oid, jsonb) text: stable unsafe sql"),
     (

@@ -23,8 +23,7 @@ fn what_the_page_sets_up_works() {
     let bodies = |token: &str| postgrest.get("/notes?select=body", token).body;
     assert_eq!((bodies(&token_a()).as_str(), bodies(&token_b()).as_str()), (r#"[{"body":"hello"}]"#, "[]"));
     drop(postgrest);
-    admin.run(
-        "drop owned by web_anon, web_user, authenticator;
-         revoke web_anon, web_user from authenticator; drop role authenticator, web_anon, web_user",
-    );
+    admin.run("drop schema api cascade; select auth.uninstall_postgrest()");
+    let left = "select count(*) from pg_roles where rolname in ('authenticator', 'web_anon', 'web_user')";
+    assert_eq!(admin.value(left).as_deref(), Some("0"));
 }

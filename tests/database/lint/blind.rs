@@ -96,7 +96,7 @@ fn t197_lint_tells_nobody_else() {
         for call in ["auth.lint()", "auth.lint('{public}')", "auth.guards()"] {
             assert!(session.refused(&format!("select * from {call}")).starts_with("42501 "), "{user} {call}");
         }
-        for call in ["lint_guards()", "lint_pre_requests()"] {
+        for call in ["lint_guards()", "lint_pre_requests()", "lint_postgrest()", "lint_http_roles()"] {
             assert!(
                 session.refused(&format!("select * from auth_internal.{call}")).starts_with("42501 "),
                 "{user} {call}"

@@ -1,4 +1,4 @@
-//! Guards that are off, and functions to be called before requests that are missing.
+//! Guards that are off.
 
 use super::assert_codes;
 use super::cases::Case;
@@ -26,22 +26,6 @@ pub(super) const GUARDS: &[Case] = &[
         "schema \"no more\"",
         "create schema was; select auth.guard('{was}', 'ignore'); alter schema was rename to \"still there\";
          update auth.guard_settings set schemas = '{no more}'",
-    ),
-    (
-        "pre_request_missing",
-        "role lint_authenticator",
-        "create role lint_authenticator; alter role lint_authenticator set pgrst.db_pre_request = 'app.gone'",
-    ),
-    (
-        "pre_request_missing",
-        "role lint_authenticator",
-        "create role lint_authenticator; alter role lint_authenticator set pgrst.db_pre_request = '; drop table'",
-    ),
-    (
-        "pre_request_missing",
-        "database DATABASE",
-        "create function app.takes(int) returns void language sql as '';
-         do $$begin execute format('alter database %I set pgrst.db_pre_request = %L', current_database(), 'app.takes'); end$$",
     ),
 ];
 

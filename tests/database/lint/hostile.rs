@@ -105,8 +105,8 @@ facts as (
                      array(select n.pnnspid::regnamespace::text from pg_publication_namespace n where n.pnpubid = p.oid order by 1)) from pg_publication p
   union all select pg_catalog.concat_ws(' ', 'event trigger', e.evtname, e.evtevent, e.evtenabled, e.evttags::text, e.evtfoid::regproc) from pg_event_trigger e
   union all select pg_catalog.concat_ws(' ', 'setting', s.setrole::regrole, s.setdatabase, s.setconfig::text) from pg_db_role_setting s
-    where s.setdatabase in (0, (select d.oid from pg_database d where d.datname = pg_catalog.current_database()))
-      and s.setconfig::text ~ 'allow_changes'
+    where s.setdatabase = (select d.oid from pg_database d where d.datname = pg_catalog.current_database())
+       or s.setdatabase = 0 and s.setrole::regrole::text ~ 'lint'
     union all
     select concat_ws(' ', 'subscription', s.subname, to_jsonb(s) ->> 'subrunasowner') from pg_subscription s)
 select string_agg(regexp_replace(fact, ':(location|stmt_location|stmt_len) -?\d+', '', 'g'), E'\n' order by fact collate "C") from facts"#;

@@ -1,7 +1,11 @@
 //! What is right, although it looks like what is not.
 
+use super::{findings, prepared};
+use pg_bearer_tests::Database;
+use pg_bearer_tests::database::Session;
+
 /// Nothing is said about any of these beside the tables of `SETUP`.
-pub(super) const RIGHT: &[&str] = &[
+const RIGHT: &[&str] = &[
     "create policy p on app.children using (coalesce(auth.in_org(org_id), false))",
     "create policy p on app.children using ((select auth.current_org()) = org_id)",
     "create policy p on app.children using (org_id = any (auth.org_ids()))",
@@ -37,10 +41,21 @@ pub(super) const RIGHT: &[&str] = &[
          create operator app.=== (leftarg = text, rightarg = text, function = app.same);
          alter operator app.=== (text, text) owner to table_owner; alter function app.same(text, text) owner to table_owner;
          create policy p on app.children using (auth.in_org(org_id) and body operator(app.===) '{org_id}')",
-    "select auth.guard(); create role lint_authenticator; alter role lint_authenticator set pgrst.db_pre_request = '';
-         create function app.check_it() returns void language sql as ''; alter role lint_authenticator set pgrst.db_pre_request = 'app.check_it'",
-    "create function app.check_it(a int default 1) returns void language sql as ''; create role lint_authenticator;
-         alter role lint_authenticator set pgrst.db_pre_request = '\"check_it\"'",
+    "create role lint_web; create role lint_login login noinherit in role lint_web;
+         alter role lint_login set log_parameter_max_length = 0; alter role lint_login set log_parameter_max_length_on_error = 0;
+         do $$begin execute format('alter database %I set pg_bearer.http_user_role = lint_web', current_database()); end$$",
     "create event trigger bearer_guard_changes on ddl_command_end execute function auth_internal.guard_changes();
          alter event trigger bearer_guard_changes disable",
 ];
+
+#[test]
+fn what_is_right_is_not_found() {
+    let db = Database::new();
+    let mut session = prepared(&db);
+    for right in RIGHT {
+        session.run("begin");
+        session.run(right);
+        assert!(findings(&mut session).is_empty(), "{right}\n{:#?}", findings(&mut session));
+        session.run("rollback");
+    }
+}

@@ -207,6 +207,9 @@ pub(super) const STEPS: &[&str] = &[
     "root: select auth.guard('{public}', 'ignore')",
     "root: select * from auth.guards()",
     "root: select auth.unguard()",
+    "root: select action, count(*) from auth.install_postgrest('{api}', 'story_login', 'story_anon', 'story_user', dry_run => true) group by 1 order by 1",
+    "root: select auth.install_postgrest('{auth}')",
+    "root: select * from auth.uninstall_postgrest('story_login')",
     "root: select code, object from auth.lint('{public}')",
     "root: select source::regclass, org from auth.organization_columns() order by 1, 2",
     "root: select auth.help('members')",
@@ -283,4 +286,5 @@ pub(super) const REFUSED: &[&str] = &[
     "22023 no such user",
     "22023 the table is not registered",
     "22023 new_tables has a value that is not allowed",
+    "22023 PostgREST cannot serve the schema auth",
 ];
