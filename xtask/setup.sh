@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that a make target needs, and builds PostgreSQL where no package has the
 # version that PG names; does nothing when all are there.
-# usage: xtask/setup.sh install|demo|test|test-long|test-all|test-postgres|bench
+# usage: xtask/setup.sh install|demo|demo-http|test|test-long|test-all|test-postgres|bench
 set -eu
 cd "$(dirname "$0")/.."
 purpose=$1
@@ -22,7 +22,12 @@ as_root=
 
 # The server we run is a private one, so Debian need not start its own.
 no_cluster=/etc/postgresql-common/createcluster.d/pg_bearer.conf
-tidy() { [ ! -e "$no_cluster" ] || $as_root rm -f "$no_cluster"; }
+# Nor its own nginx: while this is there, no package starts a service.
+no_services=/usr/sbin/policy-rc.d
+tidy() {
+    [ ! -e "$no_cluster" ] || $as_root rm -f "$no_cluster"
+    [ -z "${made_no_services-}" ] || $as_root rm -f "$no_services"
+}
 trap tidy EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
@@ -61,6 +66,18 @@ need() {
     fi
     # shellcheck disable=SC2086  # a list of words
     apt install --yes --no-install-recommends $missing
+}
+
+# nginx, which neither runs now nor when the machine starts next.
+need_nginx() {
+    ! is_installed nginx || return 0
+    if [ ! -e "$no_services" ]; then
+        made_no_services=yes
+        printf '#!/bin/sh\nexit 101\n' | $as_root tee "$no_services" >/dev/null
+        $as_root chmod 755 "$no_services"
+    fi
+    need nginx
+    ! command -v systemctl >/dev/null || $as_root systemctl --quiet disable nginx || true
 }
 
 # The same place as in xtask.
@@ -109,8 +126,14 @@ esac
 case $purpose in
 install | test-all | test-postgres) ;;
 demo) need python3-jwt python3-cryptography ;;
+demo-http)
+    # PostgREST and a Node that fetches it come from npm and PyPI.
+    need python3-venv openssl curl ca-certificates
+    need_nginx
+    ;;
 test | test-long)
-    need python3-jwt python3-cryptography python3-venv pgbouncer pgtap
+    need python3-jwt python3-cryptography python3-venv pgbouncer pgtap openssl curl
+    need_nginx
     # The tests themselves fetch ORMs, token libraries, and a Node for them, from PyPI and npm.
     # cargo-deny fetches advisories with git; a test signs an archive of its own.
     command -v git >/dev/null || need git ca-certificates

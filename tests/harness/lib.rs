@@ -8,8 +8,17 @@
 )]
 
 pub mod database;
+pub mod http;
+pub mod nginx;
 pub mod pooler;
 pub mod postgrest;
 pub mod token;
 
 pub use database::{Database, refusal, server};
+
+use std::path::PathBuf;
+
+/// The path of a server's program that a Debian package has.
+fn program(name: &str, package: &str) -> PathBuf {
+    xtask::find_server(name).unwrap_or_else(|| panic!("there is no {name}; install Debian's package {package}"))
+}

@@ -1,6 +1,7 @@
 //! A PgBouncer of our own, in transaction mode.
 
 use crate::database::{Database, installation, server};
+use crate::program;
 use postgres::{Client, Config, NoTls};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -19,7 +20,7 @@ impl Pooler {
     /// Starts one that gives each user of a database this many sessions.
     pub fn start(sessions: u32) -> Pooler {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let program = program();
+        let program = program("pgbouncer", "pgbouncer");
         let dir = server().socket_dir().join(format!("pooler_{}", COUNT.fetch_add(1, Ordering::Relaxed)));
         let mut settings = format!(
             "[databases]\n* = host={} port={}\n[pgbouncer]\nlisten_addr =\nlisten_port = 6432\nunix_socket_dir = {}\n\
@@ -66,13 +67,6 @@ impl Drop for Pooler {
         drop(self.process.stdin.take());
         self.process.wait().unwrap();
     }
-}
-
-fn program() -> PathBuf {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let dirs = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
-    let mut found = dirs.map(|dir| dir.join("pgbouncer")).filter(|file| file.is_file());
-    found.next().unwrap_or_else(|| panic!("there is no pgbouncer; install Debian's package pgbouncer"))
 }
 
 fn version(program: &Path) -> (u32, u32) {

@@ -1,10 +1,9 @@
-//! A PostgREST of our own, and a client that sends exactly the bytes that it is told to.
+//! A PostgREST of our own.
 
 use crate::database::{Database, installation, server};
+use crate::http::{self, Answer};
 use crate::token::hs256_with;
-use serde_json::Value;
 use std::fmt::Display;
-use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -19,28 +18,9 @@ const SECRET: &str = "a secret that PostgREST and the proxy have";
 pub struct Postgrest {
     process: Child,
     dir: PathBuf,
+    socket: PathBuf,
     /// What the proxy sends in place of a credential: a token of PostgREST's own.
     constant: String,
-}
-
-/// What a client gets.
-#[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    head: String,
-    pub body: String,
-}
-
-impl Answer {
-    /// A header of the answer.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        let lines = self.head.lines().filter_map(|line| line.split_once(':'));
-        lines.filter(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).next()
-    }
-
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
 }
 
 impl Postgrest {
@@ -59,7 +39,6 @@ impl Postgrest {
         more: &str,
     ) -> Postgrest {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let orms = Orms::prepare().unwrap();
         let dir = server().socket_dir().join(format!("postgrest_{}", COUNT.fetch_add(1, Ordering::Relaxed)));
         let settings = format!(
             "db-uri = \"host={} port={} user={login} dbname={}\"\ndb-schemas = \"{schema}\"\ndb-anon-role = \"{anon}\"\n\
@@ -70,18 +49,25 @@ impl Postgrest {
             db.name,
             dir.display()
         );
+        let constant = hs256_with(
+            SECRET.as_bytes(),
+            r#"{"alg":"HS256","typ":"JWT"}"#,
+            &serde_json::json!({"role": user}).to_string(),
+        );
+        let socket = dir.join("http");
+        Postgrest::launch(dir, &settings, socket, constant)
+    }
+
+    /// Starts one with these settings, which name this socket and the secret of this token.
+    pub(crate) fn launch(dir: PathBuf, settings: &str, socket: PathBuf, constant: String) -> Postgrest {
+        let orms = Orms::prepare().unwrap();
         // Its standard input closes however its owner dies.
         let script = r#"mkdir -m 700 "$1" && cd "$1" && printf %s "$2" > settings && cp "$3" program && chmod 700 program || exit
             ./program settings > log 2>&1 & trap 'kill $!; wait' EXIT; read -r _"#;
         let mut command = installation().command(Path::new("/bin/sh"));
         command.args(["-c", script, "sh"]).arg(&dir).arg(settings).arg(orms.postgrest());
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
-        let constant = hs256_with(
-            SECRET.as_bytes(),
-            r#"{"alg":"HS256","typ":"JWT"}"#,
-            &serde_json::json!({"role": user}).to_string(),
-        );
-        let postgrest = Postgrest { process: command.spawn().unwrap(), dir, constant };
+        let postgrest = Postgrest { process: command.spawn().unwrap(), dir, socket, constant };
         postgrest.wait_until_ready();
         postgrest
     }
@@ -89,8 +75,7 @@ impl Postgrest {
     fn wait_until_ready(&self) {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
-            let answer =
-                UnixStream::connect(self.dir.join("http")).ok().map(|_| self.send("GET", "/", &[], ""));
+            let answer = UnixStream::connect(&self.socket).ok().map(|_| self.send("GET", "/", &[], ""));
             if answer.is_some_and(|answer| answer.status != 503) {
                 return;
             }
@@ -105,24 +90,7 @@ impl Postgrest {
 
     /// As PostgREST itself gets it, with these headers.
     pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let mut request = format!("{method} {path} HTTP/1.0\r\nHost: localhost\r\n");
-        for (name, value) in headers {
-            request += &format!("{name}: {value}\r\n");
-        }
-        if !body.is_empty() {
-            request += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
-        }
-        request += "\r\n";
-        request += body;
-        let mut stream = UnixStream::connect(self.dir.join("http")).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        let answer = String::from_utf8_lossy(&answer);
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap();
-        Answer { status, head: head.to_owned(), body: body.to_owned() }
+        http::exchange(&self.socket, http::request(method, path, headers, body).as_bytes())
     }
 
     /// As a proxy passes it on that moves a credential away and puts its own token in its place.

@@ -6,6 +6,7 @@ mod demo;
 mod dependencies;
 mod error;
 mod extension;
+mod http_example;
 mod install;
 mod installation;
 mod orms;
@@ -25,6 +26,8 @@ mod watcher;
 
 pub use cli::run;
 pub use error::Error;
+pub use http_example::HttpExample;
 pub use installation::Installation;
 pub use orms::Orms;
+pub use process::find_server;
 pub use server::Server;

@@ -70,6 +70,12 @@ pub(crate) fn find_program(name: &str) -> Option<std::path::PathBuf> {
     std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())
 }
 
+/// The path of a server's program, which Debian has where ordinary users do not look.
+pub fn find_server(name: &str) -> Option<std::path::PathBuf> {
+    let found = ["/usr/sbin", "/usr/local/sbin"].map(|dir| std::path::Path::new(dir).join(name));
+    find_program(name).or_else(|| found.into_iter().find(|file| file.is_file()))
+}
+
 fn text_of(command: &Command, output: Output) -> Result<String, Error> {
     check(command, output.status, &String::from_utf8_lossy(&output.stderr))?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())

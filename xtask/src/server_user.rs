@@ -30,6 +30,11 @@ impl ServerUser {
         self.uid
     }
 
+    /// The user's group.
+    pub(crate) fn gid(self) -> u32 {
+        self.gid
+    }
+
     /// A command that runs as this user.
     pub(crate) fn command(self, program: &Path) -> Command {
         if !self.switch {

@@ -6,7 +6,7 @@ use pg_bearer_tests::token::*;
 use serde_json::{Value, json};
 
 /// Status, challenge, code.
-fn told(answer: &pg_bearer_tests::postgrest::Answer) -> (u16, Option<&str>, Value) {
+fn told(answer: &pg_bearer_tests::http::Answer) -> (u16, Option<&str>, Value) {
     (answer.status, answer.header("www-authenticate"), answer.json()["code"].clone())
 }
 

@@ -3,7 +3,8 @@
 use super::install::{fill, roles};
 use pg_bearer_tests::Database;
 use pg_bearer_tests::database::Session;
-use pg_bearer_tests::postgrest::{Answer, Postgrest};
+use pg_bearer_tests::http::Answer;
+use pg_bearer_tests::postgrest::Postgrest;
 use pg_bearer_tests::token::*;
 use postgres::Client;
 use serde_json::json;

@@ -30,6 +30,7 @@ create function api.whoami() returns jsonb language sql stable as $$
 create function api.demand(what text, id uuid) returns boolean language sql stable as $$
     select case what when 'member' then auth.require_member(id) when 'workspace' then auth.require_workspace(id)
                      when 'org' then auth.require_org(id) else auth.require_permission(what) end $$;
+create function api.events() returns jsonb language sql stable as $$ select api.whoami() $$;
 create function api.again() returns void language sql as $$ select auth.pre_request() $$;
 create function api.quota() returns void language plpgsql as $$ begin perform auth.check_api_key(null); end $$;";
 
@@ -46,10 +47,7 @@ impl World {
 
     /// With something more in the database.
     pub(super) fn with(more: &str) -> World {
-        let db = Database::new();
-        let mut admin = db.superuser();
-        admin.run(&SETUP.replace("{db}", &db.name));
-        admin.run(&more.replace("{db}", &db.name));
+        let (db, admin) = database(more);
         let name = |role: &str| format!("{}_{role}", db.name);
         let postgrest = Postgrest::start(&db, &name("login"), &name("anon"), &name("user"), "api");
         World { db, admin, postgrest }
@@ -57,16 +55,33 @@ impl World {
 
     /// A key of an organization that is in our tables, with its id.
     pub(super) fn key(&mut self, arguments: &str) -> String {
-        self.admin.value(&format!("select key from auth.create_api_key('k'{arguments})")).unwrap()
+        key(&mut self.admin, arguments)
     }
 
     /// An organization with this user, whom our tables know.
     pub(super) fn organization(&mut self, name: &str, user: &str) -> String {
-        let sql = format!(
-            "select auth.create_organization('{name}', slug => '{name}', external_id => 'ext-{name}', owner_id => '{user}')"
-        );
-        self.admin.value(&sql).unwrap()
+        organization(&mut self.admin, name, user)
     }
+}
+
+/// A database with a schema for PostgREST and roles of its own, and a superuser's session.
+pub(super) fn database(more: &str) -> (Database, Client) {
+    let db = Database::new();
+    let mut admin = db.superuser();
+    admin.run(&SETUP.replace("{db}", &db.name));
+    admin.run(&more.replace("{db}", &db.name));
+    (db, admin)
+}
+
+pub(super) fn key(admin: &mut Client, arguments: &str) -> String {
+    admin.value(&format!("select key from auth.create_api_key('k'{arguments})")).unwrap()
+}
+
+pub(super) fn organization(admin: &mut Client, name: &str, user: &str) -> String {
+    let sql = format!(
+        "select auth.create_organization('{name}', slug => '{name}', external_id => 'ext-{name}', owner_id => '{user}')"
+    );
+    admin.value(&sql).unwrap()
 }
 
 /// Asserts that no log has any of these.

@@ -1,0 +1,59 @@
+//! `examples/postgrest`, filled in for one directory.
+
+use std::fs;
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::error::{Context, Error};
+use crate::installation::Installation;
+use crate::{process, project};
+
+/// The files of nginx and PostgREST, as `make.py` made them.
+pub struct HttpExample {
+    dir: PathBuf,
+}
+
+impl HttpExample {
+    /// Makes the files in a new directory that only the server's user enters; `values` are what `make.py` takes.
+    pub fn fill(
+        installation: &Installation,
+        dir: &Path,
+        values: &[(&str, &str)],
+    ) -> Result<HttpExample, Error> {
+        let user = installation.server_user();
+        user.create_dir(dir)?;
+        let mut python = Command::new("/usr/bin/python3");
+        python.arg(project::root().join("examples/postgrest/make.py")).arg(dir);
+        python.args(values.iter().map(|(name, value)| format!("{name}={value}")));
+        process::capture(&mut python)?;
+        let doing = || format!("cannot give {} to the server's user", dir.display());
+        for entry in fs::read_dir(dir).context(doing)? {
+            let path = entry.context(doing)?.path();
+            chown(&path, Some(user.uid()), Some(user.gid())).context(doing)?;
+        }
+        Ok(HttpExample { dir: dir.to_path_buf() })
+    }
+
+    /// The settings of PostgREST.
+    pub fn postgrest_settings(&self) -> Result<String, Error> {
+        self.read("postgrest.conf")
+    }
+
+    /// Where PostgREST listens.
+    pub fn postgrest_socket(&self) -> PathBuf {
+        self.dir.join("private/http")
+    }
+
+    /// What nginx sends PostgREST in place of a credential.
+    pub fn postgrest_token(&self) -> Result<String, Error> {
+        let settings = self.read("bearer.conf")?;
+        let token = settings.split_once("\"Bearer e").and_then(|(_, rest)| rest.split_once('"'));
+        token.map(|(rest, _)| format!("e{rest}")).ok_or_else(|| Error::new("bearer.conf has no token"))
+    }
+
+    fn read(&self, name: &str) -> Result<String, Error> {
+        let path = self.dir.join(name);
+        fs::read_to_string(&path).context(|| format!("cannot read {}", path.display()))
+    }
+}
