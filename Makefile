@@ -4,12 +4,13 @@
 export PG PG_CONFIG
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
-.PHONY: help demo psql stop test test-long test-all test-postgres install bench
+.PHONY: help demo demo-http psql stop test test-long test-all test-postgres install bench
 
 help:
 	@echo 'make demo            start a private server with an example of two tenants'
+	@echo 'make demo-http       start PostgREST behind nginx, with requests to try'
 	@echo 'make psql            open the example in psql'
-	@echo 'make stop            stop the server of the example'
+	@echo 'make stop            stop the servers of both'
 	@echo 'make test            everything that must hold before a change is good'
 	@echo 'make test-long       the tests that repeat something many times, with all of their rounds'
 	@echo 'make test-all        the same with every version of PostgreSQL, and its own tests too'
@@ -18,7 +19,7 @@ help:
 	@echo 'make bench           measure'
 	@echo 'PG=15|16|17|18 or PG_CONFIG=/path/to/pg_config chooses the PostgreSQL.'
 
-demo test test-long test-all test-postgres bench:
+demo demo-http test test-long test-all test-postgres bench:
 	@xtask/setup.sh $@
 	@cargo xtask $@
 

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::extension::Extension;
 use crate::install::{self, Places};
 use crate::pg_config::PgConfig;
-use crate::{bench, demo, postgres_tests, test, test_all};
+use crate::{bench, demo, demo_http, postgres_tests, test, test_all};
 
 const USAGE: &str = "\
 usage: cargo xtask <command>
@@ -13,8 +13,9 @@ usage: cargo xtask <command>
   reference  write docs/reference.md
   install   [--pg-config FILE] [--destdir DIR]  install into a PostgreSQL
   demo      start a server with an example of two tenants
+  demo-http  start PostgREST behind nginx, with credentials to send
   psql      open the demo in psql
-  stop      stop the demo's server
+  stop      stop the demos
   test      everything that must hold before a change is good
   test-long  the tests of many rounds, with all of them
   test-all  the same for every version of PostgreSQL, and its own tests too; notes it in docs/versions.md
@@ -31,6 +32,7 @@ pub fn run(arguments: &[String]) -> Result<(), Error> {
         ["reference"] => test::write_reference(),
         ["install", options @ ..] => install(options),
         ["demo"] => demo::start(),
+        ["demo-http"] => demo_http::start(),
         ["psql"] => demo::psql(),
         ["stop"] => demo::stop(),
         ["test"] => test::run(),

@@ -9,7 +9,7 @@ use crate::error::{Context, Error};
 use crate::installation::{Installation, remove_dir};
 use crate::pg_config::PgConfig;
 use crate::server::Server;
-use crate::{process, project, run_dir};
+use crate::{demo_http, process, project, run_dir};
 
 const NAME: &str = "demo";
 
@@ -63,18 +63,19 @@ pub(crate) fn psql() -> Result<(), Error> {
 pub(crate) fn stop() -> Result<(), Error> {
     let installation = remembered()?;
     remove_dir(&secrets_dir(&installation))?;
-    match Server::shared(&installation, NAME)? {
-        Some(server) => {
-            server.remove()?;
-            println!("the demo has stopped");
-        }
-        None => println!("the demo was not running"),
+    let server = Server::shared(&installation, NAME)?;
+    let was_there = server.is_some();
+    server.map_or(Ok(()), Server::remove)?;
+    let another_was_there = demo_http::stop(&installation)?;
+    match was_there || another_was_there {
+        true => println!("the demo has stopped"),
+        false => println!("the demo was not running"),
     }
     Ok(())
 }
 
 /// Notes which PostgreSQL the demo runs on, so that `psql` and `stop` need not be told.
-fn remember(installation: &Installation) -> Result<(), Error> {
+pub(crate) fn remember(installation: &Installation) -> Result<(), Error> {
     let note = installation.run_dir().join(NOTE);
     fs::write(&note, installation.pg_config().path().as_os_str().as_encoded_bytes())
         .context(|| format!("cannot write {}", note.display()))

@@ -3,6 +3,7 @@
 mod bench;
 mod cli;
 mod demo;
+mod demo_http;
 mod dependencies;
 mod error;
 mod extension;

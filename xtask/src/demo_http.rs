@@ -1,0 +1,199 @@
+//! PostgREST behind nginx, with credentials to send.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::error::{Context, Error};
+use crate::http_example::HttpExample;
+use crate::installation::{Installation, remove_dir};
+use crate::orms::Orms;
+use crate::server::Server;
+use crate::{demo, process, project};
+
+const NAME: &str = "demo-http";
+
+/// Without an own session, group or standard streams, so that it stays when we end; its number is left in `pid`.
+const START: &str = r#"cd "$1" && cp "$2" program && {
+        setsid "$1/program" "$1/postgrest.conf" >log 2>&1 </dev/null & echo $! >pid; }"#;
+
+/// What to send, what comes back, and why. `$tls` and `$plain` are where nginx listens.
+const LINES: &[(u16, &str, &str)] = &[
+    (200, "curl --cacert certificate.pem -H @ada $tls/notes", "ada's token: the notes of Acme"),
+    (200, "curl --cacert certificate.pem -H @key $tls/notes", "an API key of Acme"),
+    (201, "curl --cacert certificate.pem -H @ada -d body=mine $tls/notes", "a new note"),
+    (
+        200,
+        r#"curl --cacert certificate.pem "$tls/rpc/events?token=$(curl -s --cacert certificate.pem -X POST -H @ada $tls/rpc/ticket | tr -d '"')""#,
+        "a ticket of one use, in the address, as EventSource has to",
+    ),
+    (204, "curl --cacert certificate.pem -X OPTIONS $tls/notes", "what browsers ask first: nginx answers"),
+    (400, "curl --cacert certificate.pem -H @ada -H @key $tls/notes", "two credentials"),
+    (400, "curl --cacert certificate.pem --path-as-is $tls//notes", "another spelling of a path"),
+    (401, "curl --cacert certificate.pem $tls/notes", "no credential"),
+    (401, "curl --cacert certificate.pem -H @forged $tls/notes", "a token that nobody signed"),
+    (403, "curl --cacert certificate.pem -H @elsewhere $tls/notes", "a key of another network"),
+    (
+        403,
+        "curl --cacert certificate.pem -H @ada -H 'X-Organization: beta' $tls/notes",
+        "an organization that is not hers",
+    ),
+    (403, "curl $plain/notes", "plain HTTP"),
+    (404, "curl --cacert certificate.pem -H @ada $tls/nots", "nothing is said of what there is instead"),
+    (429, "curl --cacert certificate.pem -H @spent $tls/notes", "a key that is good for one request a day"),
+];
+
+/// Starts it afresh, says what to try and leaves it running.
+pub(crate) fn start() -> Result<(), Error> {
+    let nginx = process::find_server("nginx").ok_or_else(|| Error::new("there is no nginx; install it"))?;
+    let installation = Installation::prepare()?;
+    let dir = directory(&installation);
+    end(&dir)?;
+    println!("==> starting {}", installation.pg_config().version());
+    demo::remember(&installation)?;
+    let settings = [("shared_preload_libraries", "pg_bearer"), ("pg_bearer.trusted_proxies", "local")];
+    let server = Server::start_shared(&installation, NAME, &settings)?;
+    println!("==> loading examples/postgrest: two tenants, Acme and Beta");
+    let headers = load(&server)?;
+    println!("==> starting PostgREST and nginx");
+    let [tls, plain] = free_ports()?;
+    let started = serve(&installation, &server, &nginx, [tls, plain])
+        .and_then(|()| write_headers(&dir, &headers))
+        .and_then(|()| wait_until_ready(&dir, tls));
+    if started.is_err() {
+        end(&dir)?;
+    }
+    started?;
+    show(&dir, tls, plain);
+    server.keep();
+    Ok(())
+}
+
+/// Stops it and removes what it had; whether it was there.
+pub(crate) fn stop(installation: &Installation) -> Result<bool, Error> {
+    end(&directory(installation))?;
+    let server = Server::shared(installation, NAME)?;
+    let was_there = server.is_some();
+    server.map_or(Ok(()), Server::remove)?;
+    Ok(was_there)
+}
+
+fn directory(installation: &Installation) -> PathBuf {
+    installation.run_dir().join(NAME)
+}
+
+/// Loads the example; the credentials by name, each as a header.
+fn load(server: &Server) -> Result<Vec<(String, String)>, Error> {
+    server.psql("postgres", "create database notes")?;
+    let mut psql = server.client("psql", "postgres", "notes");
+    psql.args(["--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1"]);
+    psql.arg("--file").arg(project::root().join("examples/postgrest/demo.sql"));
+    let shown = process::capture(&mut psql)?;
+    let lines = shown.lines().filter_map(|line| line.split_once('|'));
+    Ok(lines.map(|(name, header)| (name.to_owned(), header.to_owned())).collect())
+}
+
+fn serve(
+    installation: &Installation,
+    server: &Server,
+    nginx: &Path,
+    [tls, plain]: [u16; 2],
+) -> Result<(), Error> {
+    let dir = directory(installation);
+    let uri = format!(
+        "host={} port={} user=authenticator dbname=notes",
+        server.socket_dir().display(),
+        server.port()
+    );
+    HttpExample::fill(
+        installation,
+        &dir,
+        &[
+            ("DB_URI", &uri),
+            ("TLS_LISTEN", &format!("127.0.0.1:{tls} ssl")),
+            ("PLAIN_LISTEN", &format!("127.0.0.1:{plain}")),
+        ],
+    )?;
+    let mut postgrest = installation.command(Path::new("/bin/sh"));
+    postgrest.args(["-c", START, "sh"]).arg(&dir).arg(Orms::prepare()?.postgrest());
+    process::run(&mut postgrest)?;
+    let mut command = installation.command(nginx);
+    command.arg("-p").arg(&dir).arg("-c").arg(dir.join("nginx.conf"));
+    process::run(&mut command)
+}
+
+/// One file for each header, so that no credential is in a command line.
+fn write_headers(dir: &Path, headers: &[(String, String)]) -> Result<(), Error> {
+    for (name, header) in headers {
+        let path = dir.join(name);
+        let doing = || format!("cannot write {}", path.display());
+        fs::write(&path, "").context(doing)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).context(doing)?;
+        fs::write(&path, header).context(doing)?;
+    }
+    Ok(())
+}
+
+/// Waits for PostgREST, and uses up the key that is good for one request.
+fn wait_until_ready(dir: &Path, tls: u16) -> Result<(), Error> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while ask(dir, "@spent", tls)? != "200" {
+        if Instant::now() > deadline {
+            let log = fs::read_to_string(dir.join("log")).unwrap_or_default();
+            return Err(Error::new(format!("PostgREST does not answer; its log: {log}")));
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
+}
+
+/// The status of the answer.
+fn ask(dir: &Path, header: &str, tls: u16) -> Result<String, Error> {
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--output", "/dev/null", "--write-out", "%{http_code}"]);
+    curl.args(["--cacert", "certificate.pem", "--header", header]);
+    curl.arg(format!("https://127.0.0.1:{tls}/notes"));
+    process::capture(curl.current_dir(dir))
+}
+
+fn show(dir: &Path, tls: u16, plain: u16) {
+    println!("\nTry this (the credentials are in the files, for a day):\n");
+    println!("  cd {}", dir.display());
+    println!("  tls=https://127.0.0.1:{tls} plain=http://127.0.0.1:{plain}\n");
+    for (status, line, why) in LINES {
+        println!("  {status}  {line}    # {why}");
+    }
+    println!("\nBoth logs of nginx are there too, access.log and error.log. It keeps running.");
+    println!("  make stop    to end it");
+}
+
+/// Two ports of this machine that nobody uses at the moment.
+fn free_ports() -> Result<[u16; 2], Error> {
+    let doing = || "cannot find a free port".into();
+    let listen = || TcpListener::bind(("127.0.0.1", 0)).context(doing);
+    let port = |listener: &TcpListener| Ok(listener.local_addr().context(doing)?.port());
+    let (one, other) = (listen()?, listen()?);
+    Ok([port(&one)?, port(&other)?])
+}
+
+/// Ends what runs in this directory, and removes it.
+fn end(dir: &Path) -> Result<(), Error> {
+    for file in ["nginx.pid", "pid"] {
+        let Ok(number) = fs::read_to_string(dir.join(file)) else { continue };
+        let of_process = Path::new("/proc").join(number.trim());
+        // Numbers are used again; ours say the directory in their command line.
+        let line = || fs::read(of_process.join("cmdline")).unwrap_or_default();
+        let is_ours = || String::from_utf8_lossy(&line()).contains(&*dir.to_string_lossy());
+        if is_ours() {
+            process::capture(Command::new("kill").arg(number.trim()))?;
+        }
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while is_ours() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    remove_dir(dir)
+}
