@@ -8,4 +8,5 @@ mod install_refused;
 mod installed;
 mod later;
 mod page;
+mod proxy;
 mod world;

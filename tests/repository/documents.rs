@@ -107,7 +107,10 @@ fn tests() -> Vec<String> {
             path => match (path.strip_prefix("tests/database/"), path.strip_prefix("src/verify/tests/")) {
                 (Some(module), _) => module.replace('/', "::"),
                 (_, Some(module)) => format!("verify::tests::{module}"),
-                (None, None) => continue,
+                (None, None) => match path.strip_prefix("tests/repository/") {
+                    Some(module) => format!("repository::{module}"),
+                    None => continue,
+                },
             },
         };
         let functions =

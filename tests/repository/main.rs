@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
 mod documents;
+mod http_example;
 mod postgresql_source;
 mod promises;
 mod releases;
