@@ -14,7 +14,7 @@ begin
             message = 'pg_bearer needs a database with encoding UTF8',
             hint = 'Tokens are UTF-8. Create the database with ENCODING ''UTF8''.';
     end if;
-    foreach name in array array['auth', 'auth_internal'] loop
+    foreach name in array array['auth', 'auth_internal', 'auth_http'] loop
         if exists (select from pg_catalog.pg_namespace n where n.nspname operator(pg_catalog.=) name) then
             raise duplicate_schema using
                 message = pg_catalog.format('schema "%s" already exists', name),
@@ -48,10 +48,12 @@ $$;
 
 create schema auth;
 create schema auth_internal;
+create schema auth_http;
 
 comment on schema auth is
     'Bearer credentials verified in the database, and who belongs to which tenant: identities, issuers, keys, organizations (extension pg_bearer).';
 comment on schema auth_internal is 'What the functions of schema auth are made of: call those instead (extension pg_bearer).';
+comment on schema auth_http is 'What PostgREST may serve of schema auth (extension pg_bearer).';
 
 -- What was there before an update, with its grants; empty in an install. grants.sql reads and drops it.
 create table auth_internal.before_update (class oid not null, object oid not null, name text not null, acl aclitem[]);

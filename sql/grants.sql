@@ -95,7 +95,7 @@ begin
                            else x.grantee::pg_catalog.regrole::pg_catalog.text end as grantee
                  from pg_catalog.aclexplode(o.acl) x
                 where x.grantee operator(pg_catalog.<>) o.owner) a
-         where o.schema in ('auth'::pg_catalog.regnamespace, 'auth_internal'::pg_catalog.regnamespace)
+         where o.schema in ('auth'::pg_catalog.regnamespace, 'auth_internal'::pg_catalog.regnamespace, 'auth_http'::pg_catalog.regnamespace)
            -- The types of tables' rows are members in newer versions only: their tables are in all.
            and exists (select from pg_catalog.pg_depend m
                          left join pg_catalog.pg_type t on o.kind operator(pg_catalog.=) 'type' and t.oid operator(pg_catalog.=) o.oid
@@ -116,7 +116,7 @@ end
 $$;
 
 -- Everybody. None of these does for somebody what his credential or his rights do not allow.
-grant usage on schema auth to public;
+grant usage on schema auth, auth_http to public;
 grant execute on function
     auth.authenticate, auth.issue_ticket, auth.sign_out, auth.verify_jwt, auth.uid, auth.user_id, auth.jwt, auth.role, auth.email,
     auth.claim, auth.identity, auth.current_org, auth.current_workspace, auth.org_role, auth.org_ids,
@@ -186,6 +186,16 @@ grant execute on function auth_internal.foreign_key_query to public;
 grant execute on function
     auth_internal.topics, auth_internal.reference, auth_internal.signature_of, auth_internal.callers_of,
     auth_internal.help_heading, auth_internal.wrapped
+to public;
+
+-- What is served by HTTP runs as its caller, with these parts.
+grant execute on function
+    auth_http.health, auth_http.jwks, auth_http.token, auth_http.create_token, auth_http.create_ticket, auth_http.list_api_keys,
+    auth_http.create_api_key, auth_http.rotate_api_key, auth_http.revoke_api_key, auth_http.api_key_usage,
+    auth_http.list_organizations, auth_http.create_organization, auth_http.list_members, auth_http.set_member_role,
+    auth_http.remove_member, auth_http.list_invitations, auth_http.create_invitation, auth_http.accept_invitation,
+    auth_http.revoke_invitation,
+    auth_internal.http_answer, auth_internal.oauth_error, auth_internal.token_answer
 to public;
 
 -- Administrators. By its rights on the lists the library knows the role from another one of its name.

@@ -4,21 +4,27 @@
 set local search_path = pg_catalog, pg_temp;
 
 do $$
+declare
+    wanted text;
 begin
-    if not exists (select from pg_catalog.pg_namespace n where n.nspname operator(pg_catalog.=) 'auth_internal') then
-        create schema auth_internal;
-    elsif not exists (select from pg_catalog.pg_depend d
-                        join pg_catalog.pg_extension e on e.oid operator(pg_catalog.=) d.refobjid
-                       where d.classid operator(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass
-                         and d.objid operator(pg_catalog.=) 'auth_internal'::pg_catalog.regnamespace
-                         and d.deptype operator(pg_catalog.=) 'e' and e.extname operator(pg_catalog.=) 'pg_bearer') then
-        raise duplicate_schema using
-            message = 'schema "auth_internal" already exists',
-            hint = 'pg_bearer needs that name to itself. Rename the schema that is there, and run the update again.';
-    end if;
+    foreach wanted in array array['auth_internal', 'auth_http'] loop
+        if not exists (select from pg_catalog.pg_namespace n where n.nspname operator(pg_catalog.=) wanted) then
+            execute pg_catalog.format('create schema %I', wanted);
+        elsif not exists (select from pg_catalog.pg_depend d
+                            join pg_catalog.pg_extension e on e.oid operator(pg_catalog.=) d.refobjid
+                            join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) d.objid
+                           where d.classid operator(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass
+                             and n.nspname operator(pg_catalog.=) wanted
+                             and d.deptype operator(pg_catalog.=) 'e' and e.extname operator(pg_catalog.=) 'pg_bearer') then
+            raise duplicate_schema using
+                message = pg_catalog.format('schema "%s" already exists', wanted),
+                hint = 'pg_bearer needs that name to itself. Rename the schema that is there, and run the update again.';
+        end if;
+    end loop;
 end
 $$;
 
+comment on schema auth_http is 'What PostgREST may serve of schema auth (extension pg_bearer).';
 comment on schema auth_internal is 'What the functions of schema auth are made of: call those instead (extension pg_bearer).';
 
 -- A function of somebody else with the name of one of ours would stop the update further on, and say less.
@@ -57,8 +63,11 @@ union all
 select 'pg_catalog.pg_type'::pg_catalog.regclass, t.oid, t.typname, t.typacl
   from pg_catalog.pg_type t where t.typnamespace operator(pg_catalog.=) 'auth'::pg_catalog.regnamespace
 union all
-select 'pg_catalog.pg_proc'::pg_catalog.regclass, p.oid, p.proname, p.proacl
-  from pg_catalog.pg_proc p where p.pronamespace operator(pg_catalog.=) 'auth'::pg_catalog.regnamespace;
+select 'pg_catalog.pg_proc'::pg_catalog.regclass, p.oid,
+       -- Functions of the two schemas have the same names.
+       case p.pronamespace when 'auth'::pg_catalog.regnamespace then '' else 'auth_http.' end operator(pg_catalog.||) p.proname, p.proacl
+  from pg_catalog.pg_proc p
+ where p.pronamespace in ('auth'::pg_catalog.regnamespace, 'auth_http'::pg_catalog.regnamespace);
 
 -- For steps. Moves a function of schema auth to auth_internal; what refers to it goes on doing so. Nothing happens
 -- where there is none: a step also runs in databases that never had the version before it.

@@ -3,6 +3,7 @@
 mod audit_functions;
 mod functions;
 mod guard_functions;
+mod http_functions;
 mod internal_functions;
 mod lint_functions;
 mod outside_functions;
@@ -15,6 +16,7 @@ mod user_functions;
 use audit_functions::AUDIT_FUNCTIONS;
 use functions::FUNCTIONS;
 use guard_functions::GUARD_FUNCTIONS;
+use http_functions::HTTP_FUNCTIONS;
 use internal_functions::INTERNAL_FUNCTIONS;
 use lint_functions::LINT_FUNCTIONS;
 
@@ -69,6 +71,7 @@ fn every_function() -> impl Iterator<Item = &'static (&'static str, &'static str
         .chain(PROTECT_FUNCTIONS)
         .chain(GUARD_FUNCTIONS)
         .chain(POSTGREST_FUNCTIONS)
+        .chain(HTTP_FUNCTIONS)
         .chain(TOKEN_FUNCTIONS)
         .chain(AUDIT_FUNCTIONS)
         .chain(OUTSIDE_FUNCTIONS)
@@ -96,7 +99,7 @@ select p.pronamespace::regnamespace || '.' || p.proname || '(' || pg_catalog.oid
        || ' ' || l.lanname
        || case when p.prosrc like 'pg_bearer%' then ' ' || p.prosrc else '' end
   from pg_proc p join pg_language l on l.oid = p.prolang
- where p.pronamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace) order by p.proname, 1";
+ where p.pronamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace, 'auth_http'::regnamespace) order by p.proname, 1";
 
 #[test]
 fn t022_every_function_is_declared_as_the_library_expects() {
@@ -116,7 +119,7 @@ fn t036_nothing_is_executable_that_is_not_listed() {
         "select case a.grantee when 0 then 'public' else a.grantee::regrole::text end || ' ' || p.pronamespace::regnamespace || '.' || p.proname
                 || case when a.is_grantable then ' with grant option' else '' end
            from pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
-          where p.pronamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace) and a.grantee <> p.proowner",
+          where p.pronamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace, 'auth_http'::regnamespace) and a.grantee <> p.proowner",
     );
     let name = |declaration: &'static str| declaration.split_once('(').unwrap().0;
     let each = |(who, declaration): &(&'static str, &'static str)| {
@@ -133,10 +136,10 @@ fn t036_nothing_is_executable_that_is_not_listed() {
 fn t009_no_function_has_a_second_form_that_could_be_bettered() {
     let db = Database::new();
     let mut session = db.superuser();
-    let all = "select p.oid::regproc::text from pg_proc p where p.pronamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace)";
+    let all = "select p.oid::regproc::text from pg_proc p where p.pronamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace, 'auth_http'::regnamespace)";
     assert_none(&mut session, all, "p.provariadic <> 0 or p.prokind <> 'f'");
     let names = "select p.pronamespace::regnamespace || '.' || p.proname from pg_proc p
-                  where p.pronamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace)";
+                  where p.pronamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace, 'auth_http'::regnamespace)";
     let doubles = format!("{names} group by 1 having count(*) > 1");
     assert_eq!(rows(&mut session, &doubles), [] as [String; 0]);
     // Arguments that have to be coerced would lose against an exact overload elsewhere.
@@ -177,7 +180,7 @@ fn t009_only_superusers_create_in_the_schema() {
 fn t031_definer_functions_belong_to_a_role_that_can_do_nothing_else() {
     let db = Database::new();
     let mut session = db.superuser();
-    let definers = "select p.proname::text from pg_proc p where p.pronamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace) and p.prosecdef";
+    let definers = "select p.proname::text from pg_proc p where p.pronamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace, 'auth_http'::regnamespace) and p.prosecdef";
     // Those that write auth.users run what others put on it: `tables` asks what they may.
     let owner = "case when p.proname in ('find_user', 'page_of_users', 'insert_user', 'change_user') then 'bearer_users' else 'bearer_owner' end";
     assert_none(&mut session, definers, &format!("p.proowner <> ({owner})::regrole"));
@@ -201,7 +204,7 @@ fn t032_t033_functions_with_a_body_pin_their_search_path() {
     assert_none(
         &mut db.superuser(),
         "select p.proname::text from pg_proc p join pg_language l on l.oid = p.prolang
-          where p.pronamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace) and (p.prosecdef or l.lanname <> 'c')",
+          where p.pronamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace, 'auth_http'::regnamespace) and (p.prosecdef or l.lanname <> 'c')",
         // Also how values are printed, in what prints them, and how queries are run.
         "array(select unnest(p.proconfig) except select unnest(array['standard_conforming_strings=on', 'quote_all_identifiers=off', 'lock_timeout=2s',
                    'DateStyle=ISO, YMD', 'IntervalStyle=iso_8601', 'TimeZone=UTC', 'bytea_output=hex', 'extra_float_digits=1', 'jit=off',
@@ -216,11 +219,11 @@ fn functions_tables_columns_indexes_and_the_schema_have_comments() {
     let db = Database::new();
     let mut session = db.superuser();
     for (catalog, all, column) in [
-        ("pg_proc", "select o.proname::text from pg_proc o where o.pronamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace)", "0"),
-        ("pg_class", "select o.relname::text from pg_class o where o.relnamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace) and o.relkind in ('r', 'v')", "0"),
+        ("pg_proc", "select o.proname::text from pg_proc o where o.pronamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace, 'auth_http'::regnamespace)", "0"),
+        ("pg_class", "select o.relname::text from pg_class o where o.relnamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace, 'auth_http'::regnamespace) and o.relkind in ('r', 'v')", "0"),
         ("pg_class", "select o.relname || '.' || a.attname from pg_class o join pg_attribute a on a.attrelid = o.oid
                        where o.relnamespace = 'auth'::regnamespace and o.relkind in ('r', 'v') and a.attnum > 0", "a.attnum"),
-        ("pg_class", "select o.relname::text from pg_class o where o.relnamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace) and o.relkind = 'i'
+        ("pg_class", "select o.relname::text from pg_class o where o.relnamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace, 'auth_http'::regnamespace) and o.relkind = 'i'
                          and not exists (select from pg_constraint c where c.conindid = o.oid)", "0"),
         ("pg_namespace", "select o.nspname::text from pg_namespace o where o.nspname in ('auth', 'auth_internal')", "0"),
         ("pg_extension", "select o.extname::text from pg_extension o where o.extname = 'pg_bearer'", "0"),
@@ -245,7 +248,7 @@ fn everything_in_the_schema_belongs_to_the_extension_and_nothing_is_elsewhere() 
             -- The types of tables' rows, and their arrays, are members in newer versions.
             and not exists (select from pg_type t join pg_type e on e.oid in (t.oid, t.typelem) join pg_class c on c.oid = e.typrelid
                              where d.classid = 'pg_type'::regclass and t.oid = d.objid and c.relkind in ('r', 'v')
-                               and c.relnamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace))
+                               and c.relnamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace, 'auth_http'::regnamespace))
           order by 1",
     );
     assert_eq!(
@@ -255,6 +258,7 @@ fn everything_in_the_schema_belongs_to_the_extension_and_nothing_is_elsewhere() 
             "pg_class auth_internal",
             "pg_namespace -",
             "pg_proc auth",
+            "pg_proc auth_http",
             "pg_proc auth_internal",
             // auth_internal.user_row
             "pg_type auth_internal"
@@ -263,11 +267,11 @@ fn everything_in_the_schema_belongs_to_the_extension_and_nothing_is_elsewhere() 
     for (catalog, all) in [
         (
             "pg_proc",
-            "select p.proname::text from pg_proc p where p.pronamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace)",
+            "select p.proname::text from pg_proc p where p.pronamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace, 'auth_http'::regnamespace)",
         ),
         (
             "pg_class",
-            "select p.relname::text from pg_class p where p.relnamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace) and p.relkind not in ('i', 't', 'c')",
+            "select p.relname::text from pg_class p where p.relnamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace, 'auth_http'::regnamespace) and p.relkind not in ('i', 't', 'c')",
         ),
     ] {
         let stray = format!(
@@ -345,11 +349,11 @@ fn t035_a_role_without_execute_gets_an_error_and_no_rows() {
 fn t064_keys_are_no_numbers_and_reveal_no_volume() {
     let db = Database::new();
     let mut session = db.superuser();
-    let classes = "select c.relname::text from pg_class c where c.relnamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace)";
+    let classes = "select c.relname::text from pg_class c where c.relnamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace, 'auth_http'::regnamespace)";
     assert_none(&mut session, classes, "c.relkind = 'S'");
     assert_none(
         &mut session,
-        "select c.conrelid::regclass::text from pg_constraint c where c.connamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace) and c.contype = 'p'",
+        "select c.conrelid::regclass::text from pg_constraint c where c.connamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace, 'auth_http'::regnamespace) and c.contype = 'p'",
         "exists (select from pg_attribute a where a.attrelid = c.conrelid and a.attnum = any (c.conkey)
                      and a.atttypid not in ('uuid'::regtype, 'text'::regtype, 'boolean'::regtype, 'regclass'::regtype, 'oid'::regtype, 'date'::regtype))",
     );

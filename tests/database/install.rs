@@ -15,21 +15,21 @@ create function pg_temp.acl(acl aclitem[], kind \"char\", owner oid) returns tex
       from aclexplode(coalesce(acl, acldefault(kind, owner))) a) x $$;
 select line from (
   select concat_ws(' ', 'schema', n.nspname, n.nspowner::regrole, pg_temp.acl(n.nspacl, 'n', n.nspowner)) as line
-    from pg_namespace n where n.nspname in ('auth', 'auth_internal')
+    from pg_namespace n where n.nspname in ('auth', 'auth_internal', 'auth_http')
   union all select concat_ws(' ', 'function', pg_get_functiondef(p.oid), p.proowner::regrole, pg_temp.acl(p.proacl, 'f', p.proowner))
-    from pg_proc p where p.pronamespace::regnamespace::text in ('auth', 'auth_internal')
+    from pg_proc p where p.pronamespace::regnamespace::text in ('auth', 'auth_internal', 'auth_http')
   union all select concat_ws(' ', 'class', c.relkind, c.relname, c.relowner::regrole, c.relrowsecurity, c.relforcerowsecurity,
                              c.relhastriggers, c.reloptions, case c.relkind when 'i' then pg_get_indexdef(c.oid) else pg_temp.acl(c.relacl, 'r', c.relowner) end,
                              case c.relkind when 'v' then pg_get_viewdef(c.oid) end)
-    from pg_class c where c.relnamespace::regnamespace::text in ('auth', 'auth_internal')
+    from pg_class c where c.relnamespace::regnamespace::text in ('auth', 'auth_internal', 'auth_http')
   union all select concat_ws(' ', 'column', a.attrelid::regclass, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
                              a.attcollation::regcollation, pg_get_expr(d.adbin, d.adrelid), a.attacl)
     from pg_attribute a join pg_class c on c.oid = a.attrelid left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
-   where c.relnamespace::regnamespace::text in ('auth', 'auth_internal') and c.relkind = 'r'
+   where c.relnamespace::regnamespace::text in ('auth', 'auth_internal', 'auth_http') and c.relkind = 'r'
   union all select concat_ws(' ', 'constraint', c.conrelid::regclass, c.conname, pg_get_constraintdef(c.oid))
-    from pg_constraint c where c.connamespace::regnamespace::text in ('auth', 'auth_internal')
+    from pg_constraint c where c.connamespace::regnamespace::text in ('auth', 'auth_internal', 'auth_http')
   union all select concat_ws(' ', 'type', t.typname, t.typowner::regrole, regexp_replace(pg_temp.acl(t.typacl, 'T', t.typowner), ', public=USAGE/.*$', ''))
-    from pg_type t where t.typnamespace::regnamespace::text in ('auth', 'auth_internal')
+    from pg_type t where t.typnamespace::regnamespace::text in ('auth', 'auth_internal', 'auth_http')
   union all select concat_ws(' ', 'dumped', x.config::regclass, x.condition)
     from pg_extension e, unnest(e.extconfig, e.extcondition) x(config, condition) where e.extname = 'pg_bearer'
   union all select concat_ws(' ', 'member', d.classid::regclass, (pg_identify_object(d.classid, d.objid, d.objsubid)).identity)

@@ -9,7 +9,7 @@ use pg_bearer_tests::token::*;
 use postgres::Client;
 
 /// Functions of auth_internal that everybody may execute, and why.
-const FOR_EVERYBODY: [(&str, &str); 31] = [
+const FOR_EVERYBODY: [(&str, &str); 34] = [
     ("protection_", "auth.protect() runs as its caller, and so do its parts"),
     ("refuse_protection", "raises the errors of auth.protect()"),
     (
@@ -65,28 +65,37 @@ const FOR_EVERYBODY: [(&str, &str); 31] = [
     ),
     ("topics", "auth.help() runs as its caller, and reads comments and grants, which everybody may read"),
     ("wrapped", "auth.help() runs as its caller, and reads comments and grants, which everybody may read"),
+    ("http_answer", "functions of auth_http run as their caller, and this sets what PostgREST answers"),
+    ("oauth_error", "functions of auth_http run as their caller, and this sets what PostgREST answers"),
+    ("token_answer", "functions of auth_http run as their caller, and this describes a token that they have"),
 ];
 
 #[test]
 fn t040_a_schema_auth_internal_that_exists_is_never_adopted() {
+    ["auth_internal", "auth_http"].map(is_not_adopted);
+}
+
+fn is_not_adopted(schema: &str) {
     let db = Database::empty();
     let mut session = db.superuser();
-    session.run("create schema auth_internal authorization other; create table auth_internal.mine (id int)");
-    for sql in ["create extension pg_bearer", "create extension pg_bearer schema auth_internal"] {
+    session.run(&format!("create schema {schema} authorization other; create table {schema}.mine (id int)"));
+    for sql in ["create extension pg_bearer", &format!("create extension pg_bearer schema {schema}")] {
         let error = session.batch_execute(sql).unwrap_err();
         let error = error.as_db_error().unwrap();
         assert_eq!(
             (error.code().code(), error.message()),
-            ("42P06", "schema \"auth_internal\" already exists")
+            ("42P06", format!("schema \"{schema}\" already exists").as_str())
         );
         assert_contains(error.hint().unwrap(), "Rename the schema that is there, or use another database.");
     }
-    let left = "select concat_ws(' ', nspowner::regrole, to_regnamespace('auth'),
+    let left = format!(
+        "select concat_ws(' ', nspowner::regrole, to_regnamespace('auth'),
                                 (select count(*) from pg_proc where pronamespace = n.oid),
                                 (select count(*) from pg_class where relnamespace = n.oid))
-                  from pg_namespace n where nspname = 'auth_internal'";
-    assert_eq!(session.value(left).as_deref(), Some("other 0 1"));
-    session.run("alter schema auth_internal rename to mine; create extension pg_bearer");
+                  from pg_namespace n where nspname = '{schema}'"
+    );
+    assert_eq!(session.value(&left).as_deref(), Some("other 0 1"));
+    session.run(&format!("alter schema {schema} rename to mine; create extension pg_bearer"));
     assert_clean(&mut session, "renamed");
 }
 
@@ -116,7 +125,8 @@ fn t200_what_everybody_may_execute_runs_as_its_caller_and_has_a_reason() {
             ["false s sql", "false i sql", "false s plpgsql", "false i plpgsql"].contains(&&*rest.join(" "));
         assert!(
             safe || ["refuse", "refuse_protection", "is_migrating", "run_protection", "run_unprotection"]
-                .contains(&name),
+                .contains(&name)
+                || ["http_answer", "oauth_error", "token_answer"].contains(&name),
             "{function}"
         );
     }

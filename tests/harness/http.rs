@@ -46,7 +46,10 @@ pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -
         request += &format!("{name}: {value}\r\n");
     }
     if !body.is_empty() {
-        request += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+            request += "Content-Type: application/json\r\n";
+        }
+        request += &format!("Content-Length: {}\r\n", body.len());
     }
     request + "\r\n" + body
 }

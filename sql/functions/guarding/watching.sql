@@ -20,7 +20,7 @@ begin
           join pg_class r on r.oid = case c.classid when 'pg_class'::regclass then c.objid else p.polrelid end
           join pg_namespace n on n.oid = r.relnamespace
          where r.relkind in ('r', 'p', 'f') and r.relpersistence <> 't'
-           and n.nspname not in ('auth', 'auth_internal', 'information_schema') and n.nspname !~ '^pg_'
+           and n.nspname not in ('auth', 'auth_internal', 'auth_http', 'information_schema') and n.nspname !~ '^pg_'
         union
         -- Roles that go from policies are in no list.
         select p.polrelid from pg_policy p where tg_tag = 'DROP OWNED');
@@ -97,7 +97,7 @@ begin
      where d.object_type in ('policy', 'default value', 'table column', 'index') and not d.is_temporary
        -- Not those that go with their table.
        and (d.object_type <> 'index' or d.original or tg_tag = 'ALTER TABLE')
-       and d.address_names[1] not in ('auth', 'auth_internal', 'information_schema') and d.address_names[1] !~ '^pg_';
+       and d.address_names[1] not in ('auth', 'auth_internal', 'auth_http', 'information_schema') and d.address_names[1] !~ '^pg_';
     if dropped is null then
         return;
     end if;

@@ -12,7 +12,7 @@ declare
     statements text[];
 begin
     -- Administrators who are none cannot run our parts.
-    if not exists (select from pg_roles r where r.rolname = current_user and r.rolsuper) then
+    if (select r.rolsuper from pg_roles r where r.rolname = current_user) is not true then
         perform auth_internal.refuse('42501', 'only superusers make and take away what PostgREST needs',
                                      'Nobody else may store log_parameter_max_length and settings of pg_bearer.');
     end if;
@@ -48,7 +48,7 @@ declare
     has_run boolean := false;
 begin
     -- Administrators who are none cannot run our parts.
-    if not exists (select from pg_roles r where r.rolname = current_user and r.rolsuper) then
+    if (select r.rolsuper from pg_roles r where r.rolname = current_user) is not true then
         perform auth_internal.refuse('42501', 'only superusers make and take away what PostgREST needs',
                                      'Nobody else may store log_parameter_max_length and settings of pg_bearer.');
     end if;
@@ -152,7 +152,7 @@ create or replace function auth_internal.postgrest_name_faults(schemas name[], r
     select 4, format('PostgREST cannot serve the schema %s', coalesce(quote_ident(s.name), 'null')),
            'Schemas of Postgres and of pg_bearer are served to nobody, and db-schemas has commas and blanks between names: name schemas of your own.'
       from unnest(postgrest_name_faults.schemas) s (name)
-     where (auth_internal.is_application_schema(s.name) and s.name <> '' and s.name !~ '[,[:space:][:cntrl:]]') is not true
+     where ((auth_internal.is_application_schema(s.name) or s.name = 'auth_http') and s.name <> '' and s.name !~ '[,[:space:][:cntrl:]]') is not true
 $$;
 comment on function auth_internal.postgrest_name_faults is 'What auth.install_postgrest() does not take of these names, and what is to be done; the first one counts.';
 

@@ -3,7 +3,7 @@
 -- Is it a schema of an application's? None of Postgres's and none of ours.
 create or replace function auth_internal.is_application_schema(name name) returns boolean
     language sql immutable set search_path = pg_catalog, pg_temp as $$
-    select is_application_schema.name not in ('auth', 'auth_internal', 'information_schema')
+    select is_application_schema.name not in ('auth', 'auth_internal', 'auth_http', 'information_schema')
            and is_application_schema.name !~ '^pg_'
 $$;
 comment on function auth_internal.is_application_schema is 'Is it a schema of an application''s: none of Postgres''s and none of ours? NULL for NULL.';

@@ -8,7 +8,7 @@ use pg_bearer_tests::database::Session;
 fn row_security_is_on_for_every_table_and_nobody_but_the_owner_has_a_grant() {
     let db = Database::new();
     let mut session = db.superuser();
-    let tables = "select c.oid::regclass::text from pg_class c where c.relnamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace) and c.relkind = 'r'";
+    let tables = "select c.oid::regclass::text from pg_class c where c.relnamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace, 'auth_http'::regnamespace) and c.relkind = 'r'";
     let mut found = rows(&mut session, tables);
     found.sort();
     assert_eq!(found, TABLES);
@@ -23,7 +23,7 @@ fn row_security_is_on_for_every_table_and_nobody_but_the_owner_has_a_grant() {
     );
     assert_none(
         &mut session,
-        "select t.typname::text from pg_type t where t.typnamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace)",
+        "select t.typname::text from pg_type t where t.typnamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace, 'auth_http'::regnamespace)",
         "t.typacl is not null",
     );
 }
@@ -98,7 +98,7 @@ fn administrators_read_the_only_view_and_nothing_else() {
         &mut session,
         "select concat_ws(' ', c.oid::regclass, c.relowner::regrole, a.grantee::regrole, a.privilege_type)
            from pg_class c, aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a
-          where c.relnamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace) and c.relkind not in ('r', 'i', 't') and a.grantee <> c.relowner",
+          where c.relnamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace, 'auth_http'::regnamespace) and c.relkind not in ('r', 'i', 't') and a.grantee <> c.relowner",
     );
     assert_eq!(grants, ["auth.api_keys_due bearer_owner bearer_admin SELECT"]);
     let view = "auth.api_keys_due";
@@ -121,6 +121,6 @@ fn tables_have_no_trigger_that_a_restore_would_fire() {
     let db = Database::new();
     let mut session = db.superuser();
     let triggers = "select t.tgname::text from pg_trigger t join pg_class c on c.oid = t.tgrelid
-                     where c.relnamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace)";
+                     where c.relnamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace, 'auth_http'::regnamespace)";
     assert_eq!(rows(&mut session, triggers), [] as [String; 0]);
 }

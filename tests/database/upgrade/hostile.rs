@@ -11,13 +11,17 @@ use pg_bearer_tests::database::{Session, assert_contains};
 
 #[test]
 fn t040_an_update_never_adopts_a_schema_auth_internal() {
+    ["auth_internal", "auth_http"].map(is_not_adopted);
+}
+
+fn is_not_adopted(schema: &str) {
     let db = before();
     let mut session = db.superuser();
-    session.run(
-        "create schema auth_internal authorization other;
-         create table auth_internal.before_update (class oid, object oid, name text, acl aclitem[]);
-         alter table auth_internal.before_update owner to other",
-    );
+    session.run(&format!(
+        "create schema {schema} authorization other;
+         create table {schema}.before_update (class oid, object oid, name text, acl aclitem[]);
+         alter table {schema}.before_update owner to other"
+    ));
     let before = catalog(&mut session);
     assert!(before.iter().any(|line| line.contains("before_update")));
     for _ in 0..2 {
@@ -25,12 +29,12 @@ fn t040_an_update_never_adopts_a_schema_auth_internal() {
         let error = error.as_db_error().unwrap();
         assert_eq!(
             (error.code().code(), error.message()),
-            ("42P06", "schema \"auth_internal\" already exists")
+            ("42P06", format!("schema \"{schema}\" already exists").as_str())
         );
         assert_contains(error.hint().unwrap(), "Rename the schema that is there, and run the update again.");
         assert_eq!(catalog(&mut session), before);
     }
-    session.run("alter schema auth_internal rename to mine");
+    session.run(&format!("alter schema {schema} rename to mine"));
     update(&mut session);
     assert_fresh(&mut session, "renamed");
     assert_eq!(session.value("select count(*) from mine.before_update").as_deref(), Some("0"));

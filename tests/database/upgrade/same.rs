@@ -87,7 +87,7 @@ fn t199_no_function_of_a_release_stays_beside_its_successor() {
         update(&mut session);
         let doubles = "select coalesce(string_agg(p.proname, ' '), '') from (
                            select p.proname from pg_proc p
-                            where p.pronamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace)
+                            where p.pronamespace in ('auth'::regnamespace, 'auth_internal'::regnamespace, 'auth_http'::regnamespace)
                             group by p.pronamespace, p.proname having count(*) > 1) p";
         assert_eq!(session.value(doubles).as_deref(), Some(""), "from {version}");
     }
