@@ -14,7 +14,8 @@ use std::collections::VecDeque;
 /// store, so that a failure leaves the former identity as it was.
 pub(super) fn establish(identity: &Identity) -> Result<(), ErrorReport> {
     let encoded = encoded(identity)?;
-    if catalog::outside_transaction_block() {
+    // In a function there may be more to come, as after SET LOCAL in one.
+    if catalog::outside_transaction_block() && !executor::function_runs() {
         sqlstate::warn_that_it_ends(
             "auth.authenticate() outside a transaction block: the identity ends with this statement",
         );

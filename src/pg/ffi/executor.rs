@@ -58,6 +58,18 @@ pub(in crate::pg) fn dependent_runs() -> bool {
     plans.into_iter().any(|plan| unsafe { depends_on_identity(plan) })
 }
 
+/// Is the query that called us one of a function, and not the client's own?
+pub(in crate::pg) fn function_runs() -> bool {
+    let Some(plan) = RUNNING.with_borrow(|running| running.last().map(|(_, plan)| *plan)) else {
+        return false;
+    };
+    // SAFETY: the active portal is null or has the plans of the client's statement.
+    unsafe {
+        let portal = pg_sys::ActivePortal;
+        !portal.is_null() && !members((*portal).stmts).any(|own| own.cast() == plan)
+    }
+}
+
 /// Is such a query to go on later?
 pub(in crate::pg) fn is_dependent_suspended() -> bool {
     SUSPENDED.with_borrow(|suspended| !suspended.is_empty())
