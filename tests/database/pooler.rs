@@ -1,5 +1,7 @@
 //! A real PgBouncer in transaction mode: many clients share a few sessions, and none sees another's rows.
 
+mod leftovers;
+
 use pg_bearer_tests::Database;
 use pg_bearer_tests::database::Session;
 use pg_bearer_tests::pooler::Pooler;

@@ -9,35 +9,42 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
+use xtask::Server;
 
-/// PgBouncer between its clients and the test server; ends with this value or with this process.
+/// PgBouncer between its clients and a server; ends with this value or with this process.
 pub struct Pooler {
     process: Child,
     dir: PathBuf,
 }
 
 impl Pooler {
-    /// Starts one that gives each user of a database this many sessions.
+    /// Starts one before the test server that gives each tenant of a database this many sessions.
     pub fn start(sessions: u32) -> Pooler {
+        Pooler::start_before(server(), sessions, &["tenant"])
+    }
+
+    /// The same before another server, and for these users.
+    pub fn start_before(server: &Server, sessions: u32, users: &[&str]) -> Pooler {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let program = program("pgbouncer", "pgbouncer");
-        let dir = server().socket_dir().join(format!("pooler_{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+        let dir = server.socket_dir().join(format!("pooler_{}", COUNT.fetch_add(1, Ordering::Relaxed)));
         let mut settings = format!(
             "[databases]\n* = host={} port={}\n[pgbouncer]\nlisten_addr =\nlisten_port = 6432\nunix_socket_dir = {}\n\
              auth_type = trust\nauth_file = users\npool_mode = transaction\ndefault_pool_size = {sessions}\n\
              max_client_conn = 200\nlogfile = log\n",
-            server().socket_dir().display(),
-            server().port(),
+            server.socket_dir().display(),
+            server.port(),
             dir.display()
         );
         if version(&program) >= (1, 21) {
             settings += "max_prepared_statements = 100\n";
         }
+        let users: String = users.iter().map(|user| format!("\"{user}\" \"\"\n")).collect();
         // Its standard input closes however its owner dies.
-        let script = r#"mkdir -m 700 "$1" && cd "$1" && printf %s "$2" > settings && echo '"tenant" ""' > users || exit
+        let script = r#"mkdir -m 700 "$1" && cd "$1" && printf %s "$2" > settings && printf %s "$4" > users || exit
             "$3" -q settings & trap 'kill $!; wait' EXIT; read -r _"#;
         let mut command = installation().command(Path::new("/bin/sh"));
-        command.args(["-c", script, "sh"]).arg(&dir).arg(settings).arg(program);
+        command.args(["-c", script, "sh"]).arg(&dir).arg(settings).arg(program).arg(users);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         let pooler = Pooler { process: command.spawn().unwrap(), dir };
         let deadline = Instant::now() + Duration::from_secs(10);
@@ -49,6 +56,11 @@ impl Pooler {
         pooler
     }
 
+    /// Where clients find it, at port 6432.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// The socket to connect to without a library.
     pub fn socket(&self) -> PathBuf {
         self.dir.join(".s.PGSQL.6432")
@@ -56,9 +68,12 @@ impl Pooler {
 
     /// A session of an ordinary user, which others may share.
     pub fn connect(&self, db: &Database) -> Client {
-        let mut config = Config::new();
-        config.host_path(&self.dir).port(6432).dbname(&db.name).user("tenant");
-        config.connect(NoTls).unwrap()
+        self.connect_as("tenant", &db.name)
+    }
+
+    /// A session of this user in this database.
+    pub fn connect_as(&self, user: &str, database: &str) -> Client {
+        Config::new().host_path(&self.dir).port(6432).dbname(database).user(user).connect(NoTls).unwrap()
     }
 }
 
