@@ -20,6 +20,7 @@ mod assert_isolated;
 mod audit;
 mod bounds;
 mod catalog;
+mod clients;
 mod crash;
 mod cursors;
 mod deadlock;

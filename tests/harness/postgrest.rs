@@ -38,15 +38,19 @@ impl Postgrest {
         schema: &str,
         more: &str,
     ) -> Postgrest {
+        let (dir, port) = (server().socket_dir().display(), server().port());
+        let uri = format!("host={dir} port={port} user={login} dbname={}", db.name);
+        Postgrest::start_at(&uri, anon, user, schema, more)
+    }
+
+    /// The same at another server or pooler.
+    pub fn start_at(uri: &str, anon: &str, user: &str, schema: &str, more: &str) -> Postgrest {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let dir = server().socket_dir().join(format!("postgrest_{}", COUNT.fetch_add(1, Ordering::Relaxed)));
         let settings = format!(
-            "db-uri = \"host={} port={} user={login} dbname={}\"\ndb-schemas = \"{schema}\"\ndb-anon-role = \"{anon}\"\n\
-             db-pre-request = \"auth.pre_request\"\ndb-config = false\n{more}db-pool = 4\n\
+            "db-uri = \"{uri}\"\ndb-schemas = \"{schema}\"\ndb-anon-role = \"{anon}\"\n\
+             db-pre-request = \"auth.pre_request\"\ndb-config = false\ndb-pool = 4\n{more}\
              jwt-secret = \"{SECRET}\"\nopenapi-mode = \"disabled\"\nserver-unix-socket = \"{}/http\"\n",
-            server().socket_dir().display(),
-            server().port(),
-            db.name,
             dir.display()
         );
         let constant = hs256_with(
@@ -82,6 +86,16 @@ impl Postgrest {
             assert!(Instant::now() < deadline, "PostgREST does not answer; its log: {}", self.log());
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// The socket that it listens at.
+    pub fn socket(&self) -> PathBuf {
+        self.socket.clone()
+    }
+
+    /// What the proxy sends in place of a credential.
+    pub fn constant(&self) -> &str {
+        &self.constant
     }
 
     pub fn log(&self) -> String {

