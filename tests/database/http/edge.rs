@@ -4,7 +4,6 @@ use super::world::{World, assert_unlogged, token};
 use pg_bearer_tests::database::Session;
 use pg_bearer_tests::http::Answer;
 use pg_bearer_tests::postgrest::Postgrest;
-use pg_bearer_tests::token::*;
 use serde_json::{Value, json};
 
 struct Edge {

@@ -11,7 +11,7 @@ use pg_bearer_tests::database::{Session, assert_contains};
 
 #[test]
 fn t040_an_update_never_adopts_a_schema_auth_internal() {
-    ["auth_internal", "auth_http"].map(is_not_adopted);
+    ["auth_internal", "auth_http"].into_iter().for_each(is_not_adopted);
 }
 
 fn is_not_adopted(schema: &str) {
