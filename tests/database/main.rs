@@ -37,6 +37,7 @@ mod guards;
 mod hooks;
 mod hostile;
 mod http;
+mod http_scenarios;
 mod identity;
 mod install;
 mod internal;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
-use xtask::HttpExample;
+use xtask::{HttpExample, Server};
 
 /// The origin whose pages may call.
 pub const ORIGIN: &str = "https://app.example.com";
@@ -29,15 +29,20 @@ pub struct Nginx {
 impl Nginx {
     /// Starts both: PostgREST logs in as this role, is `anon` for nobody and `user` for whoever has a credential.
     pub fn start(db: &Database, login: &str, anon: &str, user: &str) -> Nginx {
+        Nginx::at(server(), &db.name, [login, anon, user], None)
+    }
+
+    /// The same in front of a database of this server, with these rules for paths.
+    pub fn at(server: &Server, db: &str, [login, anon, user]: [&str; 3], locations: Option<&Path>) -> Nginx {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let nginx = program("nginx", "nginx");
-        let dir = server().socket_dir().join(format!("nginx_{}", COUNT.fetch_add(1, Ordering::Relaxed)));
-        let (socket_dir, port, at) = (server().socket_dir().display(), server().port(), dir.display());
+        let dir = server.socket_dir().join(format!("nginx_{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+        let (socket_dir, port, at) = (server.socket_dir().display(), server.port(), dir.display());
         let example = HttpExample::fill(
             installation(),
             &dir,
             &[
-                ("DB_URI", &format!("host={socket_dir} port={port} user={login} dbname={}", db.name)),
+                ("DB_URI", &format!("host={socket_dir} port={port} user={login} dbname={db}")),
                 ("ANON_ROLE", anon),
                 ("USER_ROLE", user),
                 ("ORIGIN", ORIGIN),
@@ -50,6 +55,7 @@ impl Nginx {
                     ),
                 ),
             ],
+            locations,
         )
         .unwrap();
         let settings = example.postgrest_settings().unwrap() + "db-channel-enabled = false\ndb-pool = 4\n";

@@ -1,4 +1,4 @@
-//! What the files of `examples/postgrest` must say.
+//! What the files of `examples/postgrest` must say, and the rules for paths in `tests/scenarios`.
 
 use crate::hold;
 use crate::sources::{File, read};
@@ -19,13 +19,28 @@ fn blocks(text: &str) -> Vec<(String, Vec<String>)> {
     closed
 }
 
+/// The header that a line sets in a request that is passed on.
+fn set_header(line: &str) -> Option<String> {
+    line.strip_prefix("proxy_set_header ")?.split_whitespace().next().map(str::to_lowercase)
+}
+
+/// What bearer_location.conf sets.
+fn set_headers() -> Vec<String> {
+    let text = read("examples/postgrest/bearer_location.conf");
+    let headers: Vec<_> = text.lines().filter_map(set_header).collect();
+    assert!(headers.contains(&"x-credential".into()), "{headers:?}");
+    headers
+}
+
 /// One `proxy_set_header` of a location drops all that it would inherit.
 #[test]
 fn t167_every_location_with_a_proxy_pass_includes_all_headers() {
     let rule: fn(&File) -> Vec<String> = |file| {
-        if !file.is_in("examples/postgrest") || !file.has_extension("conf") {
+        let ours = ["examples/postgrest", "tests/scenarios"].iter().any(|place| file.is_in(place));
+        if !ours || !file.has_extension("conf") {
             return Vec::new();
         }
+        let set = set_headers();
         let mut faults = Vec::new();
         for (head, lines) in blocks(&file.text) {
             let has = |beginning: &str| lines.iter().any(|line| line.starts_with(beginning));
@@ -33,8 +48,9 @@ fn t167_every_location_with_a_proxy_pass_includes_all_headers() {
             if has("proxy_pass") && !(included && head.starts_with("location")) {
                 faults.push(format!("{head}: proxy_pass without bearer_location.conf"));
             }
-            if has("proxy_set_header") || head.starts_with("location") && has("add_header") {
-                faults.push(format!("{head}: a header of its own"));
+            let again = lines.iter().filter_map(|line| set_header(line)).any(|name| set.contains(&name));
+            if again || head.starts_with("location") && has("add_header") {
+                faults.push(format!("{head}: a header of bearer_location.conf once more"));
             }
         }
         faults
@@ -45,7 +61,12 @@ fn t167_every_location_with_a_proxy_pass_includes_all_headers() {
         &[
             (path, "location /x {\n    proxy_pass http://postgrest;\n}"),
             (path, "location /x {\n    # include bearer_location.conf;\n    proxy_pass http://postgrest;\n}"),
-            (path, "location /x {\n    include bearer_location.conf;\n    proxy_set_header X a;\n}"),
+            (
+                path,
+                "location /x {\n    include bearer_location.conf;\n    proxy_set_header x-credential a;\n}",
+            ),
+            (path, "location /x {\n    include bearer_location.conf;\n    add_header X a;\n}"),
+            ("tests/scenarios/x/locations.conf", "location /x {\n    proxy_pass http://postgrest;\n}"),
             (
                 path,
                 "server {\n    include bearer_location.conf;\n    location / {\n        proxy_pass http://a;\n    }\n}",
@@ -54,6 +75,49 @@ fn t167_every_location_with_a_proxy_pass_includes_all_headers() {
     );
     let locations = blocks(&read(path)).iter().filter(|(head, _)| head.starts_with("location")).count();
     assert!(locations >= 2, "{locations} locations");
+}
+
+/// The variables that a file of nginx's defines: by maps, zones, `set` and named groups.
+fn variables(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
+        let mut words = line.split_whitespace();
+        match words.next() {
+            Some("map") => {
+                found.extend(words.filter_map(|word| word.strip_prefix('$')).nth(1).map(str::to_owned))
+            }
+            Some("set") => {
+                found.extend(words.next().and_then(|word| word.strip_prefix('$')).map(str::to_owned))
+            }
+            _ => {}
+        }
+        let groups = line.split("(?<").skip(1).filter_map(|rest| rest.split_once('>'));
+        found.extend(groups.map(|(name, _)| name.to_owned()));
+    }
+    found
+}
+
+/// nginx has one variable of each name: a group of a path would be what was sent as a key.
+#[test]
+fn t606_no_rule_for_a_path_sets_a_variable_of_the_proxys() {
+    let rule: fn(&File) -> Vec<String> = |file| {
+        if !file.is_in("tests/scenarios") || !file.has_extension("conf") {
+            return Vec::new();
+        }
+        let taken = variables(&read("examples/postgrest/bearer.conf"));
+        variables(&file.text).into_iter().filter(|name| taken.contains(name)).collect()
+    };
+    let path = "tests/scenarios/x/locations.conf";
+    hold(
+        rule,
+        &[
+            (path, "location ~ ^/x/(?<sent_key>[a-z]+)$ {\n}"),
+            (path, "location /x {\n    set $credential x;\n}"),
+            (path, "map $uri $postgrest_authorization {\n}"),
+        ],
+    );
+    let taken = variables(&read("examples/postgrest/bearer.conf"));
+    assert!(taken.iter().any(|name| name == "query_token") && taken.len() > 10, "{taken:?}");
 }
 
 #[test]

@@ -116,6 +116,7 @@ fn serve(
             ("TLS_LISTEN", &format!("127.0.0.1:{tls} ssl")),
             ("PLAIN_LISTEN", &format!("127.0.0.1:{plain}")),
         ],
+        None,
     )?;
     let mut postgrest = installation.command(Path::new("/bin/sh"));
     postgrest.args(["-c", START, "sh"]).arg(&dir).arg(Orms::prepare()?.postgrest());

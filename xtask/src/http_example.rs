@@ -15,11 +15,13 @@ pub struct HttpExample {
 }
 
 impl HttpExample {
-    /// Makes the files in a new directory that only the server's user enters; `values` are what `make.py` takes.
+    /// Makes the files in a new directory that only the server's user enters; `values` are what `make.py` takes, `locations`
+    /// are nginx's rules for paths besides those of the example.
     pub fn fill(
         installation: &Installation,
         dir: &Path,
         values: &[(&str, &str)],
+        locations: Option<&Path>,
     ) -> Result<HttpExample, Error> {
         let user = installation.server_user();
         user.create_dir(dir)?;
@@ -27,6 +29,10 @@ impl HttpExample {
         python.arg(project::root().join("examples/postgrest/make.py")).arg(dir);
         python.args(values.iter().map(|(name, value)| format!("{name}={value}")));
         process::capture(&mut python)?;
+        if let Some(rules) = locations {
+            let copy = dir.join("locations.conf");
+            fs::copy(rules, &copy).context(|| format!("cannot copy {}", rules.display()))?;
+        }
         let doing = || format!("cannot give {} to the server's user", dir.display());
         for entry in fs::read_dir(dir).context(doing)? {
             let path = entry.context(doing)?.path();
