@@ -2,6 +2,7 @@
 //! `tests/scenarios`.
 
 mod api_example;
+mod dramwell;
 
 use pg_bearer_tests::database::{Session, installation};
 use pg_bearer_tests::http::Answer;
