@@ -1,8 +1,9 @@
-//! The authentication pages of services, done over HTTP: real PostgreSQL, PostgREST and nginx, with the files of
+//! The authentication pages of three services, done over HTTP: real PostgreSQL, PostgREST and nginx, with the files of
 //! `tests/scenarios`.
 
 mod api_example;
 mod dramwell;
+mod drivly;
 
 use pg_bearer_tests::database::{Session, installation};
 use pg_bearer_tests::http::Answer;
