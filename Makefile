@@ -9,8 +9,9 @@ export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 help:
 	@echo 'make demo            start a private server with an example of two tenants'
 	@echo 'make demo-http       start PostgREST behind nginx, with requests to try'
+	@echo 'make demo SCENARIO=drivly, dramwell or api_example: a service over HTTP, with the requests of its document'
 	@echo 'make psql            open the example in psql'
-	@echo 'make stop            stop the servers of both'
+	@echo 'make stop            stop the servers of all of them'
 	@echo 'make test            everything that must hold before a change is good'
 	@echo 'make test-long       the tests that repeat something many times, with all of their rounds'
 	@echo 'make test-all        the same with every version of PostgreSQL, and its own tests too'
@@ -19,9 +20,13 @@ help:
 	@echo 'make bench           measure'
 	@echo 'PG=15|16|17|18 or PG_CONFIG=/path/to/pg_config chooses the PostgreSQL.'
 
-demo demo-http test test-long test-all test-postgres bench:
+demo-http test test-long test-all test-postgres bench:
 	@xtask/setup.sh $@
 	@cargo xtask $@
+
+demo:
+	@xtask/setup.sh $(if $(SCENARIO),demo-http,demo)
+	@cargo xtask demo $(if $(SCENARIO),'$(SCENARIO)')
 
 psql stop:
 	@cargo xtask $@

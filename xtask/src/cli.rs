@@ -13,6 +13,7 @@ usage: cargo xtask <command>
   reference  write docs/reference.md
   install   [--pg-config FILE] [--destdir DIR]  install into a PostgreSQL
   demo      start a server with an example of two tenants
+  demo SCENARIO  start a service of tests/scenarios over HTTP, with requests to try
   demo-http  start PostgREST behind nginx, with credentials to send
   psql      open the demo in psql
   stop      stop the demos
@@ -32,6 +33,7 @@ pub fn run(arguments: &[String]) -> Result<(), Error> {
         ["reference"] => test::write_reference(),
         ["install", options @ ..] => install(options),
         ["demo"] => demo::start(),
+        ["demo", scenario] => demo_http::start_scenario(scenario),
         ["demo-http"] => demo_http::start(),
         ["psql"] => demo::psql(),
         ["stop"] => demo::stop(),

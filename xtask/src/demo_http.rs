@@ -1,4 +1,4 @@
-//! PostgREST behind nginx, with credentials to send.
+//! PostgREST behind nginx, with credentials to send: of `examples/postgrest`, and of the services in `tests/scenarios`.
 
 use std::fs;
 use std::net::TcpListener;
@@ -15,6 +15,14 @@ use crate::server::Server;
 use crate::{demo, process, project};
 
 const NAME: &str = "demo-http";
+
+/// Services whose pages about authentication tests replay.
+const SCENARIOS: &str = "tests/scenarios";
+
+const DATABASE: &str = "shown";
+
+const SETTINGS: &[(&str, &str)] =
+    &[("shared_preload_libraries", "pg_bearer"), ("pg_bearer.trusted_proxies", "local")];
 
 /// Without an own session, group or standard streams, so that it stays when we end; its number is left in `pid`.
 const START: &str = r#"cd "$1" && cp "$2" program && {
@@ -46,51 +54,120 @@ const LINES: &[(u16, &str, &str)] = &[
     (429, "curl --cacert certificate.pem -H @spent $tls/notes", "a key that is good for one request a day"),
 ];
 
-/// Starts it afresh, says what to try and leaves it running.
+/// What is shown: a database, its requests, and nginx's rules for them.
+struct Example {
+    name: String,
+    /// A script for psql; it shows the name of each credential and the header that has it.
+    script: PathBuf,
+    locations: Option<PathBuf>,
+    requests: Vec<String>,
+}
+
+impl Example {
+    fn of_the_documents() -> Example {
+        let line = |(status, line, why): &(u16, &str, &str)| format!("{status}  {line}    # {why}");
+        Example {
+            name: NAME.into(),
+            script: project::root().join("examples/postgrest/demo.sql"),
+            locations: None,
+            requests: LINES.iter().map(line).collect(),
+        }
+    }
+
+    fn of_scenario(name: &str) -> Result<Example, Error> {
+        let known = scenarios()?;
+        if !known.iter().any(|found| found == name) {
+            return Err(Error::new(format!("there is no scenario {name:?}, but {}", known.join(", "))));
+        }
+        let dir = project::root().join(SCENARIOS).join(name);
+        let path = dir.join("requests.txt");
+        let requests = fs::read_to_string(&path).context(|| format!("cannot read {}", path.display()))?;
+        Ok(Example {
+            name: running_name(name),
+            script: dir.join("demo.sql"),
+            locations: Some(dir.join("locations.conf")),
+            requests: requests.lines().map(str::to_owned).collect(),
+        })
+    }
+}
+
+/// The names of the services that there are.
+fn scenarios() -> Result<Vec<String>, Error> {
+    let dir = project::root().join(SCENARIOS);
+    let doing = || format!("cannot read {}", dir.display());
+    let mut names = Vec::new();
+    for entry in fs::read_dir(&dir).context(doing)? {
+        names.push(entry.context(doing)?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn running_name(scenario: &str) -> String {
+    format!("demo-{scenario}")
+}
+
+/// Starts the example of the documents afresh, says what to try and leaves it running.
 pub(crate) fn start() -> Result<(), Error> {
+    start_example(&Example::of_the_documents())
+}
+
+/// The same of the service with this name.
+pub(crate) fn start_scenario(name: &str) -> Result<(), Error> {
+    start_example(&Example::of_scenario(name)?)
+}
+
+fn start_example(example: &Example) -> Result<(), Error> {
     let nginx = process::find_server("nginx").ok_or_else(|| Error::new("there is no nginx; install it"))?;
     let installation = Installation::prepare()?;
-    let dir = directory(&installation);
+    let dir = directory(&installation, &example.name);
     end(&dir)?;
     println!("==> starting {}", installation.pg_config().version());
     demo::remember(&installation)?;
-    let settings = [("shared_preload_libraries", "pg_bearer"), ("pg_bearer.trusted_proxies", "local")];
-    let server = Server::start_shared(&installation, NAME, &settings)?;
-    println!("==> loading examples/postgrest: two tenants, Acme and Beta");
-    let headers = load(&server)?;
+    let server = Server::start_shared(&installation, &example.name, SETTINGS)?;
+    println!("==> loading {}", shown(&example.script));
+    let headers = load(&server, example)?;
     println!("==> starting PostgREST and nginx");
     let [tls, plain] = free_ports()?;
-    let started = serve(&installation, &server, &nginx, [tls, plain])
+    let started = serve(&installation, &server, &nginx, example, [tls, plain])
         .and_then(|()| write_headers(&dir, &headers))
         .and_then(|()| wait_until_ready(&dir, tls));
     if started.is_err() {
         end(&dir)?;
     }
     started?;
-    show(&dir, tls, plain);
+    show(&dir, tls, plain, &example.requests);
     server.keep();
     Ok(())
 }
 
-/// Stops it and removes what it had; whether it was there.
-pub(crate) fn stop(installation: &Installation) -> Result<bool, Error> {
-    end(&directory(installation))?;
-    let server = Server::shared(installation, NAME)?;
-    let was_there = server.is_some();
-    server.map_or(Ok(()), Server::remove)?;
-    Ok(was_there)
+/// A path of the repository as people know it.
+fn shown(path: &Path) -> String {
+    path.strip_prefix(project::root()).unwrap_or(path).display().to_string()
 }
 
-fn directory(installation: &Installation) -> PathBuf {
-    installation.run_dir().join(NAME)
+/// Stops all that were started and removes what they had; whether there were any.
+pub(crate) fn stop(installation: &Installation) -> Result<bool, Error> {
+    let mut found = false;
+    for name in std::iter::once(NAME.into()).chain(scenarios()?.iter().map(|name| running_name(name))) {
+        end(&directory(installation, &name))?;
+        let server = Server::shared(installation, &name)?;
+        found |= server.is_some();
+        server.map_or(Ok(()), Server::remove)?;
+    }
+    Ok(found)
+}
+
+fn directory(installation: &Installation, name: &str) -> PathBuf {
+    installation.run_dir().join(name)
 }
 
 /// Loads the example; the credentials by name, each as a header.
-fn load(server: &Server) -> Result<Vec<(String, String)>, Error> {
-    server.psql("postgres", "create database notes")?;
-    let mut psql = server.client("psql", "postgres", "notes");
+fn load(server: &Server, example: &Example) -> Result<Vec<(String, String)>, Error> {
+    server.psql("postgres", &format!("create database {DATABASE}"))?;
+    let mut psql = server.client("psql", "postgres", DATABASE);
     psql.args(["--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1"]);
-    psql.arg("--file").arg(project::root().join("examples/postgrest/demo.sql"));
+    psql.arg("--file").arg(&example.script);
     let shown = process::capture(&mut psql)?;
     let lines = shown.lines().filter_map(|line| line.split_once('|'));
     Ok(lines.map(|(name, header)| (name.to_owned(), header.to_owned())).collect())
@@ -100,11 +177,12 @@ fn serve(
     installation: &Installation,
     server: &Server,
     nginx: &Path,
+    example: &Example,
     [tls, plain]: [u16; 2],
 ) -> Result<(), Error> {
-    let dir = directory(installation);
+    let dir = directory(installation, &example.name);
     let uri = format!(
-        "host={} port={} user=authenticator dbname=notes",
+        "host={} port={} user=authenticator dbname={DATABASE}",
         server.socket_dir().display(),
         server.port()
     );
@@ -116,7 +194,7 @@ fn serve(
             ("TLS_LISTEN", &format!("127.0.0.1:{tls} ssl")),
             ("PLAIN_LISTEN", &format!("127.0.0.1:{plain}")),
         ],
-        None,
+        example.locations.as_deref(),
     )?;
     let mut postgrest = installation.command(Path::new("/bin/sh"));
     postgrest.args(["-c", START, "sh"]).arg(&dir).arg(Orms::prepare()?.postgrest());
@@ -141,31 +219,35 @@ fn write_headers(dir: &Path, headers: &[(String, String)]) -> Result<(), Error> 
 /// Waits for PostgREST, and uses up the key that is good for one request.
 fn wait_until_ready(dir: &Path, tls: u16) -> Result<(), Error> {
     let deadline = Instant::now() + Duration::from_secs(30);
-    while ask(dir, "@spent", tls)? != "200" {
+    // nginx, and PostgREST before it knows the schema, say that they are not ready.
+    while ["000", "502", "503"].contains(&ask(dir, &[], tls)?.as_str()) {
         if Instant::now() > deadline {
             let log = fs::read_to_string(dir.join("log")).unwrap_or_default();
             return Err(Error::new(format!("PostgREST does not answer; its log: {log}")));
         }
         std::thread::sleep(Duration::from_millis(100));
     }
+    if dir.join("spent").exists() {
+        ask(dir, &["--header", "@spent"], tls)?;
+    }
     Ok(())
 }
 
 /// The status of the answer.
-fn ask(dir: &Path, header: &str, tls: u16) -> Result<String, Error> {
+fn ask(dir: &Path, options: &[&str], tls: u16) -> Result<String, Error> {
     let mut curl = Command::new("curl");
     curl.args(["--silent", "--output", "/dev/null", "--write-out", "%{http_code}"]);
-    curl.args(["--cacert", "certificate.pem", "--header", header]);
+    curl.args(["--cacert", "certificate.pem"]).args(options);
     curl.arg(format!("https://127.0.0.1:{tls}/notes"));
     process::capture(curl.current_dir(dir))
 }
 
-fn show(dir: &Path, tls: u16, plain: u16) {
+fn show(dir: &Path, tls: u16, plain: u16, requests: &[String]) {
     println!("\nTry this (the credentials are in the files, for a day):\n");
     println!("  cd {}", dir.display());
     println!("  tls=https://127.0.0.1:{tls} plain=http://127.0.0.1:{plain}\n");
-    for (status, line, why) in LINES {
-        println!("  {status}  {line}    # {why}");
+    for request in requests {
+        println!("  {request}");
     }
     println!("\nBoth logs of nginx are there too, access.log and error.log. It keeps running.");
     println!("  make stop    to end it");

@@ -1,4 +1,4 @@
-//! `make demo-http` shows what it says.
+//! `make demo-http` and `make demo SCENARIO=…` show what they say.
 
 use pg_bearer_tests::database::installation;
 use std::fs;
@@ -16,17 +16,17 @@ impl Demo {
         Demo { run_dir }
     }
 
-    fn xtask(&self, command: &str) -> Output {
+    fn xtask(&self, command: &[&str]) -> Output {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let mut xtask = Command::new(env!("CARGO"));
-        xtask.args(["run", "--quiet", "--package", "xtask", "--", command]);
+        xtask.args(["run", "--quiet", "--package", "xtask", "--"]).args(command);
         xtask.env("PG_BEARER_RUN_DIR", &self.run_dir).current_dir(root).output().unwrap()
     }
 }
 
 impl Drop for Demo {
     fn drop(&mut self) {
-        self.xtask("stop");
+        self.xtask(&["stop"]);
         fs::remove_dir_all(&self.run_dir).unwrap();
     }
 }
@@ -37,12 +37,8 @@ fn shell(before: &str, line: &str) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-#[test]
-fn the_demo_over_http_gives_what_it_prints() {
-    let demo = Demo::new();
-    // It can be repeated.
-    assert!(demo.xtask("demo-http").status.success());
-    let output = demo.xtask("demo-http");
+/// Tries every line that a demo prints. Returns what one has to run before them, and the statuses that were promised.
+fn try_lines(output: &Output) -> (String, Vec<String>) {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{output:?}");
     let before: Vec<_> = text
@@ -58,15 +54,32 @@ fn the_demo_over_http_gives_what_it_prints() {
         assert_eq!(found, status, "{line}: {}", shell(&before, "cat answer"));
         statuses.push(found);
     }
+    (before, statuses)
+}
+
+#[test]
+fn the_demos_over_http_give_what_they_print() {
+    let demo = Demo::new();
+    // It can be repeated.
+    assert!(demo.xtask(&["demo-http"]).status.success());
+    let output = demo.xtask(&["demo-http"]);
+    let (before, mut statuses) = try_lines(&output);
     statuses.dedup();
-    assert_eq!(statuses, ["200", "201", "200", "204", "400", "401", "403", "404", "429"], "{text}");
+    assert_eq!(statuses, ["200", "201", "200", "204", "400", "401", "403", "404", "429"], "{output:?}");
     // What the first line shows are the notes of Acme.
     let notes = shell(&before, "curl -s --cacert certificate.pem -H @ada $tls/notes");
     assert!(notes.contains("of Acme") && notes.contains("mine") && !notes.contains("of Beta"), "{notes}");
     t168(&before);
+    // The services of tests/scenarios run beside it.
+    for (name, number) in [("api_example", 18), ("dramwell", 16), ("drivly", 16)] {
+        let (_, statuses) = try_lines(&demo.xtask(&["demo", name]));
+        assert_eq!(statuses.len(), number, "{name}");
+    }
+    let unknown = demo.xtask(&["demo", "x"]);
+    assert!(!unknown.status.success() && String::from_utf8_lossy(&unknown.stderr).contains("drivly"));
     let dir = before.strip_prefix("cd ").unwrap().lines().next().unwrap().to_owned();
     assert!(Path::new(&dir).exists());
-    let output = demo.xtask("stop");
+    let output = demo.xtask(&["stop"]);
     assert!(output.status.success() && !Path::new(&dir).exists(), "{output:?}");
     assert_eq!(shell(&before, "curl -s -o /dev/null -w '%{http_code}' -k $tls/notes"), "000");
 }
