@@ -13,7 +13,7 @@ chmod 644 "$work"/*
 psql -c 'create extension pg_bearer'
 psql -f "$work/keys.sql" > /dev/null
 
-for part in ${BENCH_PARTS:-transactions first_time memberships grants revocations api_keys rows policies masking sign_in}; do
+for part in ${BENCH_PARTS:-transactions first_time memberships grants revocations api_keys rows policies masking http sign_in}; do
     echo
     . "./$part.sh"
 done

@@ -139,6 +139,6 @@ test | test-long)
     command -v git >/dev/null || need git ca-certificates
     command -v gpg-agent >/dev/null || need gpg gpg-agent gpgconf
     ;;
-bench) need python3-jwt python3-cryptography valgrind ;;
+bench) need python3-jwt python3-cryptography python3-venv valgrind wrk curl ca-certificates ;;
 *) fail "setup.sh: unknown purpose $purpose" ;;
 esac

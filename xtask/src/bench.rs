@@ -2,6 +2,7 @@ use std::process::Command;
 
 use crate::error::Error;
 use crate::installation::Installation;
+use crate::orms::Orms;
 use crate::server::Server;
 use crate::{process, project};
 
@@ -20,7 +21,7 @@ pub(crate) fn run() -> Result<(), Error> {
     let mut script = Command::new("bash");
     script.arg("benches/run.sh").current_dir(project::root());
     script.env("PGBIN", installation.bin("")).env("PGHOST", server.socket_dir());
-    script.env("PGPORT", server.port().to_string());
+    script.env("PGPORT", server.port().to_string()).env("POSTGREST", Orms::prepare()?.postgrest());
     script.env("PGUSER", "postgres").env("PGDATABASE", "bench");
     script.env("PRELOADED_HOST", preloaded.socket_dir()).env("PRELOADED_PORT", preloaded.port().to_string());
     process::run(&mut script)
