@@ -6,6 +6,7 @@ mod limits;
 mod logs;
 mod origins;
 mod paths;
+mod statuses;
 
 use super::world;
 use pg_bearer_tests::Database;
