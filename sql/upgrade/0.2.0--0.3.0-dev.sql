@@ -1,1 +1,2 @@
--- From 0.2.0. Nothing is to be done.
+-- From 0.2.0.
+select auth_internal.retire_function('auth.purge_sandbox(regclass[], text)');

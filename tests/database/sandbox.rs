@@ -127,3 +127,45 @@ fn triggers_of_purged_rows_run_as_the_caller_with_his_search_path() {
         ],
     );
 }
+
+#[test]
+fn rows_that_are_younger_and_those_without_a_time_stay() {
+    let db = Database::new();
+    let mut superuser = db.superuser();
+    superuser.run(TABLES);
+    superuser.run(
+        "alter table shop.payments add \"made At\" timestamptz, add made_on date, add note text;
+         insert into shop.payments (id, \"Env\", \"made At\", made_on)
+         select n, case n when 5 then 'live' else 'test' end, now() - a.age, (now() - a.age)::date
+           from unnest(array['3 days', '25 hours', '23 hours', null, '9 days']::interval[]) with ordinality a (age, n)",
+    );
+    let purge = |arguments: &str| {
+        format!(
+            "select string_agg(deleted::text, ' ') from auth.purge_sandbox('{{shop.payments}}', {arguments})"
+        )
+    };
+    let unpaired = "22023 time_column and older_than do not go together";
+    let no_time = "22023 a table has no such column with a time";
+    for (arguments, refused) in [
+        ("'made At'", unpaired),
+        ("older_than => '1 day'", unpaired),
+        ("'made At', '-1 day'", unpaired),
+        ("'note', '1 day'", no_time),
+        ("'nothing', '1 day'", no_time),
+        ("'ctid', '1 day'", no_time),
+        ("'made At\" or true --', '1 day'", no_time),
+    ] {
+        assert_eq!(superuser.refused(&purge(arguments)), refused, "{arguments}");
+    }
+    let left = "select string_agg(id::text, ' ' order by id) from shop.payments";
+    assert_values(
+        &mut superuser,
+        &[
+            (&purge("'made At', '1 day'"), Some("2")),
+            (left, Some("3 4 5")),
+            (&purge("'made_on', older_than => '10 days'"), Some("0")),
+            (&purge("time_column => null"), Some("2")),
+            (left, Some("5")),
+        ],
+    );
+}

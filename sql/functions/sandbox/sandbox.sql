@@ -3,13 +3,19 @@
 -- Runs as the caller, and so do triggers of the tables: he names them, so that nobody else's are among them. The
 -- rows go with his search_path, on which triggers may rely; a default is computed before the function has its own.
 create or replace function auth.purge_sandbox(
-    tables regclass[], trigger_search_path text default pg_catalog.current_setting('search_path')
+    tables regclass[], time_column name default null, older_than interval default null,
+    trigger_search_path text default pg_catalog.current_setting('search_path')
 ) returns table (source regclass, deleted bigint)
     language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     remaining oid[];
     place name;
+    age text := '';
 begin
+    if (time_column is null) <> (older_than is null) or older_than < '0' then
+        perform auth_internal.refuse('22023', 'time_column and older_than do not go together',
+                                     'Name the column that says when a row was made, and for how long rows stay; or leave out both.');
+    end if;
     select array_agg(c.oid order by c.oid) into remaining
       from pg_class c
      where c.relkind in ('r', 'p') and not c.relispartition and auth.environment_column(c.oid) is not null
@@ -20,6 +26,15 @@ begin
             message = 'a table has no column for the environment',
             hint = 'Give one the default auth.environment().';
     end if;
+    if time_column is not null then
+        if exists (select from unnest(remaining) r
+                    where not exists (select from pg_attribute a
+                                       where a.attrelid = r and a.attname = time_column and a.attnum > 0 and not a.attisdropped
+                                         and a.atttypid in ('timestamptz'::regtype, 'timestamp'::regtype, 'date'::regtype))) then
+            perform auth_internal.refuse('22023', 'a table has no such column with a time', 'It has to be a timestamptz, a timestamp or a date.');
+        end if;
+        age := pg_catalog.format(' and %I operator(pg_catalog.<) %L::pg_catalog.timestamptz', time_column, now() - older_than);
+    end if;
     while cardinality(remaining) > 0 loop
         -- Rows that refer to others go before them.
         select r.t::regclass, auth.environment_column(r.t) into source, place
@@ -29,7 +44,7 @@ begin
                              and k.conrelid = any (remaining)), r.n
          limit 1;
         perform set_config('search_path', trigger_search_path, true);
-        execute pg_catalog.format('delete from %s where %I operator(pg_catalog.=) ''test''', purge_sandbox.source, place);
+        execute pg_catalog.format('delete from %s where %I operator(pg_catalog.=) ''test''', purge_sandbox.source, place) operator(pg_catalog.||) age;
         get diagnostics deleted = row_count;
         perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         remaining := array_remove(remaining, purge_sandbox.source::oid);
@@ -38,7 +53,7 @@ begin
 end
 $$;
 comment on function auth.purge_sandbox is
-    'Deletes rows of environment test from these tables, by their column with the default auth.environment(): those rows that the caller sees and may delete, so a tenant''s only his own and a superuser''s everybody''s. Returns how many in each, rows that refer to others first. Triggers run with trigger_search_path, by default the caller''s. It also fails where deleting a row fails. 22023 for NULL and a table without such a column.';
+    'Deletes rows of environment test from these tables, by their column with the default auth.environment(): those rows that the caller sees and may delete, so a tenant''s only his own and a superuser''s everybody''s. Returns how many in each, rows that refer to others first. With time_column (a timestamptz, timestamp or date of each table) and older_than only rows that are older than that; rows without a time stay. Triggers run with trigger_search_path, by default the caller''s. It also fails where deleting a row fails. 22023 for NULL, a table without such a column, and one of time_column and older_than without the other.';
 
 -- The column whose default is auth.environment(), or NULL.
 create or replace function auth.environment_column(source oid) returns name

@@ -172,7 +172,7 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = &[
     ("public", "auth.purge_endings() bigint: volatile unsafe definer plpgsql"),
     (
         "public",
-        "auth.purge_sandbox(regclass[], text) TABLE(source regclass, deleted bigint): volatile unsafe plpgsql",
+        "auth.purge_sandbox(regclass[], name, interval, text) TABLE(source regclass, deleted bigint): volatile unsafe plpgsql",
     ),
     (
         "public",
