@@ -16,7 +16,10 @@ create or replace function auth_http.token(
 ) returns jsonb
     language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 begin
-    if grant_type is null then
+    if current_setting('transaction_read_only') = 'on' then
+        -- A URL is no place for a secret, nor a good one told from a bad one.
+        return auth_internal.oauth_error(400, 'invalid_request', 'a token is asked for by POST');
+    elsif grant_type is null then
         return auth_internal.oauth_error(400, 'invalid_request', 'grant_type is missing');
     elsif grant_type <> 'client_credentials' then
         return auth_internal.oauth_error(400, 'unsupported_grant_type', 'grant_type is not client_credentials');

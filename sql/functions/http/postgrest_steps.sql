@@ -130,7 +130,9 @@ comment on function auth_internal.postgrest_keepers is 'What else depends on a r
 create or replace function auth_internal.postgrest_removal(authenticator name) returns table (place integer, action text, line text)
     language sql stable set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
     with known as materialized (
-        select r.oid, r.rolname, shobj_description(r.oid, 'pg_authid') as mark from pg_roles r),
+        select r.oid, r.rolname, shobj_description(r.oid, 'pg_authid') as mark from pg_roles r
+         -- Whatever somebody says of those.
+         where r.rolname not in (select o.name from auth_internal.our_roles() o)),
     login as materialized (
         select k.oid, k.rolname, coalesce(starts_with(k.mark, '{"by": "auth.install_postgrest", '), false) as is_ours
           from known k where k.rolname = postgrest_removal.authenticator),

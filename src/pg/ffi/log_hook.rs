@@ -111,7 +111,8 @@ pub(super) fn names_function_of_ours(message: &[u8]) -> bool {
     // Another script may go without blanks; a quoted name, or one with a dollar sign, is none of ours.
     let (ahead, name) = before.split_at_checked(name).unwrap_or_default();
     let starts_anew = !matches!(ahead.last(), Some(b'"' | b'$'));
-    let function = name.strip_prefix(b"auth.").or(name.strip_prefix(b"auth_internal."));
+    let schemas = [&b"auth."[..], b"auth_internal.", b"auth_http."];
+    let function = schemas.iter().find_map(|schema| name.strip_prefix(*schema));
     starts_anew && function.is_some_and(|function| !function.is_empty() && function.iter().all(word))
 }
 
@@ -126,6 +127,7 @@ mod tests {
             "Funktion auth.help(integer, auth.issuers) existiert nicht",
             "関数auth_internal.x1(uuid)は存在しません",
             "auth.help(unknown)",
+            "function auth_http.token(text) does not exist",
         ] {
             assert!(names_function_of_ours(text.as_bytes()), "{text}");
         }

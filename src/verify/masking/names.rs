@@ -4,7 +4,7 @@ use super::{Parts, is_word};
 
 /// The functions of ours that take a credential or a secret, in lower case. Of a text that calls one, every literal is
 /// hidden.
-const FUNCTIONS: [&[u8]; 49] = [
+const FUNCTIONS: [&[u8]; 51] = [
     b"accept_invitation",
     b"add_jwt_key",
     b"add_jwt_secret",
@@ -51,6 +51,8 @@ const FUNCTIONS: [&[u8]; 49] = [
     b"sign_up",
     b"sign_up_again",
     b"sign_up_anonymous",
+    b"token",
+    b"token_answer",
     b"token_hash",
     b"verify_jwt",
     b"verify_password",
@@ -61,7 +63,7 @@ const TABLES: [&[u8]; 4] = [b"jwt_secrets", b"one_time_tokens", b"ticket_secret"
 const LONGEST: usize = 21;
 /// The setting that carries the identity, in two parts.
 const SETTING: (&[u8], &[u8]) = (b"pg_bearer", b".identity");
-const SCHEMAS: [&[u8]; 2] = [b"auth", b"auth_internal"];
+const SCHEMAS: [&[u8]; 3] = [b"auth", b"auth_internal", b"auth_http"];
 
 /// Does this text name something that takes a secret?
 pub(crate) fn names_function(text: &[u8]) -> bool {

@@ -46,7 +46,7 @@ fn t172_paths_are_decoded_once_as_they_are_routed() {
     }
 }
 
-const LISTED: &str = "/invoices, /bills=invoices , private/salaries, /rpc/send = mail.send, private/rpc/pay=pay,/rpc/health=,/open=";
+const LISTED: &str = "/invoices, /bills=invoices , private/salaries, /rpc/send = mail.send, private/rpc/pay=pay,/rpc/health=,/open=,/größe";
 
 fn asked(method: &str, path: &str, search_path: &str, headers: &Value) -> Result<Vec<String>, EndpointFault> {
     let headers = headers.as_object().unwrap();
@@ -75,6 +75,7 @@ fn what_reads_takes_read_and_what_writes_takes_write() {
         assert_eq!(answer(method, "/rpc/health"), permissions(&[]));
         assert_eq!(answer(method, "/open"), permissions(&[]));
     }
+    assert_eq!(answer("GET", "/gr%C3%B6%C3%9Fe"), permissions(&["größe.read"]));
     for method in ["", "get", "OPTIONS", "TRACE", "MERGE"] {
         assert_eq!(answer(method, "/invoices"), Err(Unknown), "{method}");
     }

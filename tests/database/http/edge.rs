@@ -198,6 +198,12 @@ fn a_key_is_exchanged_for_a_token_as_rfc_6749_has_it() {
         let (found, name, _) = form(&body);
         assert_eq!((found, name.as_deref()), (status, Some(error)), "{error}");
     }
+    // A secret in a URL is worth nothing.
+    for secret in [key.as_str(), "sk_live_x"] {
+        let path = format!("/rpc/token?grant_type=client_credentials&client_secret={secret}");
+        let answer = edge.served.proxied("GET", &path, &[], "");
+        assert_eq!((answer.status, &answer.json()["error"]), (400, &json!("invalid_request")));
+    }
     // By the header: as Basic with the key for a name, or as Bearer. Two of them are one too many.
     let grant = json!({"grant_type": "client_credentials"});
     let token_of_key = edge.post("token", &key, grant.clone()).json();

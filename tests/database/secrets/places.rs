@@ -162,8 +162,8 @@ fn t281_every_function_that_takes_a_secret_is_known() {
     let takers = "select distinct n.nspname || '.' || p.proname
         from pg_proc p join pg_namespace n on n.oid = p.pronamespace,
              unnest(p.proargnames, p.proargtypes::oid[]) a(name, type)
-       where n.nspname in ('auth', 'auth_internal') and a.type in ('text'::regtype, 'bytea'::regtype)
-         and a.name in ('credential', 'token', 'key', 'secret', 'hash', 'password', 'material', 'jwks', 'jwt')";
+       where n.nspname in ('auth', 'auth_internal', 'auth_http') and a.type in ('text'::regtype, 'bytea'::regtype)
+         and a.name in ('credential', 'token', 'key', 'secret', 'hash', 'password', 'material', 'jwks', 'jwt', 'client_secret')";
     let takers: Vec<String> = session.query(takers, &[]).unwrap().iter().map(|row| row.get(0)).collect();
     assert!(takers.len() > 15, "{takers:?}");
     for function in takers {
