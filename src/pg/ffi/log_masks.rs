@@ -273,17 +273,21 @@ mod tests {
         {
             let text = unit.repeat(length / unit.len());
             for reading in [Reading::Plain, Reading::Sql, Reading::Quoting, Reading::CutOff, Reading::Value] {
-                let begin = Instant::now();
-                let mut secrets = Secrets::none();
-                secrets.learn(literals.as_bytes(), Reading::Sql, false);
-                secrets.learn(text.as_bytes(), reading, false);
-                names_function(text.as_bytes());
-                statement_names_function(text.as_bytes());
-                quotes_parameters(text.as_bytes());
-                let mask = Mask { reading, backslashes: false, secrets: &secrets };
-                mask.apply(text.as_bytes(), 0, &mut room);
-                let took = begin.elapsed();
-                assert!(took < Duration::from_millis(500), "{unit:?} {length} {reading:?}: {took:?}");
+                let mut take = || {
+                    let begin = Instant::now();
+                    let mut secrets = Secrets::none();
+                    secrets.learn(literals.as_bytes(), Reading::Sql, false);
+                    secrets.learn(text.as_bytes(), reading, false);
+                    names_function(text.as_bytes());
+                    statement_names_function(text.as_bytes());
+                    quotes_parameters(text.as_bytes());
+                    let mask = Mask { reading, backslashes: false, secrets: &secrets };
+                    mask.apply(text.as_bytes(), 0, &mut room);
+                    begin.elapsed()
+                };
+                // What takes time by itself takes it each time, what others take away not.
+                let is_quick = (0..5).any(|_| take() < Duration::from_millis(500));
+                assert!(is_quick, "{unit:?} {length} {reading:?}");
             }
         }
     }
