@@ -8,6 +8,7 @@ mod install;
 mod install_refused;
 mod installed;
 mod later;
+mod leaks;
 mod page;
 mod proxy;
 mod world;
