@@ -12,9 +12,11 @@ declare
     place name;
     age text := '';
 begin
-    if (time_column is null) <> (older_than is null) or older_than < '0' then
+    if (time_column is null) <> (older_than is null) then
         perform auth_internal.refuse('22023', 'time_column and older_than do not go together',
                                      'Name the column that says when a row was made, and for how long rows stay; or leave out both.');
+    elsif older_than < '0' or older_than > '100 years' then
+        perform auth_internal.refuse('22023', 'older_than is 0 to 100 years', 'Such as 1 day.');
     end if;
     select array_agg(c.oid order by c.oid) into remaining
       from pg_class c
@@ -53,7 +55,7 @@ begin
 end
 $$;
 comment on function auth.purge_sandbox is
-    'Deletes rows of environment test from these tables, by their column with the default auth.environment(): those rows that the caller sees and may delete, so a tenant''s only his own and a superuser''s everybody''s. Returns how many in each, rows that refer to others first. With time_column (a timestamptz, timestamp or date of each table) and older_than only rows that are older than that; rows without a time stay. Triggers run with trigger_search_path, by default the caller''s. It also fails where deleting a row fails. 22023 for NULL, a table without such a column, and one of time_column and older_than without the other.';
+    'Deletes rows of environment test from these tables, by their column with the default auth.environment(): those rows that the caller sees and may delete, so a tenant''s only his own and a superuser''s everybody''s. Returns how many in each, rows that refer to others first. With time_column (a timestamptz, timestamp or date of each table) and older_than only rows that are older than that; rows without a time stay. Triggers run with trigger_search_path, by default the caller''s. It also fails where deleting a row fails. 22023 for NULL, a table without such a column, one of time_column and older_than without the other, and a time that is not 0 to 100 years.';
 
 -- The column whose default is auth.environment(), or NULL.
 create or replace function auth.environment_column(source oid) returns name
