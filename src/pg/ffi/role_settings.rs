@@ -18,21 +18,21 @@ pub(in crate::pg) fn take_on(names: &[&CStr]) -> bool {
     let (here, anywhere) = unsafe { (pg_sys::MyDatabaseId, pg_sys::InvalidOid) };
     let (nearer, farther) = (stored(here), stored(anywhere));
     names.iter().all(|name| {
-        let Some(initial) = initial(name) else { return true };
+        let Some((current, initial)) = values(name) else { return true };
         let value = value_of(&nearer, name).or_else(|| value_of(&farther, name)).unwrap_or(initial);
-        carrier::set_locally(name, &value, pg_sys::GucContext::PGC_USERSET)
+        value == current || carrier::set_locally(name, &value, pg_sys::GucContext::PGC_USERSET)
     })
 }
 
-/// What the session began with, where there is such a setting.
-fn initial(name: &CStr) -> Option<CString> {
-    // SAFETY: the second call raises for what is no setting, which the first one has ruled out; the text is copied.
+/// What it is, and what the session began with, where there is such a setting.
+fn values(name: &CStr) -> Option<(CString, CString)> {
+    // SAFETY: the second call raises for what is no setting, which the first one has ruled out; each text is copied before
+    // the next one takes its place.
     unsafe {
-        if pg_sys::GetConfigOption(name.as_ptr(), true, false).is_null() {
-            return None;
-        }
-        let value = pg_sys::GetConfigOptionResetString(name.as_ptr());
-        (!value.is_null()).then(|| CStr::from_ptr(value).to_owned())
+        let copied =
+            |value: *const std::ffi::c_char| (!value.is_null()).then(|| CStr::from_ptr(value).to_owned());
+        let current = copied(pg_sys::GetConfigOption(name.as_ptr(), true, false))?;
+        Some((current, copied(pg_sys::GetConfigOptionResetString(name.as_ptr()))?))
     }
 }
 
