@@ -167,7 +167,7 @@ grant execute on function auth_internal.run_protection, auth_internal.run_unprot
 -- These tell what the catalogs say of tables; everybody may read those.
 grant execute on function
     auth_internal.base_type, auth_internal.column_has_index, auth_internal.column_readers,
-    auth_internal.foreign_keys_without_org, auth_internal.free_key_name, auth_internal.is_application_schema,
+    auth_internal.foreign_keys_without_org, auth_internal.free_key_name, auth_internal.is_application_schema, auth_internal.our_schemas, auth_internal.demand_superuser,
     auth_internal.organization_names, auth_internal.printed_index,
     auth_internal.qualified, auth_internal.table_tree, auth_internal.unique_keys_without_org
 to public;

@@ -11,7 +11,7 @@ use super::{api_key, identity};
 use crate::verify::endpoint::{self, Asked, EndpointFault};
 use crate::verify::error::Refusal;
 use crate::verify::http::{self, HeaderFault, NamedOrg};
-use crate::verify::identity::{Identity, Kind, Uuid};
+use crate::verify::identity::{Identity, Uuid};
 use pgrx::pg_sys::panic::ErrorReport;
 use serde_json::{Map, Value, json};
 use std::ffi::CStr;
@@ -126,25 +126,22 @@ fn enter_org(named: &NamedOrg) -> Result<(), Refused> {
     }
 }
 
-/// May this method be used on this path, where the endpoints are listed? What is not listed takes a permission that nobody has.
-/// A service has none and needs none.
+/// May this method be used on this path, where the endpoints are listed?
 fn judge_endpoint(headers: &Map<String, Value>) -> Result<(), Refused> {
     let list = settings::http_permissions().ok_or_else(sqlstate::http_settings_in_doubt)?;
-    let is_service = carrier::with_identity(|view| view.kind() == Kind::Service);
-    if list.trim().is_empty() || is_service == Some(true) {
+    if list.trim().is_empty() {
         return Ok(());
     }
+    let sender = carrier::with_identity(|view| view.kind());
     let setting = |name| request::setting(name, api_key::LINE_MAX).unwrap_or_default();
     let (method, path) = (setting(c"request.method"), setting(c"request.path"));
     let search_path = setting(c"search_path");
-    let asked = Asked { method: &method, path: &path, search_path: &search_path, headers };
+    let asked = Asked { sender, method: &method, path: &path, search_path: &search_path, headers };
     match endpoint::needed(&list, &asked) {
         Ok(needed) => needed.iter().try_for_each(|permission| demand_permission(permission).map(drop))?,
         Err(EndpointFault::List) => return Err(sqlstate::http_permissions_unreadable().into()),
-        Err(EndpointFault::Unknown) if carrier::with_identity(|_| ()).is_some() => {
-            return Err(sqlstate::endpoint_not_listed().into());
-        }
-        Err(EndpointFault::Unknown) => return Err(sqlstate::not_authenticated().into()),
+        Err(EndpointFault::Unlisted) => return Err(sqlstate::endpoint_not_listed().into()),
+        Err(EndpointFault::Nobody) => return Err(sqlstate::not_authenticated().into()),
     }
     Ok(())
 }
@@ -236,11 +233,8 @@ impl Refused {
 }
 
 /// What answers an error that a function of ours raised later in the request, under this name: message and detail for
-/// PostgREST. `None` where PostgREST itself knows better: it repeats what failed to be serialized.
+/// PostgREST. `None` where PostgREST is to say it.
 pub(super) fn later_answer(function: &str, said: &Said) -> Option<(String, String)> {
-    if ["40001", "40P01"].contains(&said.sqlstate.as_str()) {
-        return None;
-    }
-    let status = if function == sqlstate::unseen::NOBODY { 401 } else { http::status(&said.sqlstate) };
+    let status = http::later_status(&said.sqlstate, function == sqlstate::unseen::NOBODY)?;
     Some(Answer::with_headers(status, said).for_postgrest())
 }

@@ -1,6 +1,7 @@
 //! Which endpoint an HTTP request is for, as the server behind us routes it, and what it takes to use it.
 
 use super::identifier::identifier;
+use super::identity::Kind;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
@@ -28,6 +29,8 @@ fn part(encoded: &str) -> Option<String> {
 
 /// What a request asks for.
 pub(crate) struct Asked<'a> {
+    /// Who asks; `None`: nobody.
+    pub(crate) sender: Option<Kind>,
     pub(crate) method: &'a str,
     /// As the server got it.
     pub(crate) path: &'a str,
@@ -41,8 +44,10 @@ pub(crate) struct Asked<'a> {
 pub(crate) enum EndpointFault {
     /// The list cannot be read.
     List,
-    /// No endpoint of the list is asked for.
-    Unknown,
+    /// No endpoint of the list is asked for, which takes a permission that nobody has.
+    Unlisted,
+    /// The same by somebody who has to say first who they are.
+    Nobody,
 }
 
 /// An endpoint of the list, with the permission that it takes; empty: none.
@@ -123,14 +128,18 @@ fn wants_rows(headers: &Map<String, Value>) -> bool {
     wishes.any(|wish| wish.starts_with("count") || (wish.starts_with("return") && wish != "return=minimal"))
 }
 
-/// The permissions that a request needs, by a list of endpoints between commas.
+/// The permissions that a request needs, by a list of endpoints between commas. A service has none and needs none.
 pub(crate) fn needed(list: &str, asked: &Asked<'_>) -> Result<Vec<String>, EndpointFault> {
     let entries = list.split(',').map(|entry| Endpoint::parse(entry.trim()));
     let endpoints = entries.collect::<Option<Vec<_>>>().ok_or(EndpointFault::List)?;
-    let path = routed(asked.path).ok_or(EndpointFault::Unknown)?;
-    let access = Access::of(asked).ok_or(EndpointFault::Unknown)?;
+    if asked.sender == Some(Kind::Service) {
+        return Ok(Vec::new());
+    }
+    let unlisted = if asked.sender.is_some() { EndpointFault::Unlisted } else { EndpointFault::Nobody };
+    let path = routed(asked.path).ok_or(unlisted)?;
+    let access = Access::of(asked).ok_or(unlisted)?;
     // Whoever is listed twice needs all of it.
     let mut found = endpoints.iter().filter(|endpoint| endpoint.is_asked(asked, &path)).peekable();
-    found.peek().ok_or(EndpointFault::Unknown)?;
+    found.peek().ok_or(unlisted)?;
     Ok(found.flat_map(|endpoint| endpoint.needs(access)).collect())
 }

@@ -142,6 +142,16 @@ pub(crate) fn status(sqlstate: &str) -> u16 {
     }
 }
 
+/// The status of the answer to an error of ours after the sender was established; `is_of_nobody`: it says that somebody has to
+/// sign in, whatever its code. `None` where PostgREST knows better: it repeats what failed to be serialized.
+pub(crate) fn later_status(sqlstate: &str, is_of_nobody: bool) -> Option<u16> {
+    match sqlstate {
+        "40001" | "40P01" => None,
+        _ if is_of_nobody => Some(401),
+        _ => Some(status(sqlstate)),
+    }
+}
+
 /// The status of the answer to a refused credential: a good key in a wrong place is forbidden there.
 pub(crate) fn status_of(refusal: Refusal) -> u16 {
     let places = [Refusal::KeyNetwork, Refusal::KeyOrigin, Refusal::KeyEndpoint];

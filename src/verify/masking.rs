@@ -8,7 +8,7 @@ mod names;
 
 use literals::{Lexer, Piece};
 pub(crate) use names::{
-    names_function, names_secrets, quotes_call, quotes_parameters, statement_names_function,
+    SCHEMAS, names_function, names_secrets, quotes_call, quotes_parameters, statement_names_function,
 };
 use std::ops::Range;
 

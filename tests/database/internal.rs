@@ -9,7 +9,7 @@ use pg_bearer_tests::token::*;
 use postgres::Client;
 
 /// Functions of auth_internal that everybody may execute, and why.
-const FOR_EVERYBODY: [(&str, &str); 34] = [
+const FOR_EVERYBODY: [(&str, &str); 36] = [
     ("protection_", "auth.protect() runs as its caller, and so do its parts"),
     ("refuse_protection", "raises the errors of auth.protect()"),
     (
@@ -33,6 +33,8 @@ const FOR_EVERYBODY: [(&str, &str); 34] = [
     ("as_data_migration", "auth.protect() suggests statements, and this makes text of text"),
     ("refuse", "auth.protect() runs as its caller, and this raises an error and does nothing else"),
     ("is_application_schema", "compares a name with those of the system"),
+    ("our_schemas", "is a list of names"),
+    ("demand_superuser", "says why others cannot call the function that calls it"),
     ("table_tree", "auth.protect() asks for the children of a table, which everybody may read"),
     (
         "unique_keys_without_org",

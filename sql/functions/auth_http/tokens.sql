@@ -61,10 +61,11 @@ comment on function auth_http.create_token is
 create or replace function auth_http.create_ticket() returns jsonb
     language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
-    ticket constant text := auth.issue_ticket();
+    ttl constant interval := '30 seconds';
+    ticket constant text := auth.issue_ticket(ttl);
 begin
     perform auth_internal.http_answer(200, true);
-    return jsonb_build_object('ticket', ticket, 'expires_in', 30);
+    return jsonb_build_object('ticket', ticket, 'expires_in', extract(epoch from ttl)::integer);
 end
 $$;
 comment on function auth_http.create_ticket is

@@ -8,17 +8,6 @@ create or replace function auth_internal.guard_triggers() returns table (name na
 $$;
 comment on function auth_internal.guard_triggers is 'The event triggers that auth.guard() makes.';
 
-create or replace function auth_internal.demand_superuser() returns void
-    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
-begin
-    perform from pg_roles r where r.rolname = current_user and r.rolsuper;
-    if not found then
-        perform auth_internal.refuse('42501', 'only superusers make guards and take them away', null);
-    end if;
-end
-$$;
-comment on function auth_internal.demand_superuser is '42501 unless the caller is a superuser.';
-
 -- The caller makes them: Postgres lets nobody but superusers.
 create or replace function auth.guard(schemas name[] default null, new_tables text default 'protect') returns void
     language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -26,7 +15,7 @@ declare
     wanted record;
     is_new boolean;
 begin
-    perform auth_internal.demand_superuser();
+    perform auth_internal.demand_superuser('make guards and take them away', null);
     if coalesce(guard.new_tables, '') not in ('protect', 'refuse', 'ignore') then
         perform auth_internal.refuse('22023', 'new_tables has a value that is not allowed', 'It is protect, refuse or ignore.');
     end if;
@@ -59,7 +48,7 @@ declare
     made record;
     guarded boolean := exists (select from auth.guard_settings);
 begin
-    perform auth_internal.demand_superuser();
+    perform auth_internal.demand_superuser('make guards and take them away', null);
     for made in select t.name from auth_internal.guard_triggers() t join pg_event_trigger e on e.evtname = t.name loop
         execute format('drop event trigger %I', made.name);
         guarded := true;

@@ -20,6 +20,7 @@ begin
           join pg_class r on r.oid = case c.classid when 'pg_class'::regclass then c.objid else p.polrelid end
           join pg_namespace n on n.oid = r.relnamespace
          where r.relkind in ('r', 'p', 'f') and r.relpersistence <> 't'
+           -- As auth_internal.is_application_schema() has it, which an update takes from us for a moment.
            and n.nspname not in ('auth', 'auth_internal', 'auth_http', 'information_schema') and n.nspname !~ '^pg_'
         union
         -- Roles that go from policies are in no list.

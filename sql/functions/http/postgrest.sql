@@ -11,11 +11,8 @@ declare
     roles constant name[] := array[authenticator, anonymous_role, user_role, coalesce(key_role, user_role), service_role];
     statements text[];
 begin
-    -- Administrators who are none cannot run our parts.
-    if (select r.rolsuper from pg_roles r where r.rolname = current_user) is not true then
-        perform auth_internal.refuse('42501', 'only superusers make and take away what PostgREST needs',
-                                     'Nobody else may store log_parameter_max_length and settings of pg_bearer.');
-    end if;
+    perform auth_internal.demand_superuser('make and take away what PostgREST needs',
+                                           'Nobody else may store log_parameter_max_length and settings of pg_bearer.');
     perform auth_internal.demand_postgrest(authenticator, dry_run);
     perform auth_internal.demand_postgrest_roles(install_postgrest.schemas, roles);
     statements := array(select p.statement from auth_internal.postgrest_plan(install_postgrest.schemas, roles) p);
@@ -47,11 +44,8 @@ declare
     removal record;
     has_run boolean := false;
 begin
-    -- Administrators who are none cannot run our parts.
-    if (select r.rolsuper from pg_roles r where r.rolname = current_user) is not true then
-        perform auth_internal.refuse('42501', 'only superusers make and take away what PostgREST needs',
-                                     'Nobody else may store log_parameter_max_length and settings of pg_bearer.');
-    end if;
+    perform auth_internal.demand_superuser('make and take away what PostgREST needs',
+                                           'Nobody else may store log_parameter_max_length and settings of pg_bearer.');
     perform auth_internal.demand_postgrest(authenticator, dry_run);
     perform auth_internal.commit_durably();
     step := 0;
@@ -100,6 +94,12 @@ begin
 end
 $$;
 comment on function auth_internal.demand_postgrest_roles is '22023 for schemas and roles that auth.install_postgrest() does not take.';
+
+create or replace function auth_internal.may_be_served(name name) returns boolean
+    language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select auth_internal.is_application_schema(may_be_served.name) or may_be_served.name = 'auth_http'
+$$;
+comment on function auth_internal.may_be_served is 'Is it a schema that PostgREST may serve: an application''s, or the one that is made for it? NULL for NULL.';
 
 create or replace function auth_internal.postgrest_mark(authenticator name) returns text
     language sql immutable set search_path = pg_catalog, pg_temp as $$
@@ -152,7 +152,7 @@ create or replace function auth_internal.postgrest_name_faults(schemas name[], r
     select 4, format('PostgREST cannot serve the schema %s', coalesce(quote_ident(s.name), 'null')),
            'Schemas of Postgres and of pg_bearer are served to nobody, and db-schemas has commas and blanks between names: name schemas of your own.'
       from unnest(postgrest_name_faults.schemas) s (name)
-     where ((auth_internal.is_application_schema(s.name) or s.name = 'auth_http') and s.name <> '' and s.name !~ '[,[:space:][:cntrl:]]') is not true
+     where (auth_internal.may_be_served(s.name) and s.name <> '' and s.name !~ '[,[:space:][:cntrl:]]') is not true
 $$;
 comment on function auth_internal.postgrest_name_faults is 'What auth.install_postgrest() does not take of these names, and what is to be done; the first one counts.';
 

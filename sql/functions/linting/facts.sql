@@ -30,7 +30,7 @@ create or replace function auth_internal.lint_readers(names name[]) returns oid[
         select oid from ours
         union
         select p.oid from pg_proc p join pg_language l on l.oid = p.prolang
-         where l.lanname not in ('internal', 'c') and p.pronamespace not in ('auth'::regnamespace, 'auth_internal'::regnamespace, 'auth_http'::regnamespace, 'pg_catalog'::regnamespace)
+         where l.lanname not in ('internal', 'c') and p.pronamespace::regnamespace::text <> all (auth_internal.our_schemas() || 'pg_catalog'::text)
            and p.prosrc ~* ('\mauth"?\s*\.\s*"?(' || array_to_string(names, '|') || ')\M')
         union
         -- Bodies in standard SQL have no text, but dependencies.

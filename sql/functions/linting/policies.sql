@@ -31,7 +31,7 @@ create or replace function auth_internal.lint_policy_facts(namespaces oid[], tab
     believers as materialized (
         select array_agg(p.oid) as oids
           from pg_proc p join pg_language l on l.oid = p.prolang
-         where l.lanname not in ('internal', 'c') and p.pronamespace not in ('auth'::regnamespace, 'auth_internal'::regnamespace, 'auth_http'::regnamespace)
+         where l.lanname not in ('internal', 'c') and p.pronamespace::regnamespace::text <> all (auth_internal.our_schemas())
            and (p.prosrc ~* '\mcurrent_setting\M' or p.prosqlbody::text ~ ':funcid (2077|3294) ')),
     expressions as materialized (
         select e.*, o.org, o.environment, o.predicate,
@@ -195,7 +195,7 @@ create or replace function auth_internal.lint_policies(namespaces oid[], tables 
       from facts j
       join pg_policy p on p.oid = j.policy
       join pg_proc f on f.oid = any (j.calls)
-     where not f.proleakproof and f.pronamespace not in ('pg_catalog'::regnamespace, 'auth'::regnamespace, 'auth_internal'::regnamespace, 'auth_http'::regnamespace)
+     where not f.proleakproof and f.pronamespace::regnamespace::text <> all (auth_internal.our_schemas() || 'pg_catalog'::text)
        and j.source in (select r.source from facts r where not r.permissive)
        and concat(p.polqual, p.polwithcheck) ~ format('\{FUNCEXPR :funcid %s [^{}]*:args \(\{VAR :varno 1 ', f.oid)
      group by j.policy, j.object, j.source

@@ -63,7 +63,7 @@ create or replace function auth_internal.lint_postgrest()
           select s.setting ~ 'jwt_secret$' as is_secret,
                  s.setting in ('pgrst.db_schemas', 'pgrst.db_schema')
                  and exists (select from string_to_table(s.value, ',') n (name)
-                              where not auth_internal.is_application_schema(btrim(n.name, E' \t"')::name)) as exposes) k
+                              where not auth_internal.may_be_served(btrim(n.name, E' \t"')::name)) as exposes) k
      where s.setting <> 'pgrst.db_pre_request' or btrim(s.value) = 'auth.pre_request'
 $$;
 comment on function auth_internal.lint_postgrest is 'Findings of auth.lint() about what is stored of PostgREST''s configuration.';

@@ -166,7 +166,7 @@ create or replace function auth_internal.lint_functions(namespaces oid[], tables
             select format('%I on %s', g.tgname, g.tgrelid::regclass), g.tgrelid, g.tgfoid
               from pg_trigger g where not g.tgisinternal and g.tgrelid in (select base from auth_internal.lint_protected(tables))) u
       join pg_class c on c.oid = u.source and c.relnamespace = any (namespaces)
-      join pg_proc p on p.oid = u.function and p.pronamespace not in ('auth'::regnamespace, 'auth_internal'::regnamespace, 'auth_http'::regnamespace)
+      join pg_proc p on p.oid = u.function and p.pronamespace::regnamespace::text <> all (auth_internal.our_schemas())
       join pg_roles o on o.oid = p.proowner and not o.rolsuper
       join pg_roles a on a.oid = c.relowner
      where p.proowner <> c.relowner and not (a.rolsuper is not true and pg_has_role(a.oid, p.proowner, 'member'))

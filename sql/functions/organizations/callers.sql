@@ -24,3 +24,14 @@ comment on function auth_internal.is_lock_free is 'Does nobody else hold such a 
 comment on function auth_internal.counted_organizations is 'The organizations in which the user''s memberships in our tables count now. NULL for NULL.';
 comment on function auth_internal.counted_workspaces is 'The workspaces in which they do, if those in their organizations do. NULL for NULL.';
 comment on function auth_internal.grant_obstacle is 'The setting that keeps the giver from making the user a member of one more organization, or workspace; NULL when none does, and for NULL.';
+
+-- Everybody may execute it: administrators who are no superusers cannot run our other parts, and are to be told why.
+create or replace function auth_internal.demand_superuser(what text, hint text) returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    if (select r.rolsuper from pg_roles r where r.rolname = current_user) is not true then
+        perform auth_internal.refuse('42501', format('only superusers %s', what), demand_superuser.hint);
+    end if;
+end
+$$;
+comment on function auth_internal.demand_superuser is '42501 unless the caller is a superuser, with what only superusers do.';

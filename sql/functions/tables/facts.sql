@@ -1,9 +1,15 @@
 -- What protect, lint and explain have to know of an application's tables. Everything here reads the catalogs, as the caller.
 
+create or replace function auth_internal.our_schemas() returns text[]
+    language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select '{auth,auth_internal,auth_http}'::text[]
+$$;
+comment on function auth_internal.our_schemas is 'The names of our schemas.';
+
 -- Is it a schema of an application's? None of Postgres's and none of ours.
 create or replace function auth_internal.is_application_schema(name name) returns boolean
     language sql immutable set search_path = pg_catalog, pg_temp as $$
-    select is_application_schema.name not in ('auth', 'auth_internal', 'auth_http', 'information_schema')
+    select is_application_schema.name <> all (auth_internal.our_schemas() || 'information_schema'::text)
            and is_application_schema.name !~ '^pg_'
 $$;
 comment on function auth_internal.is_application_schema is 'Is it a schema of an application''s: none of Postgres''s and none of ours? NULL for NULL.';

@@ -28,7 +28,7 @@ begin
           from pg_proc p join pg_namespace n on n.oid = p.pronamespace
          where n.nspname = parts[1] and p.proname = parts[2] and p.pronargs = 1 and p.proargtypes[0] = 'jsonb'::regtype
            and p.prokind = 'f' and not p.proretset and p.prorettype in ('jsonb'::regtype, 'void'::regtype)
-           and p.pronamespace <> all (array['auth'::regnamespace, 'auth_internal'::regnamespace, 'auth_http'::regnamespace, 'pg_catalog'::regnamespace]::oid[])
+           and n.nspname <> all (auth_internal.our_schemas() || 'pg_catalog'::text)
            and not pg_is_other_temp_schema(n.oid) and n.oid <> pg_my_temp_schema();
     end if;
     return found_function;

@@ -5,6 +5,7 @@ use super::answering;
 use super::hooks;
 use super::log_masks;
 use crate::pg::sqlstate;
+use crate::verify::masking::SCHEMAS;
 use pgrx::{pg_guard, pg_sys};
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int};
@@ -111,8 +112,8 @@ pub(super) fn names_function_of_ours(message: &[u8]) -> bool {
     // Another script may go without blanks; a quoted name, or one with a dollar sign, is none of ours.
     let (ahead, name) = before.split_at_checked(name).unwrap_or_default();
     let starts_anew = !matches!(ahead.last(), Some(b'"' | b'$'));
-    let schemas = [&b"auth."[..], b"auth_internal.", b"auth_http."];
-    let function = schemas.iter().find_map(|schema| name.strip_prefix(*schema));
+    let in_schema = |schema: &&[u8]| name.strip_prefix(*schema).and_then(|rest| rest.strip_prefix(b"."));
+    let function = SCHEMAS.iter().find_map(in_schema);
     starts_anew && function.is_some_and(|function| !function.is_empty() && function.iter().all(word))
 }
 

@@ -63,7 +63,8 @@ const TABLES: [&[u8]; 4] = [b"jwt_secrets", b"one_time_tokens", b"ticket_secret"
 const LONGEST: usize = 21;
 /// The setting that carries the identity, in two parts.
 const SETTING: (&[u8], &[u8]) = (b"pg_bearer", b".identity");
-const SCHEMAS: [&[u8]; 3] = [b"auth", b"auth_internal", b"auth_http"];
+/// Our schemas.
+pub(crate) const SCHEMAS: [&[u8]; 3] = [b"auth", b"auth_internal", b"auth_http"];
 
 /// Does this text name something that takes a secret?
 pub(crate) fn names_function(text: &[u8]) -> bool {

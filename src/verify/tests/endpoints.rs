@@ -1,7 +1,8 @@
 //! Which endpoint a request is for, and the permissions that it needs.
 
 use super::super::endpoint::{Asked, EndpointFault, needed, routed};
-use EndpointFault::{List, Unknown};
+use super::super::identity::Kind;
+use EndpointFault::{List, Nobody, Unlisted};
 use serde_json::{Value, json};
 
 #[test]
@@ -50,7 +51,7 @@ const LISTED: &str = "/invoices, /bills=invoices , private/salaries, /rpc/send =
 
 fn asked(method: &str, path: &str, search_path: &str, headers: &Value) -> Result<Vec<String>, EndpointFault> {
     let headers = headers.as_object().unwrap();
-    needed(LISTED, &Asked { method, path, search_path, headers })
+    needed(LISTED, &Asked { sender: Some(Kind::Jwt), method, path, search_path, headers })
 }
 
 fn answer(method: &str, path: &str) -> Result<Vec<String>, EndpointFault> {
@@ -77,7 +78,7 @@ fn what_reads_takes_read_and_what_writes_takes_write() {
     }
     assert_eq!(answer("GET", "/gr%C3%B6%C3%9Fe"), permissions(&["größe.read"]));
     for method in ["", "get", "OPTIONS", "TRACE", "MERGE"] {
-        assert_eq!(answer(method, "/invoices"), Err(Unknown), "{method}");
+        assert_eq!(answer(method, "/invoices"), Err(Unlisted), "{method}");
     }
     for path in [
         "/",
@@ -90,7 +91,7 @@ fn what_reads_takes_read_and_what_writes_takes_write() {
         "/rpc/invoices",
         "/salaries",
     ] {
-        assert_eq!(answer("GET", path), Err(Unknown), "{path}");
+        assert_eq!(answer("GET", path), Err(Unlisted), "{path}");
     }
 }
 
@@ -128,12 +129,12 @@ fn t173_a_schema_is_part_of_what_is_listed() {
         ("/salaries", "\"private\"", &none, permissions(&["salaries.read"])),
         ("/rpc/pay", "\"private\"", &none, permissions(&["pay"])),
         // A second header may say another schema than the one that we are told.
-        ("/invoices", "\"private\"", &accept, Err(Unknown)),
-        ("/invoices", "\"api\"", &content, Err(Unknown)),
-        ("/salaries", "\"api\", \"private\"", &accept, Err(Unknown)),
-        ("/salaries", "\"Private\"", &none, Err(Unknown)),
-        ("/salaries", "\"private", &none, Err(Unknown)),
-        ("/salaries", "", &none, Err(Unknown)),
+        ("/invoices", "\"private\"", &accept, Err(Unlisted)),
+        ("/invoices", "\"api\"", &content, Err(Unlisted)),
+        ("/salaries", "\"api\", \"private\"", &accept, Err(Unlisted)),
+        ("/salaries", "\"Private\"", &none, Err(Unlisted)),
+        ("/salaries", "\"private", &none, Err(Unlisted)),
+        ("/salaries", "", &none, Err(Unlisted)),
     ] {
         assert_eq!(
             asked("GET", path, search_path, headers),
@@ -147,8 +148,12 @@ fn t173_a_schema_is_part_of_what_is_listed() {
 fn a_list_that_cannot_be_read_allows_nothing() {
     let none = json!({});
     let headers = none.as_object().unwrap();
-    let judged =
-        |list: &str| needed(list, &Asked { method: "GET", path: "/invoices", search_path: "api", headers });
+    let judged = |list: &str| {
+        needed(
+            list,
+            &Asked { sender: Some(Kind::Jwt), method: "GET", path: "/invoices", search_path: "api", headers },
+        )
+    };
     for list in [
         "/invoices,",
         "invoices",
@@ -172,4 +177,21 @@ fn a_list_that_cannot_be_read_allows_nothing() {
     // Listed twice: all of it.
     assert_eq!(judged("/invoices,/invoices=x"), permissions(&["invoices.read", "x.read"]));
     assert_eq!(judged("/invoices=,/invoices=x"), permissions(&["x.read"]));
+}
+
+#[test]
+fn nobody_says_first_who_they_are_and_a_service_needs_no_permission() {
+    let none = json!({});
+    let headers = none.as_object().unwrap();
+    for (sender, listed, unlisted) in [
+        (None, permissions(&["invoices.read"]), Err(Nobody)),
+        (Some(Kind::ApiKey), permissions(&["invoices.read"]), Err(Unlisted)),
+        (Some(Kind::Service), permissions(&[]), permissions(&[])),
+    ] {
+        let asked =
+            |path| needed(LISTED, &Asked { sender, method: "GET", path, search_path: "api", headers });
+        assert_eq!((asked("/invoices"), asked("/nothing")), (listed, unlisted), "{sender:?}");
+    }
+    let asked = Asked { sender: Some(Kind::Service), method: "GET", path: "/", search_path: "", headers };
+    assert_eq!(needed("nonsense", &asked), Err(List));
 }

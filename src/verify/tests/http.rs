@@ -2,8 +2,8 @@
 
 use crate::verify::error::Refusal;
 use crate::verify::http::{
-    HeaderFault, NamedOrg, challenge, credentials, header_names, name_nobody, organization, sender, status,
-    status_of, without_credentials,
+    HeaderFault, NamedOrg, challenge, credentials, header_names, later_status, name_nobody, organization,
+    sender, status, status_of, without_credentials,
 };
 use crate::verify::identity::Kind;
 use serde_json::{Map, Value, json};
@@ -169,6 +169,11 @@ fn only_what_nobody_documents_is_an_error_of_the_server() {
     assert_eq!(
         ["28000", "42501", "22023", "23505", "53400", "XX000"].map(status),
         [401, 403, 400, 409, 429, 500]
+    );
+    assert_eq!(
+        [("28000", false), ("55000", false), ("55000", true), ("40001", false), ("40P01", true)]
+            .map(|(sqlstate, is_of_nobody)| later_status(sqlstate, is_of_nobody)),
+        [Some(401), Some(503), Some(401), None, None]
     );
     assert_eq!([challenge(false), challenge(true)], ["Bearer", "Bearer error=\"invalid_token\""]);
 }

@@ -3,7 +3,7 @@
 pub(super) const GUARD_FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_owner", "auth_internal.command_changes(pg_ddl_command) text[]: volatile unsafe c"),
     ("", "auth_internal.guard_changes() event_trigger: volatile unsafe definer plpgsql"),
-    ("bearer_owner", "auth_internal.demand_superuser() void: stable unsafe plpgsql"),
+    ("public bearer_owner", "auth_internal.demand_superuser(text, text) void: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.guard_column(oid) name: stable unsafe sql"),
     ("", "auth_internal.guard_drops() event_trigger: volatile unsafe definer plpgsql"),
     (

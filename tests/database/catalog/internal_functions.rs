@@ -167,6 +167,7 @@ pub(super) const INTERNAL_FUNCTIONS: &[(&str, &str)] = &[
     ),
     ("public bearer_owner", "auth_internal.refuse(text, text, text) void: volatile unsafe c"),
     ("public bearer_owner", "auth_internal.is_application_schema(name) boolean: immutable unsafe sql"),
+    ("public bearer_owner", "auth_internal.our_schemas() text[]: immutable unsafe sql"),
     ("bearer_owner", "auth_internal.is_as_seen(uuid, text) boolean: stable unsafe c"),
     ("bearer_owner", "auth_internal.is_left_out(text, uuid, uuid) boolean: stable unsafe sql"),
     ("bearer_owner", "auth_internal.is_list_of(text[], text, integer) boolean: immutable unsafe sql"),

@@ -2,6 +2,7 @@
 
 pub(super) const POSTGREST_FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_owner", "auth_internal.demand_postgrest(name, boolean) void: stable unsafe plpgsql"),
+    ("bearer_owner", "auth_internal.may_be_served(name) boolean: immutable unsafe sql"),
     ("bearer_owner", "auth_internal.demand_postgrest_roles(name[], name[]) void: stable unsafe plpgsql"),
     (
         "bearer_owner",

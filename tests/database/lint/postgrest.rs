@@ -121,6 +121,23 @@ fn t185_roles_of_requests_that_reach_too_far_or_nowhere_are_found() {
 }
 
 #[test]
+fn what_is_made_to_be_served_is_not_said_to_be_exposed() {
+    let db = Database::new();
+    let mut session = prepared(&db);
+    for (schemas, code) in
+        [("app, auth_http", "postgrest_stored"), ("app, auth_internal", "postgrest_exposes")]
+    {
+        session.run(&format!(
+            "begin; create role lint_authenticator; alter role lint_authenticator set pgrst.db_schemas = '{schemas}'"
+        ));
+        let found = findings(&mut session).into_iter().map(|found| found.code);
+        let found: Vec<_> = found.filter(|code| code.starts_with("postgrest_")).collect();
+        session.run("rollback");
+        assert_eq!(found, [code], "{schemas}");
+    }
+}
+
+#[test]
 fn a_role_of_requests_that_owns_a_protected_table_is_found() {
     let db = Database::new();
     let mut session = prepared(&db);
