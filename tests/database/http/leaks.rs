@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 
 const UNKNOWN: &str = "00000000-0000-4000-8000-0000000000ff";
 
+/// What is asked, how with an id, and the id of something that is of others.
+type Question<'a> = (&'a str, &'a dyn Fn(&str) -> Answer, &'a str);
+
 fn served(world: &World, schema: &str) -> Postgrest {
     let name = |role: &str| format!("{}_{role}", world.db.name);
     let more = "db-channel-enabled = false\njwt-cache-max-lifetime = 3600\n";
@@ -36,7 +39,7 @@ fn t178_unknown_and_foreign_are_answered_alike() {
     };
     let get = |path: String| served.proxied("GET", &path, &[("Authorization", bearer.as_str())], "");
     let member = |org: &str| json!({"org_id": org, "user_id": "eve", "role": "member"});
-    let asked: [(&str, &dyn Fn(&str) -> Answer, &str); 9] = [
+    let asked: [Question; 9] = [
         ("revoke", &|id| post("revoke_api_key", json!({"id": id})), &foreign_key),
         ("rotate", &|id| post("rotate_api_key", json!({"id": id})), &foreign_key),
         ("usage", &|id| get(format!("/rpc/api_key_usage?id={id}")), &foreign_key),
