@@ -1,7 +1,7 @@
 -- The database behind PostgREST, as docs/postgrest.md explains it. Needs the extension.
 
 create schema api;
-select * from auth.install_postgrest();
+select * from auth.install_postgrest('{api,auth_http}');
 
 create table api.notes (id bigint generated always as identity, org_id uuid not null default auth.current_org(), body text);
 select auth.protect('api.notes');

@@ -6,6 +6,7 @@ mod limits;
 mod logs;
 mod origins;
 mod paths;
+mod schemas;
 mod statuses;
 
 use super::world;
