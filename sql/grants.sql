@@ -143,8 +143,8 @@ grant execute on function
     auth.revoke_session, auth.revoke_user, auth.remove_user, auth.purge_revocations, auth.list_tokens, auth.list_audit_log,
     auth.sign_up, auth.sign_in_anonymously, auth.sign_in_with_password, auth.refresh_session, auth.redeem_token, auth.issue_session,
     auth.sign_out_session, auth.list_sessions, auth.send_password_reset, auth.send_magic_link, auth.send_confirmation,
-    auth.change_password, auth.create_user, auth.update_user, auth.ban_user, auth.delete_user, auth.list_users,
-    auth.current_user_record, auth.list_own_invitations, auth.decline_invitation
+    auth.change_password, auth.update_password, auth.create_user, auth.update_user, auth.ban_user, auth.delete_user, auth.list_users,
+    auth.current_user_record, auth.sign_in_settings, auth.list_own_invitations, auth.decline_invitation
 to public;
 
 -- Everybody, in auth_internal: only what runs as its caller, and why it has to. auth.protect() and auth.unprotect() change a
@@ -195,7 +195,11 @@ grant execute on function
     auth_http.list_organizations, auth_http.create_organization, auth_http.list_members, auth_http.set_member_role,
     auth_http.remove_member, auth_http.list_invitations, auth_http.create_invitation, auth_http.accept_invitation,
     auth_http.revoke_invitation,
-    auth_internal.http_answer, auth_internal.oauth_error, auth_internal.token_answer
+    auth_http.signup, auth_http.token_password, auth_http.token_refresh_token, auth_http.verify, auth_http.recover, auth_http.otp,
+    auth_http.resend, auth_http.logout, auth_http.get_user, auth_http.update_user, auth_http.settings,
+    auth_internal.http_answer, auth_internal.oauth_error, auth_internal.token_answer,
+    auth_internal.supabase_error, auth_internal.supabase_refusal, auth_internal.supabase_caught, auth_internal.supabase_text,
+    auth_internal.supabase_user, auth_internal.supabase_session, auth_internal.supabase_mail
 to public;
 
 -- Administrators. By its rights on the lists the library knows the role from another one of its name.

@@ -27,6 +27,9 @@ DEFAULTS = {
     "TLS_LISTEN": "8443 ssl",
     "PLAIN_LISTEN": "8080",
     "ORIGIN": "https://app.example.com",
+    # Tries to sign in of one network: in a minute, and at once besides the first.
+    "SIGN_INS": "10",
+    "SIGN_IN_BURST": "9",
 }
 
 
@@ -61,6 +64,8 @@ def main():
     (directory / "postgrest.secret").write_text(secret)
     make_certificate(directory)
     values |= {"DIR": str(directory), "POSTGREST_TOKEN": token(secret, {"role": values["USER_ROLE"]})}
+    for page in [*HERE.glob("*.html"), *HERE.glob("*.js")]:
+        (directory / page.name).write_text(page.read_text())
     for template in HERE.glob("*.conf"):
         text = template.read_text()
         for name, value in values.items():

@@ -101,7 +101,8 @@ const MOST: [usize; 2] = [128, 512];
 const STEP: usize = 7919;
 
 /// Functions that may fail, by the beginnings of their names, and in which ways. Readers never raise.
-const MAY_RAISE: [(&str, &[&str]); 25] = [
+const MAY_RAISE: [(&str, &[&str]); 26] = [
+    ("supabase_", &["22023", "42501", "55000"]),
     ("demand_superuser", &["42501"]),
     ("token_answer", &["28000"]),
     ("help", &["22023"]),
@@ -133,13 +134,14 @@ const MANAGING: &[&str] = &["42501", "22023", "23505", "2BP01", "0A000", "55000"
 /// Those of whoever has no identity yet, by the beginnings of their names.
 const SIGNING_IN: [&str; 5] = ["sign_in_", "sign_up", "refresh_session", "redeem_token", "send_"];
 /// Those that nobody does for a user.
-const IN_PERSON: [&str; 6] = [
+const IN_PERSON: [&str; 7] = [
     "accept_invitation",
     "change_password",
     "confirm_membership",
     "decline_invitation",
     "list_own_invitations",
     "sign_out_session",
+    "update_password",
 ];
 
 struct Call {

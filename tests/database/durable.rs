@@ -56,6 +56,7 @@ pub(super) const TAKE_AWAY: &[(&str, &str)] = &[
     ("root", "remove_user('ben')"),
     ("root", "ban_user('ben')"),
     ("una", "change_password('her password', 'another password')"),
+    ("una", "update_password('another password', 'her password')"),
     ("una", "decline_invitation(:invited)"),
     ("una", "delete_user(:una_id)"),
     ("root", "delete_user(:una_id)"),

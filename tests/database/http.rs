@@ -11,4 +11,5 @@ mod later;
 mod leaks;
 mod page;
 mod proxy;
+mod supabase;
 mod world;

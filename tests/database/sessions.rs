@@ -28,4 +28,5 @@ mod snapshots;
 mod timing;
 mod tries;
 mod triggers;
+mod updating;
 mod world;

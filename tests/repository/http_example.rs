@@ -32,6 +32,9 @@ fn set_headers() -> Vec<String> {
     headers
 }
 
+/// Files that have all headers; the second one includes the first.
+const INCLUDING: [&str; 2] = ["bearer_location.conf", "supabase_location.conf"];
+
 /// One `proxy_set_header` of a location drops all that it would inherit.
 #[test]
 fn t167_every_location_with_a_proxy_pass_includes_all_headers() {
@@ -44,12 +47,13 @@ fn t167_every_location_with_a_proxy_pass_includes_all_headers() {
         let mut faults = Vec::new();
         for (head, lines) in blocks(&file.text) {
             let has = |beginning: &str| lines.iter().any(|line| line.starts_with(beginning));
-            let included = has("include bearer_location.conf;");
+            let included = INCLUDING.iter().any(|name| has(&format!("include {name};")));
             if has("proxy_pass") && !(included && head.starts_with("location")) {
                 faults.push(format!("{head}: proxy_pass without bearer_location.conf"));
             }
             let again = lines.iter().filter_map(|line| set_header(line)).any(|name| set.contains(&name));
-            if again || head.starts_with("location") && has("add_header") {
+            let answers = has("include bearer_answer.conf;") && !has("proxy_pass");
+            if again || head.starts_with("location") && has("add_header") && !answers {
                 faults.push(format!("{head}: a header of bearer_location.conf once more"));
             }
         }
@@ -66,6 +70,8 @@ fn t167_every_location_with_a_proxy_pass_includes_all_headers() {
                 "location /x {\n    include bearer_location.conf;\n    proxy_set_header x-credential a;\n}",
             ),
             (path, "location /x {\n    include bearer_location.conf;\n    add_header X a;\n}"),
+            (path, "location /x {\n    include supabase_location.conf;\n    add_header X a;\n}"),
+            (path, "location /x {\n    add_header X a;\n}"),
             ("tests/scenarios/x/locations.conf", "location /x {\n    proxy_pass http://postgrest;\n}"),
             (
                 path,
@@ -73,6 +79,7 @@ fn t167_every_location_with_a_proxy_pass_includes_all_headers() {
             ),
         ],
     );
+    assert!(read("examples/postgrest/supabase_location.conf").contains("\ninclude bearer_location.conf;\n"));
     let locations = blocks(&read(path)).iter().filter(|(head, _)| head.starts_with("location")).count();
     assert!(locations >= 2, "{locations} locations");
 }

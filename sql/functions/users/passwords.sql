@@ -59,53 +59,94 @@ end
 $$;
 comment on function auth_internal.rehash_password is 'Hashes a password anew that was hashed otherwise than the settings say.';
 
-create or replace function auth.change_password(current_password text, new_password text) returns jsonb
-    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+-- Counted like signing in. Whoever has just shown by a mail to the address who they are need not know the current one.
+create or replace function auth_internal.replace_password(
+    current_password text, new_password text, own auth.sessions, out refusal jsonb, out user_id text, out password_id uuid
+)
+    language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     started timestamptz := clock_timestamp();
-    its_user text;
     known auth_internal.user_row;
     stored auth.user_passwords;
     seconds integer;
     new_hash text;
-    its_id uuid;
 begin
-    its_user := auth_internal.user_in_person('only a user changes a password');
-    perform auth_internal.demand_oneself(its_user);
+    user_id := auth_internal.user_in_person('only a user changes a password');
+    perform auth_internal.demand_oneself(user_id);
     perform auth_internal.enter_sign_in();
-    known := auth_internal.user_by_id(its_user);
+    known := auth_internal.user_by_id(user_id);
     if known.id is null then
         perform auth_internal.refuse('42501', 'the user has no password here', null);
     end if;
     perform auth_internal.demand_new_password(new_password);
     stored := auth_internal.password_of(known.id);
-    its_id := stored.id;
+    password_id := stored.id;
     if stored.hash = '*' then
         stored := null;
     end if;
     if stored.id is null and not auth.signed_in_within('1 hour') then
         perform auth_internal.refuse('42501', 'whoever signed in long ago sets no first password', 'Sign in again.');
-    elsif stored.id is not null then
-        seconds := auth_internal.count_password_try(coalesce(known.email, its_user));
+    elsif stored.id is not null and not (own.method = 'recovery' and auth.signed_in_within('1 hour')) is true then
+        seconds := auth_internal.count_password_try(coalesce(known.email, user_id));
         if seconds > 0 then
             perform auth_internal.wait_for_answer(started);
-            return auth_internal.refuse_tries(seconds);
+            refusal := auth_internal.refuse_tries(seconds);
+            return;
         elsif auth_internal.verify_password(current_password, stored.hash) is not true then
             perform auth_internal.wait_for_answer(started);
-            return auth_internal.refuse_grant();
+            refusal := auth_internal.refuse_grant();
+            return;
         end if;
     end if;
     new_hash := auth_internal.hash_password(new_password);
     -- Somebody may have set another one, or ended the credential, since they were looked at.
     perform auth_internal.demand_handing_on(null, null);
-    if auth_internal.newest_password(known.id) is distinct from its_id then
+    if auth_internal.newest_password(known.id) is distinct from password_id then
         perform auth_internal.refuse_snapshot();
     end if;
-    its_id := auth_internal.set_password(known.id, new_hash);
-    perform auth_internal.end_sessions_of(its_user);
-    perform auth_internal.audit('user.change_password', null, null, its_user);
-    return auth_internal.begin_session(its_user, 'password', its_id);
+    password_id := auth_internal.set_password(known.id, new_hash);
+end
+$$;
+comment on function auth_internal.replace_password is 'Sets another password for the user who calls, in this session of theirs; or the refusal. Errors as auth.change_password().';
+
+create or replace function auth.change_password(current_password text, new_password text) returns jsonb
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    replaced record;
+begin
+    replaced := auth_internal.replace_password(current_password, new_password, auth_internal.own_session());
+    if replaced.refusal is not null then
+        return replaced.refusal;
+    end if;
+    perform auth_internal.end_sessions_of(replaced.user_id);
+    perform auth_internal.audit('user.change_password', null, null, replaced.user_id);
+    return auth_internal.begin_session(replaced.user_id, 'password', replaced.password_id);
 end
 $$;
 comment on function auth.change_password is
-    'Users: sets another password, and ends all of their sessions; returns a new one, as auth.sign_in_with_password() does. Without a password so far current_password is not looked at, and the user has to have signed in within the last hour. A wrong current_password is refused, and counted, as there. Bind both. 40001 where somebody set another one meanwhile. 22023 for a new password that is too short (pg_bearer.password_min_length) or longer than 1024 bytes, 42501 for a user of another issuer, an API key, and whoever acts for the user, 28000 without an identity.';
+    'Users: sets another password, and ends all of their sessions; returns a new one, as auth.sign_in_with_password() does. Without a password so far, and in a session that a mail of auth.send_password_reset() began, current_password is not looked at, and the user has to have signed in within the last hour. A wrong current_password is refused, and counted, as there. Bind both. 40001 where somebody set another one meanwhile. 22023 for a new password that is too short (pg_bearer.password_min_length) or longer than 1024 bytes, 42501 for a user of another issuer, an API key, and whoever acts for the user, 28000 without an identity.';
+
+create or replace function auth.update_password(new_password text, current_password text default null) returns jsonb
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    own auth.sessions := auth_internal.own_session();
+    replaced record;
+begin
+    perform auth_internal.user_in_person('only a user changes a password');
+    if own.id is null then
+        perform auth_internal.refuse_sessionless('auth.change_password() begins a session.');
+    end if;
+    -- Nobody refreshes it meanwhile.
+    own := auth_internal.lock_session(own.id);
+    replaced := auth_internal.replace_password(current_password, new_password, own);
+    if replaced.refusal is not null then
+        return replaced.refusal;
+    end if;
+    update auth.sessions s set password_id = replaced.password_id where s.id = own.id;
+    perform auth_internal.end_sessions_of(replaced.user_id, own.id);
+    perform auth_internal.audit('user.change_password', null, null, replaced.user_id);
+    return '{}';
+end
+$$;
+comment on function auth.update_password is
+    'Users, with an access token of a session: sets another password as auth.change_password() does, and ends all of their other sessions. This one stays, with its tokens. Returns {}, or the refusal of auth.sign_in_with_password(). Errors as auth.change_password(); also 42501 for a credential of no session, 53400 while somebody refreshes the session.';

@@ -319,3 +319,17 @@ end
 $$;
 comment on function auth.create_user is
     'Services and administrators: makes a user, and returns the id. password, or password_hash: argon2 in the PHC string format or bcrypt, of another system, which takes at most a second and 128 MB to check, and is hashed anew when the user signs in; '''' is none. id, for those who have one already, and created_at; email_confirmed_at for an address that somebody confirmed. data and app_metadata are objects of at most 2048 bytes. Bind the password. 22023 for a value that is not allowed, 23505 for an id or address that is taken, 42501 for anybody else, 28000 without an identity, 53400 while too many passwords are being checked or somebody else is taking the address.';
+
+create or replace function auth.sign_in_settings() returns jsonb
+    language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    creation text := coalesce(current_setting('pg_bearer.user_creation', true), 'admin');
+begin
+    return jsonb_build_object(
+        'external', jsonb_build_object('email', true, 'phone', false, 'anonymous_users', creation = 'anonymous'),
+        'disable_signup', creation not in ('interactive', 'anonymous'),
+        'mailer_autoconfirm', not auth_internal.confirms_email(), 'phone_autoconfirm', false, 'saml_enabled', false);
+end
+$$;
+comment on function auth.sign_in_settings is
+    'Everybody: how users sign up and in here, with the names of Supabase Auth: external (email, phone, anonymous_users), disable_signup, mailer_autoconfirm, phone_autoconfirm and saml_enabled. Never raises.';

@@ -86,6 +86,7 @@ const WRITES: &[(&str, &[&str])] = &[
     ("unregister_membership_source", &["membership_source.unregister"]),
     ("update_api_key", &["api_key.update", "api_key.describe"]),
     ("update_issuer", &["issuer.update"]),
+    ("update_password", &["user.change_password"]),
     ("update_organization", &["organization.update", "organization.set_external_id"]),
     ("update_user", &["user.update"]),
     ("update_workspace", &["workspace.update"]),

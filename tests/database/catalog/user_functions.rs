@@ -120,6 +120,12 @@ pub(super) const USER_FUNCTIONS: &[(&str, &str)] = &[
     ("public", "auth.refresh_session(text) jsonb: volatile unsafe definer plpgsql"),
     ("bearer_owner", "auth_internal.refusal(text, text, integer, integer) jsonb: volatile unsafe plpgsql"),
     ("bearer_owner", "auth_internal.refuse_busy() void: stable unsafe plpgsql"),
+    ("bearer_owner", "auth_internal.refuse_sessionless(text) void: stable unsafe plpgsql"),
+    ("bearer_owner", "auth_internal.own_session() auth.sessions: stable unsafe sql"),
+    (
+        "bearer_owner",
+        "auth_internal.replace_password(text, text, auth.sessions) record: volatile unsafe plpgsql",
+    ),
     ("bearer_owner", "auth_internal.refuse_grant(text) jsonb: volatile unsafe sql"),
     ("bearer_owner", "auth_internal.refuse_in_hook() void: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.refuse_tries(integer) jsonb: volatile unsafe sql"),
@@ -153,6 +159,8 @@ pub(super) const USER_FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_owner", "auth_internal.set_password(uuid, text) uuid: volatile unsafe plpgsql"),
     ("public", "auth.sign_in_anonymously(jsonb) jsonb: volatile unsafe definer plpgsql"),
     ("bearer_owner", "auth_internal.sign_in_issuer() auth.issuers: stable unsafe sql"),
+    ("public", "auth.sign_in_settings() jsonb: stable unsafe definer plpgsql"),
+    ("public", "auth.update_password(text, text) jsonb: volatile unsafe definer plpgsql"),
     ("public", "auth.sign_in_with_password(text, text) jsonb: volatile unsafe definer plpgsql"),
     (
         "bearer_owner",
