@@ -26,23 +26,29 @@ create or replace function auth_http.list_members(org_id uuid default null)
 $$;
 comment on function auth_http.list_members is 'Whoever may call auth.list_members(): the members of an organization, NULL: of the current one. Errors as there.';
 
-create or replace function auth_http.set_member_role(org_id uuid, user_id text, role text) returns jsonb
+create or replace function auth_http.set_member_role(user_id text, role text, org_id uuid default null) returns jsonb
     language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+declare
+    its_org constant uuid := coalesce(set_member_role.org_id, auth.current_org());
 begin
-    perform auth.set_member_role(set_member_role.org_id, set_member_role.user_id, set_member_role.role);
-    return jsonb_build_object('org_id', set_member_role.org_id, 'user_id', set_member_role.user_id, 'role', set_member_role.role);
+    perform auth.set_member_role(its_org, set_member_role.user_id, set_member_role.role);
+    return jsonb_build_object('org_id', its_org, 'user_id', set_member_role.user_id, 'role', set_member_role.role);
 end
 $$;
-comment on function auth_http.set_member_role is 'Whoever may call auth.set_member_role(): {org_id, user_id, role}. NULL and errors as there.';
+comment on function auth_http.set_member_role is
+    'Whoever may call auth.set_member_role(), for org_id NULL in the current organization: {org_id, user_id, role}. NULL and errors as there.';
 
-create or replace function auth_http.remove_member(org_id uuid, user_id text) returns jsonb
+create or replace function auth_http.remove_member(user_id text, org_id uuid default null) returns jsonb
     language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+declare
+    its_org constant uuid := coalesce(remove_member.org_id, auth.current_org());
 begin
-    perform auth.remove_member(remove_member.org_id, remove_member.user_id);
-    return jsonb_build_object('org_id', remove_member.org_id, 'user_id', remove_member.user_id, 'removed', true);
+    perform auth.remove_member(its_org, remove_member.user_id);
+    return jsonb_build_object('org_id', its_org, 'user_id', remove_member.user_id, 'removed', true);
 end
 $$;
-comment on function auth_http.remove_member is 'Whoever may call auth.remove_member(): {org_id, user_id, removed}. NULL and errors as there.';
+comment on function auth_http.remove_member is
+    'Whoever may call auth.remove_member(), for org_id NULL in the current organization: {org_id, user_id, removed}. NULL and errors as there.';
 
 create or replace function auth_http.list_invitations(org_id uuid default null)
     returns table (id uuid, email text, role text, workspace_id uuid, created_at timestamptz, expires_at timestamptz,
@@ -54,22 +60,22 @@ $$;
 comment on function auth_http.list_invitations is 'Whoever may call auth.list_invitations(): the invitations of an organization, NULL: of the current one. Errors as there.';
 
 create or replace function auth_http.create_invitation(
-    org_id uuid, role text default 'member', email text default null, workspace_id uuid default null,
-    expires_in interval default '7 days'
+    role text default 'member', email text default null, workspace_id uuid default null, expires_in interval default '7 days',
+    org_id uuid default null
 ) returns jsonb
     language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
     made record;
 begin
     select i.* into made
-      from auth.create_invitation(create_invitation.org_id, create_invitation.role, create_invitation.email,
+      from auth.create_invitation(coalesce(create_invitation.org_id, auth.current_org()), create_invitation.role, create_invitation.email,
                                   create_invitation.workspace_id, create_invitation.expires_in) i;
     perform auth_internal.http_answer(201, true);
     return jsonb_build_object('id', made.invitation_id, 'token', made.token, 'expires_at', made.expires_at);
 end
 $$;
 comment on function auth_http.create_invitation is
-    'Whoever may call auth.create_invitation(): {id, token, expires_at}, with 201. The token is never shown again. NULL and errors as there.';
+    'Whoever may call auth.create_invitation(), for org_id NULL into the current organization: {id, token, expires_at}, with 201. The token is never shown again. NULL and errors as there.';
 
 create or replace function auth_http.accept_invitation(token text) returns jsonb
     language plpgsql volatile set search_path = pg_catalog, pg_temp as $$

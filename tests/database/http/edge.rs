@@ -231,8 +231,11 @@ fn tokens_and_tickets_do_no_more_than_whoever_asked() {
 fn members_come_by_invitation_and_go() {
     let edge = Edge::new();
     let user = token("ada");
-    let invited = edge.post("create_invitation", &user, json!({"org_id": edge.org}));
-    assert_eq!(invited.status, 201, "{invited:?}");
+    // Of the current organization, as if it had been named.
+    let named = edge.post("create_invitation", &user, json!({"org_id": edge.org}));
+    let invited = edge.post("create_invitation", &user, json!({}));
+    assert_eq!((named.status, invited.status), (201, 201), "{invited:?}");
+    assert_eq!(edge.get("list_invitations", &user).as_array().unwrap().len(), 2);
     let bob = token("bob");
     let headers = [("Authorization", format!("Bearer {bob}"))];
     let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -257,8 +260,23 @@ fn members_come_by_invitation_and_go() {
     };
     assert_eq!(edge.post("set_member_role", &user, of_bob(json!({"role": "admin"}))).status, 200);
     assert!(users().contains("\"bob\":\"admin\""), "{}", users());
-    assert_eq!(edge.post("remove_member", &user, of_bob(json!({}))).status, 200);
+    let change = json!({"user_id": "bob", "role": "member"});
+    let changed = json!({"org_id": edge.org, "user_id": "bob", "role": "member"});
+    assert_eq!(edge.post("set_member_role", &user, change).json(), changed);
+    assert!(users().contains("\"bob\":\"member\""), "{}", users());
+    let removed = json!({"org_id": edge.org, "user_id": "bob", "removed": true});
+    assert_eq!(edge.post("remove_member", &user, json!({"user_id": "bob"})).json(), removed);
+    assert_eq!(edge.post("remove_member", &user, of_bob(json!({}))).status, 400);
     assert!(!users().contains("bob"));
+    // Whoever is in no organization has none that would be meant.
+    for (function, body) in [
+        ("create_invitation", json!({})),
+        ("set_member_role", json!({"user_id": "ada", "role": "member"})),
+        ("remove_member", json!({"user_id": "ada"})),
+    ] {
+        let refused = edge.served.proxied("POST", &format!("/rpc/{function}"), &headers, &body.to_string());
+        assert_eq!(refused.status, 403, "{function}: {refused:?}");
+    }
     let made = edge.post("create_organization", &user, json!({"name": "Beta", "slug": "beta"}));
     assert_eq!((made.status, &made.json()["slug"]), (201, &json!("beta")));
     assert_eq!(edge.post("create_organization", &user, json!({"name": "Beta", "slug": "beta"})).status, 409);
