@@ -98,21 +98,30 @@ fn variables(text: &str) -> Vec<String> {
             }
             _ => {}
         }
-        let groups = line.split("(?<").skip(1).filter_map(|rest| rest.split_once('>'));
-        found.extend(groups.map(|(name, _)| name.to_owned()));
+        found.extend(groups(line));
     }
     found
+}
+
+/// The named groups of patterns.
+fn groups(text: &str) -> Vec<String> {
+    let groups = text.split("(?<").skip(1).filter_map(|rest| rest.split_once('>'));
+    groups.map(|(name, _)| name.to_owned()).collect()
 }
 
 /// nginx has one variable of each name: a group of a path would be what was sent as a key.
 #[test]
 fn t606_no_rule_for_a_path_sets_a_variable_of_the_proxys() {
     let rule: fn(&File) -> Vec<String> = |file| {
-        if !file.is_in("tests/scenarios") || !file.has_extension("conf") {
+        let is_ours = file.is_in("tests/scenarios") || file.path.starts_with("examples/postgrest/locations");
+        if !is_ours || !file.has_extension("conf") {
             return Vec::new();
         }
         let taken = variables(&read("examples/postgrest/bearer.conf"));
-        variables(&file.text).into_iter().filter(|name| taken.contains(name)).collect()
+        // These are to be set, by what the rule says and not by what a path has.
+        let preset = variables(&read("examples/postgrest/bearer_server.conf"));
+        let captured = groups(&file.text).into_iter().filter(|name| preset.contains(name));
+        variables(&file.text).into_iter().filter(|name| taken.contains(name)).chain(captured).collect()
     };
     let path = "tests/scenarios/x/locations.conf";
     hold(
@@ -121,6 +130,8 @@ fn t606_no_rule_for_a_path_sets_a_variable_of_the_proxys() {
             (path, "location ~ ^/x/(?<sent_key>[a-z]+)$ {\n}"),
             (path, "location /x {\n    set $credential x;\n}"),
             (path, "map $uri $postgrest_authorization {\n}"),
+            (path, "location ~ ^/(?<accept_profile>[a-z_]+)/x$ {\n}"),
+            ("examples/postgrest/locations_x.conf", "location ~ ^/x/(?<sent_key>[a-z]+)$ {\n}"),
         ],
     );
     let taken = variables(&read("examples/postgrest/bearer.conf"));

@@ -32,7 +32,10 @@ const START: &str = r#"cd "$1" && cp "$2" program && {
 const LINES: &[(u16, &str, &str)] = &[
     (200, "curl --cacert certificate.pem -H @ada $tls/notes", "ada's token: the notes of Acme"),
     (200, "curl --cacert certificate.pem -H @key $tls/notes", "an API key of Acme"),
+    (200, "curl --cacert certificate.pem -H @key $tls/api-keys", "the keys of Acme, by a path of auth_http"),
+    (200, "curl --cacert certificate.pem $tls/.well-known/jwks.json", "what verifies our tokens"),
     (201, "curl --cacert certificate.pem -H @ada -d body=mine $tls/notes", "a new note"),
+    (201, "curl --cacert certificate.pem -H @ada -d name=deploy $tls/api-keys", "a new key, shown this once"),
     (
         200,
         r#"curl --cacert certificate.pem "$tls/rpc/events?token=$(curl -s --cacert certificate.pem -X POST -H @ada $tls/rpc/ticket | tr -d '"')""#,
@@ -51,6 +54,11 @@ const LINES: &[(u16, &str, &str)] = &[
     ),
     (403, "curl $plain/notes", "plain HTTP"),
     (404, "curl --cacert certificate.pem -H @ada $tls/nots", "nothing is said of what there is instead"),
+    (
+        405,
+        "curl --cacert certificate.pem -H @ada -X DELETE $tls/api-keys",
+        "a method that the path does not take",
+    ),
     (429, "curl --cacert certificate.pem -H @spent $tls/notes", "a key that is good for one request a day"),
 ];
 

@@ -6,6 +6,7 @@ mod limits;
 mod logs;
 mod origins;
 mod paths;
+mod rest;
 mod schemas;
 mod statuses;
 
@@ -23,7 +24,12 @@ struct Site {
 
 impl Site {
     fn new() -> Site {
-        let (db, admin) = world::database("");
+        Site::with("")
+    }
+
+    /// With something more in the database.
+    fn with(more: &str) -> Site {
+        let (db, admin) = world::database(more);
         let name = |role: &str| format!("{}_{role}", db.name);
         let nginx = Nginx::start(&db, &name("login"), &name("anon"), &name("user"));
         Site { db, admin, nginx }

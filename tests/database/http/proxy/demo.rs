@@ -65,7 +65,11 @@ fn the_demos_over_http_give_what_they_print() {
     let output = demo.xtask(&["demo-http"]);
     let (before, mut statuses) = try_lines(&output);
     statuses.dedup();
-    assert_eq!(statuses, ["200", "201", "200", "204", "400", "401", "403", "404", "429"], "{output:?}");
+    assert_eq!(
+        statuses,
+        ["200", "201", "200", "204", "400", "401", "403", "404", "405", "429"],
+        "{output:?}"
+    );
     // What the first line shows are the notes of Acme.
     let notes = shell(&before, "curl -s --cacert certificate.pem -H @ada $tls/notes");
     assert!(notes.contains("of Acme") && notes.contains("mine") && !notes.contains("of Beta"), "{notes}");
