@@ -149,4 +149,4 @@ begin
 end
 $$;
 comment on function auth.update_password is
-    'Users, with an access token of a session: sets another password as auth.change_password() does, and ends all of their other sessions. This one stays, with its tokens. Returns {}, or the refusal of auth.sign_in_with_password(). Errors as auth.change_password(); also 42501 for a credential of no session, 53400 while somebody refreshes the session.';
+    'Users, with an access token of a session: sets another password as auth.change_password() does, and ends all of their other sessions. This one stays, with its tokens. Returns {}, or the refusal of auth.sign_in_with_password(). Bind both. 42501 for a credential of no session, 53400 while somebody refreshes the session, and the errors of auth.change_password().';

@@ -51,7 +51,7 @@ impl Edge {
 
 /// Each function with what nobody, a publishable key, a user, a viewer and an API key of the organization are answered. It is
 /// complete: see the test below.
-const ANSWERS: [(&str, &str, [u16; 5]); 19] = [
+const ANSWERS: [(&str, &str, [u16; 5]); 30] = [
     ("GET", "health", [200, 200, 200, 200, 200]),
     ("GET", "jwks", [200, 200, 200, 200, 200]),
     ("POST", "token", [400, 400, 400, 400, 400]),
@@ -71,6 +71,18 @@ const ANSWERS: [(&str, &str, [u16; 5]); 19] = [
     ("POST", "create_invitation", [401, 401, 201, 403, 403]),
     ("POST", "accept_invitation", [401, 401, 403, 403, 403]),
     ("POST", "revoke_invitation", [401, 401, 403, 403, 403]),
+    // Of Supabase Auth. Nobody signs up here, and nobody sends mail.
+    ("POST", "signup", [422, 422, 422, 422, 422]),
+    ("POST", "token_password", [400, 400, 400, 400, 400]),
+    ("POST", "token_refresh_token", [400, 400, 400, 400, 400]),
+    ("POST", "verify", [403, 403, 403, 403, 403]),
+    ("POST", "recover", [503, 503, 503, 503, 503]),
+    ("POST", "otp", [503, 503, 503, 503, 503]),
+    ("POST", "resend", [400, 400, 400, 400, 400]),
+    ("POST", "logout", [401, 401, 403, 403, 403]),
+    ("GET", "get_user", [401, 401, 403, 403, 403]),
+    ("POST", "update_user", [401, 401, 403, 403, 403]),
+    ("GET", "settings", [200, 200, 200, 200, 200]),
 ];
 
 fn arguments(edge: &Edge, function: &str) -> (String, Value) {
