@@ -37,6 +37,10 @@ fn credentials_arrive_in_every_location() {
         (denied(&[]), denied(&[("apikey", &publishable)]), denied(&[("apikey", &key)])),
         (401, 401, 403)
     );
+    // As supabase-js sends it for nobody.
+    let both = format!("Bearer {publishable}");
+    assert_eq!(denied(&[("Authorization", &both), ("apikey", &publishable)]), 401);
+    assert_eq!(denied(&[("Authorization", &both), ("apikey", &key)]), 403);
 }
 
 #[test]

@@ -165,6 +165,13 @@ fn t633_tries_to_sign_in_are_ten_a_minute_of_a_network() {
     assert_error(&last, 429, "over_request_rate_limit");
     let wait: u64 = last.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=60).contains(&wait));
+    // Nor by the functions' own names.
+    let headers = [("apikey", site.apikey.as_str()), ("Content-Profile", "auth_http")];
+    for path in ["/rpc/token_password", "/rest/v1/rpc/token_password"] {
+        let answer = site.nginx.send_from("2001:db8:0:7::1", "POST", path, &headers, wrong);
+        assert_eq!(answer.status, 429, "{path}: {answer:?}");
+        assert_eq!(site.nginx.send("POST", path, &headers, wrong).status, 400, "{path}");
+    }
     // Neither others nor what is no try.
     let refresh = json!({"refresh_token": session["refresh_token"]}).to_string();
     assert_eq!(from("2001:db8:0:7::1", "token?grant_type=refresh_token", &refresh).status, 200);
