@@ -32,7 +32,8 @@ declare
     said text := concat_ws('. ', message, nullif(hint, ''));
 begin
     if state = '42501' then
-        return auth_internal.supabase_error(case denied when 'insufficient_privilege' then 403 else 422 end, denied, said, 'access_denied');
+        -- What an administrator could do about it is not for users.
+        return auth_internal.supabase_error(case denied when 'insufficient_privilege' then 403 else 422 end, denied, message, 'access_denied');
     elsif message ~ '^password ' then
         return auth_internal.supabase_error(422, 'weak_password', said) || '{"weak_password": {"reasons": ["length"]}}';
     end if;

@@ -93,6 +93,8 @@ fn what_everybody_is_told() {
         (&json!(true), &json!(false))
     );
     let body = json!({"email": "ada@example.com", "password": PASSWORD});
-    assert_error(&other.post("signup", &body), 422, "signup_disabled");
+    let disabled = other.post("signup", &body);
+    assert_error(&disabled, 422, "signup_disabled");
+    assert_eq!(disabled.json()["msg"], "users do not sign up here by themselves");
     assert_error(&other.post("signup", &json!({"data": {}})), 422, "anonymous_provider_disabled");
 }

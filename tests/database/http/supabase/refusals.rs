@@ -25,6 +25,8 @@ fn bodies_that_are_none_get_errors_that_client_libraries_read() {
         // PostgREST's own, with `message`, which they read too.
         assert_eq!(site.send("POST", path, None, "{").status, 400, "{path}");
     }
+    let form = [("apikey", site.apikey.as_str()), ("Content-Type", "application/x-www-form-urlencoded")];
+    assert_eq!(site.nginx.send("POST", "/auth/v1/signup", &form, "email=x@example.com").status, 400);
     let credentials = json!({"phone": "+1", "password": PASSWORD});
     assert_error(&site.post("signup", &credentials), 400, "phone_provider_disabled");
     assert_error(&site.post("otp", &json!({"phone": "+1"})), 400, "phone_provider_disabled");
