@@ -4,6 +4,7 @@ mod clients;
 mod flows;
 mod mails;
 mod refusals;
+mod surface;
 
 use super::world;
 use pg_bearer_tests::Database;
