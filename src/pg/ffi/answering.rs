@@ -2,11 +2,12 @@
 //! an answer of. By then nobody can catch them any more, so that SQL sees the SQLSTATE that is documented.
 
 use super::borrowed::state_text;
+use super::error_text::{bytes, joined};
 use super::{raise, transaction};
 use crate::pg::sqlstate::OURS;
 use crate::pg::{http, sqlstate};
 use pgrx::{pg_guard, pg_sys};
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{c_char, c_int};
 
 /// What is longer is no text of ours.
 const LONGEST: usize = 8192;
@@ -31,7 +32,7 @@ pub(super) unsafe extern "C-unwind" fn answer_request(edata: *mut pg_sys::ErrorD
             hint: text(edata.hint).map(str::to_owned),
         };
         let Some((body, detail)) = http::later_answer(function, &said) else { return };
-        let (body, detail) = (copied(edata, &body), copied(edata, &detail));
+        let (body, detail) = (joined(edata, &[body.as_bytes()]), joined(edata, &[detail.as_bytes()]));
         if body.is_null() || detail.is_null() {
             return;
         }
@@ -46,24 +47,6 @@ pub(super) unsafe extern "C-unwind" fn answer_request(edata: *mut pg_sys::ErrorD
 /// Terminated or null, and unchanged as long as it is used.
 unsafe fn text<'a>(text: *const c_char) -> Option<&'a str> {
     // SAFETY: as the caller promises.
-    let bytes = if text.is_null() { return None } else { unsafe { CStr::from_ptr(text) } };
-    bytes.to_str().ok().filter(|text| text.len() <= LONGEST)
-}
-
-/// A copy where the error's other texts lie, which lives as long; null without memory for it.
-unsafe fn copied(edata: &pg_sys::ErrorData, text: &str) -> *mut c_char {
-    let Some(length) = text.len().checked_add(1) else { return std::ptr::null_mut() };
-    if edata.assoc_context.is_null() || text.contains('\0') {
-        return std::ptr::null_mut();
-    }
-    // SAFETY: the context is the error's; as many bytes are written as were allocated.
-    unsafe {
-        let flags = pg_sys::MCXT_ALLOC_NO_OOM as c_int;
-        let copy = pg_sys::MemoryContextAllocExtended(edata.assoc_context, length, flags).cast::<u8>();
-        if !copy.is_null() {
-            std::ptr::copy_nonoverlapping(text.as_ptr(), copy, text.len());
-            copy.add(text.len()).write(0);
-        }
-        copy.cast()
-    }
+    let bytes = if text.is_null() { return None } else { unsafe { bytes(text) } };
+    std::str::from_utf8(bytes).ok().filter(|text| text.len() <= LONGEST)
 }

@@ -2,13 +2,13 @@
 //! newer than the schema, answers HTTP requests, and drops what hooks say.
 
 use super::answering;
+use super::error_text::{bytes, joined};
 use super::hooks;
 use super::log_masks;
 use crate::pg::sqlstate;
 use crate::verify::masking::SCHEMAS;
 use pgrx::{pg_guard, pg_sys};
 use std::cell::Cell;
-use std::ffi::{CStr, c_char, c_int};
 
 /// What is added to the hint of an error about a function of ours that is not there.
 const UPDATE: &[u8] = b"If the package was upgraded, run ALTER EXTENSION pg_bearer UPDATE.";
@@ -70,10 +70,8 @@ unsafe extern "C-unwind" fn call_previous(edata: *mut pg_sys::ErrorData) {
 /// The client sees it too: Postgres sends the error after it has been here.
 #[pg_guard]
 unsafe extern "C-unwind" fn hint_at_update(edata: *mut pg_sys::ErrorData) {
-    // SAFETY: as above. The new text lies where the error's other texts do and lives as long; without memory for it
-    // there is none, and no error in the middle of another one.
+    // SAFETY: as above; the texts of an error are null or terminated.
     unsafe {
-        let bytes = |text: *const c_char| if text.is_null() { &[] } else { CStr::from_ptr(text).to_bytes() };
         let edata = &mut *edata;
         if !sqlstate::is_undefined_function(edata.sqlerrcode) || !names_function_of_ours(bytes(edata.message))
         {
@@ -82,23 +80,14 @@ unsafe extern "C-unwind" fn hint_at_update(edata: *mut pg_sys::ErrorData) {
         let hint = bytes(edata.hint);
         // An error of a parallel worker comes here twice.
         let is_told = hint.windows(UPDATE.len()).any(|window| window == UPDATE);
-        if is_told || hint.len() > LONGEST || edata.assoc_context.is_null() {
+        if is_told || hint.len() > LONGEST {
             return;
         }
         let between: &[u8] = if hint.is_empty() { b"" } else { b" " };
-        let parts = [hint, between, UPDATE, b"\0"];
-        let length = parts.iter().map(|part| part.len()).sum();
-        let flags = pg_sys::MCXT_ALLOC_NO_OOM as c_int;
-        let text = pg_sys::MemoryContextAllocExtended(edata.assoc_context, length, flags).cast::<u8>();
-        if text.is_null() {
-            return;
+        let text = joined(edata, &[hint, between, UPDATE]);
+        if !text.is_null() {
+            edata.hint = text;
         }
-        let mut end = text;
-        for part in parts {
-            std::ptr::copy_nonoverlapping(part.as_ptr(), end, part.len());
-            end = end.add(part.len());
-        }
-        edata.hint = text.cast();
     }
 }
 

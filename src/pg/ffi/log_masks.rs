@@ -3,6 +3,7 @@
 //! No masked text is longer than it was, so each is written over: nothing is allocated that the message would have to
 //! free. The statement is somebody else's; a masked copy stands in for it while the message is logged.
 
+use super::error_text::bytes;
 use super::log_hook::names_function_of_ours;
 use crate::pg::sqlstate;
 use crate::verify::masking::{
@@ -11,7 +12,7 @@ use crate::verify::masking::{
 };
 use pgrx::{pg_guard, pg_sys};
 use std::cell::UnsafeCell;
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{c_char, c_int};
 
 /// Room for one masked text and its end. It is there when memory is not, and touched only when it is needed.
 struct Room(UnsafeCell<[u8; ROOM + 1]>);
@@ -205,11 +206,6 @@ fn end(room: &mut [u8], length: usize) {
     if let Some(end) = room.get_mut(length) {
         *end = 0;
     }
-}
-
-unsafe fn bytes<'a>(text: *const c_char) -> &'a [u8] {
-    // SAFETY: the caller's text is null or nul-terminated, and stays until the message is logged.
-    unsafe { if text.is_null() { &[] } else { CStr::from_ptr(text).to_bytes() } }
 }
 
 /// Logs the message with this statement, and leaves for Postgres to tell the client.

@@ -8,6 +8,7 @@ pub(super) mod carrier;
 pub(super) mod catalog;
 mod commands;
 pub(super) mod context;
+mod error_text;
 pub(super) mod executor;
 pub(super) mod guarding;
 pub(super) mod hooks;
