@@ -18,7 +18,8 @@ create table auth.audit_log (
     environment text,
     client_addr inet,
     stated_addr text,
-    details jsonb not null default '{}'
+    details jsonb not null default '{}',
+    request_id text
 );
 
 create index audit_log_org on auth.audit_log (org_id, occurred_at);
@@ -43,6 +44,7 @@ comment on column auth.audit_log.environment is 'The environment of the identity
 comment on column auth.audit_log.client_addr is 'The address that the connection came from, as the server saw it; NULL: a unix socket. That of the pooler or API server, where there is one.';
 comment on column auth.audit_log.stated_addr is 'What the request said of its address (X-Forwarded-For in request.headers), the last 200 characters. Whoever runs SQL can make it up.';
 comment on column auth.audit_log.details is 'More about it, by members that depend on the action. Nothing of a credential.';
+comment on column auth.audit_log.request_id is 'The id of the HTTP request (X-Request-Id in request.headers): 1 to 128 ASCII letters, digits and characters of ._:=- that look like no credential. NULL: none, or another text. Whoever runs SQL can make it up.';
 comment on index auth.audit_log_org is 'Finds what was done in an organization, by time.';
 comment on index auth.audit_log_occurred_at is 'Finds the newest rows, and those that are old.';
 alter table auth.audit_log enable row level security;

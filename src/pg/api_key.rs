@@ -8,6 +8,7 @@ use super::store::api_keys::{self, Stored};
 use super::store::{directory, roles, users};
 use crate::verify::api_key::{KeyKind, KeyRow, Presented, judge, judge_row, public_id};
 use crate::verify::error::Refusal;
+use crate::verify::http;
 use crate::verify::identifier::identifier;
 use crate::verify::identity::{Identity, Uuid, uuid_text};
 use crate::verify::json;
@@ -250,4 +251,11 @@ fn header(headers: &serde_json::Map<String, serde_json::Value>, name: &str) -> O
 /// What the request says of where it comes from, for people.
 pub(super) fn stated_address() -> Option<String> {
     restriction::stated_address(&header(&headers(), FORWARDED_FOR)?)
+}
+
+/// What the request says of its id, for people. Raises nothing: it is asked in the middle of errors too.
+pub(super) fn stated_request_id() -> Option<String> {
+    let headers = request::setting(c"request.headers", HEADERS_MAX)?;
+    let headers = json::parse_object(headers.as_bytes()).ok()?;
+    http::request_id(headers.get(http::REQUEST_ID)?.as_str()?).map(str::to_owned)
 }

@@ -6,6 +6,7 @@
 use super::api_key::looks_like_jwt;
 use super::error::Refusal;
 use super::identity::{Kind, Uuid, uuid};
+use super::masking;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
@@ -15,6 +16,9 @@ use zeroize::Zeroizing;
 pub(crate) const PROXY_HEADER: &str = "x-credential";
 const AUTHORIZATION: &str = "authorization";
 const ORGANIZATION_HEADER: &str = "x-organization";
+/// What a proxy calls a request, in its own log too.
+pub(crate) const REQUEST_ID: &str = "x-request-id";
+const REQUEST_ID_MAX: usize = 128;
 /// As long as the longest external id.
 const ORGANIZATION_MAX: usize = 255;
 
@@ -109,6 +113,14 @@ pub(crate) fn organization(headers: &Map<String, Value>) -> Result<Option<NamedO
         return Err(HeaderFault::Organization);
     }
     Ok(Some(uuid(name).map_or_else(|| NamedOrg::Name(name.to_owned()), NamedOrg::Id)))
+}
+
+/// The id of a request, for people who read logs; `None` for a text that could be a line of its own there, and for what looks
+/// like a credential. Nothing is decided by it.
+pub(crate) fn request_id(value: &str) -> Option<&str> {
+    let is_sign = |byte: u8| byte.is_ascii_alphanumeric() || b"._:=-".contains(&byte);
+    let is_id = (1..=REQUEST_ID_MAX).contains(&value.len()) && value.bytes().all(is_sign);
+    (is_id && !masking::shows_credential(value.as_bytes())).then_some(value)
 }
 
 /// The headers without those that credentials are in.

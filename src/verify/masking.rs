@@ -140,6 +140,11 @@ impl Parts<'_> {
     }
 }
 
+/// Does a part of this text look like a credential?
+pub(crate) fn shows_credential(text: &[u8]) -> bool {
+    (0..text.len()).any(|at| credentials::credential_at(text, at).is_some())
+}
+
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }

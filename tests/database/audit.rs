@@ -2,6 +2,7 @@
 
 mod keeping;
 mod reading;
+pub(super) mod requests;
 mod rows;
 mod secrets;
 mod walk;

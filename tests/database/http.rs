@@ -11,5 +11,6 @@ mod later;
 mod leaks;
 mod page;
 mod proxy;
+mod request_ids;
 mod supabase;
 mod world;

@@ -17,11 +17,12 @@ begin
         return;
     end if;
     insert into auth.audit_log (action, org_id, target, target_user_id, user_id, credential, api_key_id, session_id, issuer,
-                                actor, database_role, environment, client_addr, stated_addr, details)
+                                actor, database_role, environment, client_addr, stated_addr, details, request_id)
     values (action, org_id, left(target, 1000), target_user_id, identity ->> 'user_id', identity ->> 'kind',
             (identity ->> 'key_id')::uuid, left(identity ->> 'session_id', 1000), identity ->> 'issuer',
             left(identity ->> 'actor', 1000), auth_internal.outer_user_name(), identity ->> 'environment',
-            inet_client_addr(), auth_internal.stated_address(), jsonb_strip_nulls(coalesce(details, '{}')));
+            inet_client_addr(), auth_internal.stated_address(), jsonb_strip_nulls(coalesce(details, '{}')),
+            auth_internal.stated_request_id());
     -- Under an older snapshot a row that somebody else has just deleted would make the change fail.
     if retention <> '0' and not auth_internal.keeps_snapshot() then
         perform auth_internal.forget_audit_rows(clock_timestamp() - retention::interval, 10);
@@ -73,3 +74,4 @@ comment on function auth_internal.forget_audit_rows is 'Deletes the oldest rows 
 -- The functions are in src/pg/functions/audit.rs.
 comment on function auth_internal.outer_user_name is 'The role that called, as SET ROLE left it: not the owner of a security-definer function.';
 comment on function auth_internal.stated_address is 'The end of X-Forwarded-For in the setting request.headers, without anything but printable ASCII, at most 200 characters; NULL without one. Never raises.';
+comment on function auth_internal.stated_request_id is 'The id of the HTTP request: X-Request-Id in the setting request.headers, where it is 1 to 128 ASCII letters, digits and characters of ._:=- that look like no credential; otherwise NULL. Never raises.';

@@ -21,7 +21,7 @@ begin
     return query
         select a.id, a.occurred_at, a.action, a.org_id, a.target, a.target_user_id, a.user_id, a.credential, a.api_key_id,
                a.session_id, a.issuer, a.actor, case when unrestricted then a.database_role end, a.environment,
-               case when unrestricted then a.client_addr end, a.stated_addr, a.details
+               case when unrestricted then a.client_addr end, a.stated_addr, a.details, a.request_id
           from auth.audit_log a
          where (its_org is null or a.org_id = its_org)
            and (its_action is null or a.action = its_action)
@@ -40,7 +40,7 @@ create or replace function auth.list_audit_log(
     until timestamptz default null, max_rows integer default 100
 ) returns table (id uuid, occurred_at timestamptz, action text, org_id uuid, target text, target_user_id text, user_id text,
                  credential text, api_key_id uuid, session_id text, issuer text, actor text, database_role text,
-                 environment text, client_addr inet, stated_addr text, details jsonb)
+                 environment text, client_addr inet, stated_addr text, details jsonb, request_id text)
     language sql stable security definer set search_path = pg_catalog, pg_temp as $$
     select * from auth_internal.audit_rows(list_audit_log.org_id, list_audit_log.action, list_audit_log.user_id,
                                            list_audit_log.since, list_audit_log.until, list_audit_log.max_rows)

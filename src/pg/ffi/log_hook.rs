@@ -1,10 +1,11 @@
 //! Sees every message on its way to the server log: masks credentials in it, says what to do where the library is
-//! newer than the schema, answers HTTP requests, and drops what hooks say.
+//! newer than the schema, answers HTTP requests, names them, and drops what hooks say.
 
 use super::answering;
 use super::error_text::{bytes, joined};
 use super::hooks;
 use super::log_masks;
+use super::log_request;
 use crate::pg::sqlstate;
 use crate::verify::masking::SCHEMAS;
 use pgrx::{pg_guard, pg_sys};
@@ -51,6 +52,7 @@ unsafe extern "C-unwind" fn before_logging(edata: *mut pg_sys::ErrorData) {
         let statement = log_masks::mask_texts(edata);
         hint_at_update(edata);
         answering::answer_request(edata);
+        log_request::name_request(edata);
         if statement.is_null() {
             call_previous(edata);
         } else {

@@ -17,6 +17,7 @@ pub(super) mod launcher;
 pub(super) mod lock;
 pub(super) mod log_hook;
 mod log_masks;
+mod log_request;
 pub(super) mod migration;
 mod nodes;
 pub(super) mod output;

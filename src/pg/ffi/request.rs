@@ -26,9 +26,10 @@ pub(in crate::pg) fn setting(name: &CStr, limit: usize) -> Option<String> {
         if value.is_null() {
             return None;
         }
-        CStr::from_ptr(value).to_str().ok()?
+        CStr::from_ptr(value)
     };
-    (!value.is_empty() && value.len() <= limit).then(|| value.to_owned())
+    let is_taken = (1..=limit).contains(&value.count_bytes());
+    is_taken.then(|| value.to_str().ok().map(str::to_owned)).flatten()
 }
 
 /// Sets a setting that anybody may set, until the end of the transaction. Was it set?

@@ -15,3 +15,9 @@ fn outer_user_name() -> String {
 fn stated_address() -> Option<String> {
     api_key::stated_address()
 }
+
+/// What the request says of its id.
+#[pg_extern(schema = "auth_internal", stable, parallel_unsafe)]
+fn stated_request_id() -> Option<String> {
+    api_key::stated_request_id()
+}

@@ -3,7 +3,7 @@
 use crate::verify::error::Refusal;
 use crate::verify::http::{
     HeaderFault, NamedOrg, challenge, credentials, header_names, later_status, name_nobody, organization,
-    sender, status, status_of, without_credentials,
+    request_id, sender, status, status_of, without_credentials,
 };
 use crate::verify::identity::Kind;
 use serde_json::{Map, Value, json};
@@ -176,4 +176,22 @@ fn only_what_nobody_documents_is_an_error_of_the_server() {
         [Some(401), Some(503), Some(401), None, None]
     );
     assert_eq!([challenge(false), challenge(true)], ["Bearer", "Bearer error=\"invalid_token\""]);
+}
+
+#[test]
+fn t607_the_id_of_a_request_is_short_and_plain() {
+    let (longest, longer) = ("a".repeat(128), "a".repeat(129));
+    for id in ["0", "4f1c9a7be0d24c6f", "A.b_c:d=e-f", "7a6f0a9e-7d1b-4b5c-9d7e-0123456789ab", &longest] {
+        assert_eq!(request_id(id), Some(id));
+    }
+    let key = format!("sk_live_{}", "a1".repeat(33));
+    for text in [
+        "", &longer, "a b", "a\n", "\r\nb", "a\0", "a\"", "a'", "a,b", "a;b", "a/b", "a%0A", "\u{e4}",
+        "\u{ff10}", &key, TOKEN,
+    ] {
+        assert_eq!(request_id(text), None, "{text:?}");
+    }
+    // Every single byte.
+    let taken = (0..=0x7f_u8).filter(|byte| request_id(&char::from(*byte).to_string()).is_some()).count();
+    assert_eq!(taken, 26 + 26 + 10 + 5);
 }

@@ -3,7 +3,7 @@
 pub(super) const AUDIT_FUNCTIONS: &[(&str, &str)] = &[
     (
         "public",
-        "auth.list_audit_log(uuid, text, text, timestamp with time zone, timestamp with time zone, integer) TABLE(id uuid, occurred_at timestamp with time zone, action text, org_id uuid, target text, target_user_id text, user_id text, credential text, api_key_id uuid, session_id text, issuer text, actor text, database_role text, environment text, client_addr inet, stated_addr text, details jsonb): stable unsafe definer sql",
+        "auth.list_audit_log(uuid, text, text, timestamp with time zone, timestamp with time zone, integer) TABLE(id uuid, occurred_at timestamp with time zone, action text, org_id uuid, target text, target_user_id text, user_id text, credential text, api_key_id uuid, session_id text, issuer text, actor text, database_role text, environment text, client_addr inet, stated_addr text, details jsonb, request_id text): stable unsafe definer sql",
     ),
     ("bearer_admin", "auth.purge_audit_log(interval) bigint: volatile unsafe definer plpgsql"),
     ("bearer_owner", "auth_internal.audit(text, uuid, text, text, jsonb) void: volatile unsafe plpgsql"),
@@ -27,4 +27,5 @@ pub(super) const AUDIT_FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_owner", "auth_internal.protection_undo(oid) integer: volatile unsafe plpgsql"),
     ("public bearer_owner", "auth_internal.run_unprotection(oid) boolean: volatile unsafe strict c"),
     ("bearer_owner", "auth_internal.stated_address() text: stable unsafe strict c"),
+    ("bearer_owner", "auth_internal.stated_request_id() text: stable unsafe strict c"),
 ];

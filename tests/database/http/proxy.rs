@@ -6,6 +6,7 @@ mod limits;
 mod logs;
 mod origins;
 mod paths;
+mod request_ids;
 mod rest;
 mod schemas;
 mod statuses;

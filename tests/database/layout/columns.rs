@@ -77,6 +77,7 @@ pub(super) const COLUMNS: &[(&str, &[&str])] = &[
             "client_addr inet null",
             "stated_addr text null",
             "details jsonb",
+            "request_id text null",
         ],
     ),
     ("creation_rates", &["user_id text \"C\"", "kind text", "busy_until timestamp with time zone"]),
