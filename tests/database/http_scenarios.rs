@@ -1,9 +1,10 @@
-//! The authentication pages of three services, done over HTTP: real PostgreSQL, PostgREST and nginx, with the files of
+//! The authentication pages of services, done over HTTP: real PostgreSQL, PostgREST and nginx, with the files of
 //! `tests/scenarios`.
 
 mod api_example;
 mod dramwell;
 mod drivly;
+mod infraaudit;
 
 use pg_bearer_tests::database::{Session, installation};
 use pg_bearer_tests::http::Answer;
@@ -21,7 +22,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("pg_bearer.usage_flush_interval", "1"),
 ];
 
-/// The server of all three.
+/// The server of all of them.
 fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| Server::start(installation(), "scenarios", SETTINGS).unwrap())
@@ -48,7 +49,7 @@ impl Service {
         let setup = std::fs::read_to_string(directory.join("setup.sql")).unwrap();
         server().psql(name, &format!("{before}{setup}")).unwrap();
         let roles = ["authenticator", "web_anon", "web_user"];
-        let nginx = Nginx::at(server(), name, roles, Some(&directory.join("locations.conf")));
+        let nginx = Nginx::at(server(), name, roles, Some(&directory));
         Service { name, nginx }
     }
 

@@ -4,13 +4,14 @@ use crate::database::{Database, installation, server};
 use crate::http::{self, Answer};
 use crate::postgrest::Postgrest;
 use crate::program;
-use std::fs;
+use std::net::{Shutdown, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
+use std::{fs, io, thread};
 use xtask::{HttpExample, Server};
 
 /// The origin whose pages may call.
@@ -32,8 +33,8 @@ impl Nginx {
         Nginx::at(server(), &db.name, [login, anon, user], None)
     }
 
-    /// The same in front of a database of this server, with these rules for paths.
-    pub fn at(server: &Server, db: &str, [login, anon, user]: [&str; 3], locations: Option<&Path>) -> Nginx {
+    /// The same in front of a database of this server, with the rules for paths in this directory.
+    pub fn at(server: &Server, db: &str, [login, anon, user]: [&str; 3], rules: Option<&Path>) -> Nginx {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let nginx = program("nginx", "nginx");
         let dir = server.socket_dir().join(format!("nginx_{}", COUNT.fetch_add(1, Ordering::Relaxed)));
@@ -55,7 +56,7 @@ impl Nginx {
                     ),
                 ),
             ],
-            locations,
+            rules,
         )
         .unwrap();
         let settings = example.postgrest_settings().unwrap() + "db-channel-enabled = false\ndb-pool = 4\n";
@@ -91,6 +92,29 @@ impl Nginx {
     /// One of its sockets.
     pub fn socket(&self, name: &str) -> PathBuf {
         self.dir.join(name)
+    }
+
+    /// A port of 127.0.0.1 that leads to its socket `tls`, for programs that speak to no other, as long as this process runs.
+    pub fn port(&self) -> u16 {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let socket = self.socket("tls");
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let Ok(server) = UnixStream::connect(&socket) else { continue };
+                let (mut from_client, mut to_client) = (client.try_clone().unwrap(), client);
+                let (mut from_server, mut to_server) = (server.try_clone().unwrap(), server);
+                thread::spawn(move || {
+                    let _ = io::copy(&mut from_client, &mut to_server);
+                    let _ = to_server.shutdown(Shutdown::Write);
+                });
+                thread::spawn(move || {
+                    let _ = io::copy(&mut from_server, &mut to_client);
+                    let _ = to_client.shutdown(Shutdown::Both);
+                });
+            }
+        });
+        port
     }
 
     /// All that nginx and PostgREST have written.

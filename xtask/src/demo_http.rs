@@ -67,7 +67,8 @@ struct Example {
     name: String,
     /// A script for psql; it shows the name of each credential and the header that has it.
     script: PathBuf,
-    locations: Option<PathBuf>,
+    /// The directory with these rules.
+    rules: Option<PathBuf>,
     requests: Vec<String>,
 }
 
@@ -77,7 +78,7 @@ impl Example {
         Example {
             name: NAME.into(),
             script: project::root().join("examples/postgrest/demo.sql"),
-            locations: None,
+            rules: None,
             requests: LINES.iter().map(line).collect(),
         }
     }
@@ -93,8 +94,8 @@ impl Example {
         Ok(Example {
             name: running_name(name),
             script: dir.join("demo.sql"),
-            locations: Some(dir.join("locations.conf")),
             requests: requests.lines().map(str::to_owned).collect(),
+            rules: Some(dir),
         })
     }
 }
@@ -202,7 +203,7 @@ fn serve(
             ("TLS_LISTEN", &format!("127.0.0.1:{tls} ssl")),
             ("PLAIN_LISTEN", &format!("127.0.0.1:{plain}")),
         ],
-        example.locations.as_deref(),
+        example.rules.as_deref(),
     )?;
     let mut postgrest = installation.command(Path::new("/bin/sh"));
     postgrest.args(["-c", START, "sh"]).arg(&dir).arg(Orms::prepare()?.postgrest());

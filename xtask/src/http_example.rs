@@ -15,13 +15,13 @@ pub struct HttpExample {
 }
 
 impl HttpExample {
-    /// Makes the files in a new directory that only the server's user enters; `values` are what `make.py` takes, `locations`
-    /// are nginx's rules for paths besides those of the example.
+    /// Makes the files in a new directory that only the server's user enters; `values` are what `make.py` takes, `rules` is a
+    /// directory with nginx's rules for paths besides those of the example.
     pub fn fill(
         installation: &Installation,
         dir: &Path,
         values: &[(&str, &str)],
-        locations: Option<&Path>,
+        rules: Option<&Path>,
     ) -> Result<HttpExample, Error> {
         let user = installation.server_user();
         user.create_dir(dir)?;
@@ -29,9 +29,8 @@ impl HttpExample {
         python.arg(project::root().join("examples/postgrest/make.py")).arg(dir);
         python.args(values.iter().map(|(name, value)| format!("{name}={value}")));
         process::capture(&mut python)?;
-        if let Some(rules) = locations {
-            let copy = dir.join("locations.conf");
-            fs::copy(rules, &copy).context(|| format!("cannot copy {}", rules.display()))?;
+        if let Some(rules) = rules {
+            copy_rules(rules, dir)?;
         }
         let doing = || format!("cannot give {} to the server's user", dir.display());
         for entry in fs::read_dir(dir).context(doing)? {
@@ -62,4 +61,16 @@ impl HttpExample {
         let path = self.dir.join(name);
         fs::read_to_string(&path).context(|| format!("cannot read {}", path.display()))
     }
+}
+
+fn copy_rules(rules: &Path, dir: &Path) -> Result<(), Error> {
+    let doing = || format!("cannot copy the rules in {}", rules.display());
+    for entry in fs::read_dir(rules).context(doing)? {
+        let path = entry.context(doing)?.path();
+        if let (Some(name), true) = (path.file_name(), path.extension().is_some_and(|found| found == "conf"))
+        {
+            fs::copy(&path, dir.join(name)).context(doing)?;
+        }
+    }
+    Ok(())
 }

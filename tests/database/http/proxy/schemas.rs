@@ -20,11 +20,12 @@ location = /mine {
 fn t620_a_client_says_which_schema_except_where_a_location_does() {
     let (db, mut admin) = world::database("");
     world::organization(&mut admin, "acme", "ada");
-    let rules = installation().run_dir().join(format!("{}.conf", db.name));
-    std::fs::write(&rules, RULES).unwrap();
+    let rules = installation().run_dir().join(format!("{}.rules", db.name));
+    std::fs::create_dir(&rules).unwrap();
+    std::fs::write(rules.join("locations.conf"), RULES).unwrap();
     let [login, anon, user] = ["login", "anon", "user"].map(|role| format!("{}_{role}", db.name));
     let nginx = Nginx::at(pg_bearer_tests::server(), &db.name, [&login, &anon, &user], Some(&rules));
-    std::fs::remove_file(&rules).unwrap();
+    std::fs::remove_dir_all(&rules).unwrap();
     let bearer = format!("Bearer {}", token("ada"));
     let status = |method: &str, path: &str, profile: &[(&str, &str)], body: &str| {
         let headers = [&[("Authorization", bearer.as_str())], profile].concat();
