@@ -45,6 +45,10 @@ impl Cast {
         match what {
             "nothing" => vec![],
             "a publishable key" => vec![("apikey", self.publishable.clone())],
+            "a publishable key in both headers" => vec![
+                ("apikey", self.publishable.clone()),
+                ("Authorization", format!("Bearer {}", self.publishable)),
+            ],
             "a token" => alone(token),
             "an expired token" => alone(format!("Bearer {}", hs256(&expired))),
             "a token that somebody else signed" => {
