@@ -4,6 +4,7 @@
 mod api_example;
 mod dramwell;
 mod drivly;
+mod founder_sherpa;
 mod infraaudit;
 
 use pg_bearer_tests::database::{Session, installation};

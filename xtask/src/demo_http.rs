@@ -247,7 +247,7 @@ fn ask(dir: &Path, options: &[&str], tls: u16) -> Result<String, Error> {
     let mut curl = Command::new("curl");
     curl.args(["--silent", "--output", "/dev/null", "--write-out", "%{http_code}"]);
     curl.args(["--cacert", "certificate.pem"]).args(options);
-    curl.arg(format!("https://127.0.0.1:{tls}/notes"));
+    curl.arg(format!("https://127.0.0.1:{tls}/rest/v1/notes"));
     process::capture(curl.current_dir(dir))
 }
 
