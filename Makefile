@@ -8,7 +8,7 @@ export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 help:
 	@echo 'make demo            start a private server with an example of two tenants'
-	@echo 'make demo-http       start PostgREST behind nginx, with requests to try'
+	@echo 'make demo-http       start PostgREST behind nginx, with requests to try and a page'
 	@echo 'make demo SCENARIO=drivly, dramwell, api_example, infraaudit or founder_sherpa: a service over HTTP, with the requests of its document'
 	@echo 'make psql            open the example in psql'
 	@echo 'make stop            stop the servers of all of them'

@@ -1,4 +1,4 @@
-//! What the files of `examples/postgrest` must say, and the rules for paths in `tests/scenarios`.
+//! What the files of `examples/postgrest` and `examples/page` must say, and the rules for paths in `tests/scenarios`.
 
 use crate::hold;
 use crate::sources::{File, read};
@@ -39,7 +39,8 @@ const INCLUDING: [&str; 2] = ["bearer_location.conf", "supabase_location.conf"];
 #[test]
 fn t167_every_location_with_a_proxy_pass_includes_all_headers() {
     let rule: fn(&File) -> Vec<String> = |file| {
-        let ours = ["examples/postgrest", "tests/scenarios"].iter().any(|place| file.is_in(place));
+        let ours =
+            ["examples/postgrest", "examples/page", "tests/scenarios"].iter().any(|place| file.is_in(place));
         if !ours || !file.has_extension("conf") {
             return Vec::new();
         }
@@ -73,6 +74,7 @@ fn t167_every_location_with_a_proxy_pass_includes_all_headers() {
             (path, "location /x {\n    include supabase_location.conf;\n    add_header X a;\n}"),
             (path, "location /x {\n    add_header X a;\n}"),
             ("tests/scenarios/x/locations.conf", "location /x {\n    proxy_pass http://postgrest;\n}"),
+            ("examples/page/locations_page.conf", "location /x {\n    add_header X a;\n}"),
             (
                 path,
                 "server {\n    include bearer_location.conf;\n    location / {\n        proxy_pass http://a;\n    }\n}",
@@ -113,7 +115,8 @@ fn groups(text: &str) -> Vec<String> {
 #[test]
 fn t606_no_rule_for_a_path_sets_a_variable_of_the_proxys() {
     let rule: fn(&File) -> Vec<String> = |file| {
-        let is_ours = file.is_in("tests/scenarios") || file.path.starts_with("examples/postgrest/locations");
+        let is_ours = ["tests/scenarios", "examples/page"].iter().any(|place| file.is_in(place))
+            || file.path.starts_with("examples/postgrest/locations");
         if !is_ours || !file.has_extension("conf") {
             return Vec::new();
         }
@@ -132,6 +135,7 @@ fn t606_no_rule_for_a_path_sets_a_variable_of_the_proxys() {
             (path, "map $uri $postgrest_authorization {\n}"),
             (path, "location ~ ^/(?<accept_profile>[a-z_]+)/x$ {\n}"),
             ("examples/postgrest/locations_x.conf", "location ~ ^/x/(?<sent_key>[a-z]+)$ {\n}"),
+            ("examples/page/locations_x.conf", "location ~ ^/x/(?<sent_key>[a-z]+)$ {\n}"),
         ],
     );
     let taken = variables(&read("examples/postgrest/bearer.conf"));

@@ -14,7 +14,7 @@ usage: cargo xtask <command>
   install   [--pg-config FILE] [--destdir DIR]  install into a PostgreSQL
   demo      start a server with an example of two tenants
   demo SCENARIO  start a service of tests/scenarios over HTTP, with requests to try
-  demo-http  start PostgREST behind nginx, with credentials to send
+  demo-http  start PostgREST behind nginx, with credentials to send and a page
   psql      open the demo in psql
   stop      stop the demos
   test      everything that must hold before a change is good

@@ -11,6 +11,7 @@ use crate::error::{Context, Error};
 use crate::http_example::HttpExample;
 use crate::installation::{Installation, remove_dir};
 use crate::orms::Orms;
+use crate::page::Page;
 use crate::server::Server;
 use crate::{demo, process, project};
 
@@ -20,6 +21,9 @@ const NAME: &str = "demo-http";
 const SCENARIOS: &str = "tests/scenarios";
 
 const DATABASE: &str = "shown";
+
+/// The name of the publishable key that the page sends.
+const PAGE_KEY: &str = "publishable";
 
 const SETTINGS: &[(&str, &str)] =
     &[("shared_preload_libraries", "pg_bearer"), ("pg_bearer.trusted_proxies", "local")];
@@ -78,7 +82,7 @@ impl Example {
         Example {
             name: NAME.into(),
             script: project::root().join("examples/postgrest/demo.sql"),
-            rules: None,
+            rules: Some(Page::rules()),
             requests: LINES.iter().map(line).collect(),
         }
     }
@@ -140,6 +144,7 @@ fn start_example(example: &Example) -> Result<(), Error> {
     let [tls, plain] = free_ports()?;
     let started = serve(&installation, &server, &nginx, example, [tls, plain])
         .and_then(|()| write_headers(&dir, &headers))
+        .and_then(|()| put_page(&installation, &dir, &headers))
         .and_then(|()| wait_until_ready(&dir, tls));
     if started.is_err() {
         end(&dir)?;
@@ -225,6 +230,13 @@ fn write_headers(dir: &Path, headers: &[(String, String)]) -> Result<(), Error> 
     Ok(())
 }
 
+/// The page, where the example has a key for it.
+fn put_page(installation: &Installation, dir: &Path, headers: &[(String, String)]) -> Result<(), Error> {
+    let key =
+        headers.iter().find(|(name, _)| name == PAGE_KEY).and_then(|(_, header)| header.split_once(": "));
+    key.map_or(Ok(()), |(_, key)| Page::put(installation, dir, key))
+}
+
 /// Waits for PostgREST, and uses up the key that is good for one request.
 fn wait_until_ready(dir: &Path, tls: u16) -> Result<(), Error> {
     let deadline = Instant::now() + Duration::from_secs(30);
@@ -257,6 +269,10 @@ fn show(dir: &Path, tls: u16, plain: u16, requests: &[String]) {
     println!("  tls=https://127.0.0.1:{tls} plain=http://127.0.0.1:{plain}\n");
     for request in requests {
         println!("  {request}");
+    }
+    if dir.join("page").exists() {
+        println!("\nIn a browser, which warns of the certificate: two tenants, side by side.\n");
+        println!("  https://localhost:{tls}/");
     }
     println!("\nBoth logs of nginx are there too, access.log and error.log. It keeps running.");
     println!("  make stop    to end it");

