@@ -132,7 +132,7 @@ demo-http)
     need_nginx
     ;;
 test | test-long)
-    need python3-jwt python3-cryptography python3-venv pgbouncer pgtap openssl curl
+    need python3-jwt python3-cryptography python3-venv pgbouncer pgtap openssl curl chromium
     need_nginx
     # The tests themselves fetch ORMs, token libraries, and a Node for them, from PyPI and npm.
     # cargo-deny fetches advisories with git; a test signs an archive of its own.

@@ -1,6 +1,7 @@
 //! Requests that come through PostgREST.
 
 mod answers;
+mod browser;
 mod edge;
 mod endpoints;
 mod headers;

@@ -19,7 +19,7 @@ pub use database::{Database, refusal, server};
 use std::path::PathBuf;
 
 /// The path of a server's program that a Debian package has.
-fn program(name: &str, package: &str) -> PathBuf {
+pub fn program(name: &str, package: &str) -> PathBuf {
     xtask::find_server(name)
         .unwrap_or_else(|| panic!("there is no {name}; install Debian's package {package}"))
 }

@@ -1,5 +1,5 @@
-//! What tests try of others: Alembic, psycopg, PyJWT and Node from PyPI, drizzle-kit, jose, pg, postgrest-js, supabase-js and PostgREST from npm, in the
-//! versions and with the hashes of `tests/orms`.
+//! What tests try of others: Alembic, psycopg, PyJWT and Node from PyPI, drizzle-kit, jose, pg, Playwright, postgrest-js, supabase-js and PostgREST
+//! from npm, in the versions and with the hashes of `tests/orms`.
 
 use std::fs;
 use std::path::PathBuf;
@@ -58,7 +58,7 @@ impl Orms {
         self.program("python")
     }
 
-    /// A Node that finds jose, pg, postgrest-js and supabase-js from a project's folder, likewise.
+    /// A Node that finds jose, pg, Playwright, postgrest-js and supabase-js from a project's folder, likewise.
     pub fn node(&self) -> Command {
         self.program("node")
     }
@@ -104,7 +104,7 @@ impl Orms {
 
     fn fetch_from_npm(&self) -> Result<(), Error> {
         eprintln!(
-            "installing drizzle-kit, jose, pg, supabase-js and PostgREST (npm) in {} …",
+            "installing drizzle-kit, jose, pg, Playwright, supabase-js and PostgREST (npm) in {} …",
             self.dir.display()
         );
         for name in ["package.json", "package-lock.json"] {

@@ -1,32 +1,12 @@
 // supabase-js as it comes from npm, at an address where nginx listens. Prints what came of it.
 // The environment has SOCKET (nginx's, where the client says its address), APIKEY (a publishable key), PASSWORD.
-import { Agent, createServer, request } from 'node:http'
-import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
 import { createClient } from '@supabase/supabase-js'
+import { openNginx } from './nginx.mjs'
 
 const { SOCKET, APIKEY, PASSWORD } = process.env
 
-// Browsers do not speak to unix sockets. Each request has an address of its own.
-let count = 0
-const agent = new Agent({ keepAlive: false })
-agent.createConnection = () => {
-  const socket = connect(SOCKET)
-  count += 1
-  socket.write(`PROXY TCP4 10.77.${count >> 8}.${count & 255} 192.0.2.1 1024 443\r\n`)
-  return socket
-}
-const server = createServer((client, answer) => {
-  const { method, url: path, headers } = client
-  const passed = request({ agent, method, path, headers }, (found) => {
-    answer.writeHead(found.statusCode, found.headers)
-    found.pipe(answer)
-  })
-  client.pipe(passed)
-})
-server.unref()
-await new Promise((started) => server.listen(0, '127.0.0.1', started))
-const url = `http://127.0.0.1:${server.address().port}`
+const url = await openNginx(SOCKET)
 
 // Whoever runs this answers with the token of the last mail.
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()

@@ -12,8 +12,10 @@ use xtask::Orms;
 fn run(site: &mut Site) -> Value {
     let orms = Orms::prepare().unwrap();
     let dir = orms.project("supabase_js").unwrap();
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("orms/clients/supabase_js.mjs");
-    fs::copy(program, dir.join("supabase_js.mjs")).unwrap();
+    let programs = Path::new(env!("CARGO_MANIFEST_DIR")).join("orms/clients");
+    for name in ["supabase_js.mjs", "nginx.mjs"] {
+        fs::copy(programs.join(name), dir.join(name)).unwrap();
+    }
     let mut command = orms.node();
     command.arg("supabase_js.mjs").current_dir(&dir).stdin(Stdio::piped()).stdout(Stdio::piped());
     command.env("SOCKET", site.nginx.socket("public")).env("APIKEY", &site.apikey).env("PASSWORD", PASSWORD);
