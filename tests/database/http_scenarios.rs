@@ -47,10 +47,15 @@ impl Service {
         let _guard = ONE_AT_A_TIME.lock();
         let directory = directory(name);
         server().psql("postgres", &format!("create database {name}")).unwrap();
-        let setup = std::fs::read_to_string(directory.join("setup.sql")).unwrap();
-        server().psql(name, &format!("{before}{setup}")).unwrap();
+        let run = |file: &str, before: &str| {
+            server().psql(name, &format!("{before}\n\\i {}\n", directory.join(file).display())).unwrap()
+        };
+        run("setup.sql", before);
+        let shown = if directory.join("nginx.sql").exists() { run("nginx.sql", "") } else { String::new() };
+        let files = shown.lines().filter_map(|line| line.split_once('|'));
+        let files: Vec<_> = files.map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
         let roles = ["authenticator", "web_anon", "web_user"];
-        let nginx = Nginx::at(server(), name, roles, Some(&directory));
+        let nginx = Nginx::at(server(), name, roles, Some(&directory), &files);
         Service { name, nginx }
     }
 

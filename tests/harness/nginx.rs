@@ -30,11 +30,17 @@ pub struct Nginx {
 impl Nginx {
     /// Starts both: PostgREST logs in as this role, is `anon` for nobody and `user` for whoever has a credential.
     pub fn start(db: &Database, login: &str, anon: &str, user: &str) -> Nginx {
-        Nginx::at(server(), &db.name, [login, anon, user], None)
+        Nginx::at(server(), &db.name, [login, anon, user], None, &[])
     }
 
-    /// The same in front of a database of this server, with the rules for paths in this directory.
-    pub fn at(server: &Server, db: &str, [login, anon, user]: [&str; 3], rules: Option<&Path>) -> Nginx {
+    /// The same in front of a database of this server, with the rules for paths in this directory, and the files that they include.
+    pub fn at(
+        server: &Server,
+        db: &str,
+        [login, anon, user]: [&str; 3],
+        rules: Option<&Path>,
+        files: &[(String, String)],
+    ) -> Nginx {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let nginx = program("nginx", "nginx");
         let dir = server.socket_dir().join(format!("nginx_{}", COUNT.fetch_add(1, Ordering::Relaxed)));
@@ -57,6 +63,7 @@ impl Nginx {
                 ),
             ],
             rules,
+            files,
         )
         .unwrap();
         let settings = example.postgrest_settings().unwrap() + "db-channel-enabled = false\ndb-pool = 4\n";

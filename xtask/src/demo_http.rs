@@ -139,10 +139,11 @@ fn start_example(example: &Example) -> Result<(), Error> {
     demo::remember(&installation)?;
     let server = Server::start_shared(&installation, &example.name, SETTINGS)?;
     println!("==> loading {}", shown(&example.script));
-    let headers = load(&server, example)?;
+    let (files, headers): (Vec<_>, Vec<_>) =
+        load(&server, example)?.into_iter().partition(|(name, _)| name.ends_with(".conf"));
     println!("==> starting PostgREST and nginx");
     let [tls, plain] = free_ports()?;
-    let started = serve(&installation, &server, &nginx, example, [tls, plain])
+    let started = serve(&installation, &server, &nginx, (example, &files), [tls, plain])
         .and_then(|()| write_headers(&dir, &headers))
         .and_then(|()| put_page(&installation, &dir, &headers))
         .and_then(|()| wait_until_ready(&dir, tls));
@@ -176,7 +177,7 @@ fn directory(installation: &Installation, name: &str) -> PathBuf {
     installation.run_dir().join(name)
 }
 
-/// Loads the example; the credentials by name, each as a header.
+/// Loads the example; the credentials by name, each as a header, and files for nginx, whose names end in `.conf`.
 fn load(server: &Server, example: &Example) -> Result<Vec<(String, String)>, Error> {
     server.psql("postgres", &format!("create database {DATABASE}"))?;
     let mut psql = server.client("psql", "postgres", DATABASE);
@@ -191,7 +192,7 @@ fn serve(
     installation: &Installation,
     server: &Server,
     nginx: &Path,
-    example: &Example,
+    (example, files): (&Example, &[(String, String)]),
     [tls, plain]: [u16; 2],
 ) -> Result<(), Error> {
     let dir = directory(installation, &example.name);
@@ -209,6 +210,7 @@ fn serve(
             ("PLAIN_LISTEN", &format!("127.0.0.1:{plain}")),
         ],
         example.rules.as_deref(),
+        files,
     )?;
     let mut postgrest = installation.command(Path::new("/bin/sh"));
     postgrest.args(["-c", START, "sh"]).arg(&dir).arg(Orms::prepare()?.postgrest());

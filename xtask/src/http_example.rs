@@ -16,12 +16,13 @@ pub struct HttpExample {
 
 impl HttpExample {
     /// Makes the files in a new directory that only the server's user enters; `values` are what `make.py` takes, `rules` is a
-    /// directory with nginx's rules for paths besides those of the example.
+    /// directory with nginx's rules for paths besides those of the example, and `files` what these include, by name.
     pub fn fill(
         installation: &Installation,
         dir: &Path,
         values: &[(&str, &str)],
         rules: Option<&Path>,
+        files: &[(String, String)],
     ) -> Result<HttpExample, Error> {
         let user = installation.server_user();
         user.create_dir(dir)?;
@@ -31,6 +32,10 @@ impl HttpExample {
         process::capture(&mut python)?;
         if let Some(rules) = rules {
             copy_rules(rules, dir)?;
+        }
+        for (name, text) in files {
+            let path = dir.join(name);
+            fs::write(&path, text).context(|| format!("cannot write {}", path.display()))?;
         }
         let doing = || format!("cannot give {} to the server's user", dir.display());
         for entry in fs::read_dir(dir).context(doing)? {

@@ -24,7 +24,7 @@ fn t620_a_client_says_which_schema_except_where_a_location_does() {
     std::fs::create_dir(&rules).unwrap();
     std::fs::write(rules.join("locations.conf"), RULES).unwrap();
     let [login, anon, user] = ["login", "anon", "user"].map(|role| format!("{}_{role}", db.name));
-    let nginx = Nginx::at(pg_bearer_tests::server(), &db.name, [&login, &anon, &user], Some(&rules));
+    let nginx = Nginx::at(pg_bearer_tests::server(), &db.name, [&login, &anon, &user], Some(&rules), &[]);
     std::fs::remove_dir_all(&rules).unwrap();
     let bearer = format!("Bearer {}", token("ada"));
     let status = |method: &str, path: &str, profile: &[(&str, &str)], body: &str| {
