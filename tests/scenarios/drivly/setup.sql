@@ -1,10 +1,11 @@
 -- The database of Drivly. For psql, in an empty database, as a superuser.
 create extension pg_bearer;
 create schema api;
-select auth.install_postgrest(key_role => 'web_key', service_role => 'web_service');
+select auth.install_postgrest('{api,auth_http}', key_role => 'web_key', service_role => 'web_service');
 -- `.read` grants GET, `.write` POST, PUT, PATCH and DELETE.
 alter database :"DBNAME" set pg_bearer.http_permissions =
-    '/invoices, /profiles, /rpc/auth = tokens.write, /rpc/refresh =, /rpc/begin_session = sessions.write, /rpc/create_api_key = api_keys.write';
+    '/invoices, /profiles, /rpc/auth = tokens.write, /rpc/refresh =, /rpc/sign_in_page =, /rpc/sign_in = sessions.write, '
+    '/rpc/create_api_key = api_keys.write, auth_http/rpc/token_password =';
 -- A JWT of a session lives for 10 minutes; its refresh token for ever, as sessions do by default.
 alter database :"DBNAME" set pg_bearer.access_token_lifetime = 600;
 
@@ -47,13 +48,9 @@ begin
     return json_build_object('token', answer -> 'access_token', 'refresh_token', answer -> 'refresh_token');
 end $$;
 
--- What Drivly's sign-in page calls with the key of a service, once somebody has signed in and agreed.
-create function api.begin_session(user_id text, org_id uuid, permissions text[]) returns json language sql begin atomic
-    select json_build_object('token', s.answer -> 'access_token', 'refresh_token', s.answer -> 'refresh_token')
-      from auth.issue_session(user_id, org_id, permissions, 'oauth') s (answer);
-end;
-
 -- The dashboard's. Keys create no keys: pg_bearer.api_key_creation.
 create function api.create_api_key(name text, scopes text[] default null) returns json language sql begin atomic
     select json_build_object('id', k.id, 'name', k.name, 'key', k.key) from auth.create_api_key(name, scopes => scopes) k;
 end;
+
+\ir page.sql
