@@ -1,5 +1,7 @@
 //! DramWell: what tests/scenarios/dramwell/README.md says its page says.
 
+mod sign_in;
+
 use super::{Service, asked_for_one, expect, refused, text};
 use pg_bearer_tests::http::Answer;
 use pg_bearer_tests::token::{hs256_with, now, with};

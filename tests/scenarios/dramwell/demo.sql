@@ -25,4 +25,11 @@ select 'owner', pg_temp.header(:'supabase_secret', pg_temp.member(:'ours', 'owne
 select 'member', pg_temp.header(:'supabase_secret', pg_temp.member(:'ours', 'member', '{customers.*,jobs.*}'), '1 hour');
 select 'viewer', pg_temp.header(:'supabase_secret', pg_temp.member(:'ours', 'viewer', '{jobs.read}'), '1 hour');
 select 'expired', pg_temp.header(:'supabase_secret', pg_temp.member(:'ours', 'member', '{jobs.*}'), '-1 minute');
+-- A member who signs in here, and an admin who has signed in to the panel.
+select key as apikey from auth.create_api_key('web', kind => 'publishable') \gset
+select auth.create_user('max@example.com', 'correct horse battery') as max, auth.create_user('ada@example.com', 'a purple umbrella') as ada \gset
+select auth.add_member(:'ours', :'max', 'member'), auth.add_member(:'ours', :'ada', 'admin') \g /dev/null
+select 'apikey', 'apikey: ' || :'apikey' union all select 'panel', 'Authorization: Bearer ' || (auth.issue_session(:'ada') ->> 'access_token');
+select s ->> 'access_token' as token, s ->> 'refresh_token' as refresh_token from auth.issue_session(:'max') s \gset
+select 'session', 'Authorization: Bearer ' || :'token' union all select 'refresh_token', :'refresh_token';
 select 'service_role', pg_temp.header(:'supabase_secret', '{"iss": "supabase", "role": "service_role"}', '10 years');

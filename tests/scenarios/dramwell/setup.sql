@@ -2,9 +2,11 @@
 create extension pg_bearer;
 create schema api;
 create schema app;
-select auth.install_postgrest(service_role => 'web_service');
+select auth.install_postgrest('{api,auth_http}', service_role => 'web_service');
 alter database :"DBNAME" set pg_bearer.http_permissions =
-    '/customers, /jobs, /rpc/list_api_keys =, /rpc/create_api_key =, /rpc/revoke_api_key =';
+    '/customers, /jobs, /rpc/list_api_keys =, /rpc/create_api_key =, /rpc/revoke_api_key =, '
+    'auth_http/rpc/token_password =, auth_http/rpc/token_refresh_token =, auth_http/rpc/get_user =, auth_http/rpc/logout =, '
+    'auth_http/rpc/jwks =, auth_http/rpc/settings =, auth_http/rpc/health =';
 
 -- Supabase signs the tokens of users and the keys of the project with one secret, under two names.
 select auth.add_issuer('https://abcdefghijklmnopqrst.supabase.co/auth/v1', audiences => '{authenticated}', algorithms => '{HS256}',
@@ -13,6 +15,9 @@ select auth.add_issuer('https://abcdefghijklmnopqrst.supabase.co/auth/v1', audie
                        permissions_claim => '{app_metadata,permissions}');
 select auth.add_issuer('supabase', algorithms => '{HS256}', allow_service_role => true);
 select auth.add_jwt_secret(i.issuer, :'supabase_secret') from auth.list_issuers() i;
+-- Users who sign in here, through the paths of Supabase Auth. Their tokens last an hour, as by default.
+select auth.add_issuer('https://api.dramwell.example/auth/v1', own => true, leeway => '0');
+select auth.create_signing_key('ES256');
 
 -- What members in our tables may do; owners and admins may do everything. Other users may do what their token says.
 select auth.define_role('member', '{organization.read,members.read,workspaces.read,roles.read,customers.*,jobs.*}');

@@ -76,7 +76,7 @@ fn the_demos_over_http_give_what_they_print() {
     t168(&before);
     // The services of tests/scenarios run beside it.
     for (name, number) in
-        [("api_example", 18), ("dramwell", 16), ("drivly", 22), ("infraaudit", 18), ("founder_sherpa", 16)]
+        [("api_example", 18), ("dramwell", 24), ("drivly", 22), ("infraaudit", 18), ("founder_sherpa", 16)]
     {
         let (_, statuses) = try_lines(&demo.xtask(&["demo", name]));
         assert_eq!(statuses.len(), number, "{name}");
