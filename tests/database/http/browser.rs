@@ -44,7 +44,7 @@ fn visit(name: &str, before: &str, notes_only: bool) -> Value {
     let key = load(&server);
     server.psql("shown", before).unwrap();
     let roles = ["authenticator", "web_anon", "web_user"];
-    let nginx = Nginx::at(&server, "shown", roles, Some(&Page::rules()));
+    let nginx = Nginx::at(&server, "shown", roles, Some(&Page::rules()), &[]);
     Page::put(installation(), nginx.dir(), &key).unwrap();
 
     let orms = Orms::prepare().unwrap();
