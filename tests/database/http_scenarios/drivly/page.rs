@@ -3,6 +3,7 @@
 use super::{claims, expect, lifetime, service, text};
 use pg_bearer_tests::database::Session;
 use pg_bearer_tests::http::Answer;
+use pg_bearer_tests::nginx::ORIGIN;
 use serde_json::{Value, json};
 
 pub(super) const PASSWORD: &str = "correct horse battery staple";
@@ -177,6 +178,31 @@ fn what_users_give_is_in_the_account_of_the_application() {
             assert_eq!(service().get(credential, "/profiles?select=ssn").status, 403);
         }
     }
+}
+
+#[test]
+fn the_page_of_an_application_sends_from_the_browser_what_a_user_gives() {
+    let (org, key) = super::account("xia");
+    let redirect = application(&org, "app").replace("app.example", "app.example.com");
+    service()
+        .admin()
+        .run(&format!("update app.applications set redirect = '{redirect}' where org_id = '{org}'"));
+    assert_eq!(redirect, format!("{ORIGIN}/signed-in"));
+    user("yan");
+    let given = granted(&sign_in(&agreeing(&redirect, "yan")), &redirect);
+    let origin = ("Origin", ORIGIN);
+    let allowed = |answer: &Answer| answer.header("access-control-allow-origin") == Some(ORIGIN);
+    for path in ["/profiles", "/auth/refresh"] {
+        let asked = service().nginx.send("OPTIONS", path, &[origin], "");
+        assert!(asked.status == 204 && allowed(&asked), "{asked:?}");
+    }
+    let body = r#"{"name": "Yan", "card_number": "4111111111111111"}"#;
+    let sent = service().send_with(&text(&given["token"]), &[origin], "POST", "/profiles", body);
+    assert!(sent.status == 201 && allowed(&sent), "{sent:?}");
+    let body = json!({"refresh_token": given["refresh_token"]}).to_string();
+    let next = service().nginx.send("POST", "/auth/refresh", &[origin], &body);
+    assert!(next.status == 200 && allowed(&next), "{next:?}");
+    assert_eq!(expect(service().get(&key, "/profiles?select=name"), 200), json!([{"name": "Yan"}]));
 }
 
 #[test]
