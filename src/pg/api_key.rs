@@ -20,6 +20,8 @@ use std::ffi::CString;
 
 /// Longer headers than any server passes on are not looked at.
 const HEADERS_MAX: usize = 65_536;
+/// So long that taking them apart for each message that is logged costs little.
+const LOGGED_HEADERS_MAX: usize = 16_384;
 pub(super) const LINE_MAX: usize = 8_192;
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
@@ -255,7 +257,7 @@ pub(super) fn stated_address() -> Option<String> {
 
 /// What the request says of its id, for people. Raises nothing: it is asked in the middle of errors too.
 pub(super) fn stated_request_id() -> Option<String> {
-    let headers = request::setting(c"request.headers", HEADERS_MAX)?;
+    let headers = request::setting(c"request.headers", LOGGED_HEADERS_MAX)?;
     let headers = json::parse_object(headers.as_bytes()).ok()?;
     http::request_id(headers.get(http::REQUEST_ID)?.as_str()?).map(str::to_owned)
 }

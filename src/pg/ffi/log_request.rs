@@ -1,7 +1,7 @@
 //! Names the HTTP request in what the server log says of it.
 
 use super::error_text::{bytes, joined};
-use crate::pg::api_key;
+use crate::pg::{api_key, sqlstate};
 use pgrx::{pg_guard, pg_sys};
 
 const NAME: &[u8] = b"HTTP request ";
@@ -10,10 +10,14 @@ const NAME: &[u8] = b"HTTP request ";
 /// is; without an id, and without memory, so does the log's.
 #[pg_guard]
 pub(super) unsafe extern "C-unwind" fn name_request(edata: *mut pg_sys::ErrorData) {
-    let Some(id) = api_key::stated_request_id() else { return };
     // SAFETY: Postgres passes the message it is about to log, whose texts are terminated or null, and were allocated one by one.
     unsafe {
         let edata = &mut *edata;
+        // Nothing is taken apart where there is no memory for it.
+        if sqlstate::is_out_of_memory(edata.sqlerrcode) {
+            return;
+        }
+        let Some(id) = api_key::stated_request_id() else { return };
         let for_log = bytes(edata.detail_log);
         // A message may be logged once more.
         if for_log.strip_suffix(id.as_bytes()).is_some_and(|before| before.ends_with(NAME)) {

@@ -7,6 +7,11 @@ pub(in crate::pg) fn is_undefined_function(code: i32) -> bool {
     code == PgSqlErrorCode::ERRCODE_UNDEFINED_FUNCTION as i32
 }
 
+/// Is this, as Postgres keeps it, the code of an error about memory that there is none of?
+pub(in crate::pg) fn is_out_of_memory(code: i32) -> bool {
+    code == PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY as i32
+}
+
 /// Is this, as Postgres keeps it, the code of an error whose message may quote a value: bad data, or a bad name?
 pub(in crate::pg) fn quotes_a_value(code: i32) -> bool {
     // The class is in the first two of five characters, of six bits each.
