@@ -1,7 +1,8 @@
 //! `examples/postgrest`, filled in for one directory.
 
-use std::fs;
-use std::os::unix::fs::chown;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{OpenOptionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -35,7 +36,11 @@ impl HttpExample {
         }
         for (name, text) in files {
             let path = dir.join(name);
-            fs::write(&path, text).context(|| format!("cannot write {}", path.display()))?;
+            let mut file = OpenOptions::new();
+            file.write(true).create(true).truncate(true).mode(0o600);
+            // They have keys in them.
+            let written = file.open(&path).and_then(|mut file| file.write_all(text.as_bytes()));
+            written.context(|| format!("cannot write {}", path.display()))?;
         }
         let doing = || format!("cannot give {} to the server's user", dir.display());
         for entry in fs::read_dir(dir).context(doing)? {
