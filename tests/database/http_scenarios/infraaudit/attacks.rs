@@ -134,10 +134,16 @@ fn t653_login_has_the_limits_of_the_other_ways_to_sign_in() {
         let body = json!({"email": email, "password": "wrong"}).to_string();
         service().nginx.send_from(address, "POST", path, &[], &body)
     };
-    let paths = ["/v1/api/login", "/api/login", "/auth/v1/token?grant_type=password"];
+    let paths = [
+        "/v1/api/login",
+        "/api/login",
+        "/auth/v1/token?grant_type=password",
+        "/rpc/login",
+        "/rest/v1/rpc/login",
+    ];
     let address = fresh_address();
     for at in 0..14 {
-        let answer = from(&address, paths[at % 3], &format!("guessed-{at}@example.com"));
+        let answer = from(&address, paths[at % 5], &format!("guessed-{at}@example.com"));
         assert_eq!(answer.status == 429, at >= 10, "{at}: {answer:?}");
         let wait = answer.header("retry-after").map(|wait| wait.parse::<u64>().unwrap());
         assert!(if at >= 10 { wait >= Some(6) } else { wait.is_none() }, "{at}: {answer:?}");
