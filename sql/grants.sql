@@ -199,6 +199,7 @@ grant execute on function
     auth_http.resend, auth_http.logout, auth_http.get_user, auth_http.update_user, auth_http.settings,
     auth_internal.http_answer, auth_internal.oauth_error, auth_internal.token_answer,
     auth_internal.supabase_error, auth_internal.supabase_refusal, auth_internal.supabase_caught, auth_internal.supabase_text,
+    auth_internal.supabase_password, auth_internal.supabase_caller,
     auth_internal.supabase_user, auth_internal.supabase_session, auth_internal.supabase_mail
 to public;
 

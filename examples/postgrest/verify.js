@@ -11,9 +11,15 @@ history.replaceState(null, '', location.pathname)
 document.getElementById('password').hidden = !isReset
 
 button.addEventListener('click', async () => {
-  button.disabled = true
   const body = { token_hash: token, type: given.get('type') }
-  if (isReset) body.password = document.getElementById('new_password').value
+  if (isReset) {
+    body.password = document.getElementById('new_password').value
+    if (body.password === '') {
+      message.textContent = 'Type a new password.'
+      return
+    }
+  }
+  button.disabled = true
   try {
     const answer = await fetch('/auth/v1/verify', {
       method: 'POST',

@@ -34,13 +34,15 @@ begin
     if state = '42501' then
         -- What an administrator could do about it is not for users.
         return auth_internal.supabase_error(case denied when 'insufficient_privilege' then 403 else 422 end, denied, message, 'access_denied');
+    elsif state = '55000' then
+        return auth_internal.supabase_error(503, 'unexpected_failure', message, 'server_error');
     elsif message ~ '^password ' then
         return auth_internal.supabase_error(422, 'weak_password', said) || '{"weak_password": {"reasons": ["length"]}}';
     end if;
     return auth_internal.supabase_error(400, 'validation_failed', said);
 end
 $$;
-comment on function auth_internal.supabase_caught is 'An error of ours with SQLSTATE 22023 or 42501, as Supabase Auth answers it.';
+comment on function auth_internal.supabase_caught is 'An error of ours with SQLSTATE 22023, 42501 or 55000, as Supabase Auth answers it.';
 
 create or replace function auth_internal.supabase_text(body jsonb, name text) returns text
     language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
@@ -54,6 +56,17 @@ begin
 end
 $$;
 comment on function auth_internal.supabase_text is 'A member of the body that is a text; NULL where there is none, and for an empty one. 22023 for one of another type, and for a body that is no object.';
+
+create or replace function auth_internal.supabase_password(body jsonb) returns text
+    language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+begin
+    if body -> 'password' = '""' then
+        perform auth_internal.refuse('22023', 'password has a value that is not allowed', 'It is empty.');
+    end if;
+    return auth_internal.supabase_text(body, 'password');
+end
+$$;
+comment on function auth_internal.supabase_password is 'The password in the body; NULL where there is none. 22023 for an empty one, so that nobody who left it out by mistake believes that it was set.';
 
 -- Libraries take a user without identities for one who has an account already.
 create or replace function auth_internal.supabase_user(known jsonb) returns jsonb
@@ -91,7 +104,7 @@ begin
              else auth.sign_up(auth_internal.supabase_text($1, 'email'), auth_internal.supabase_text($1, 'password'),
                                nullif($1 -> 'data', 'null')) end,
         'user_already_exists', 422);
-exception when invalid_parameter_value or insufficient_privilege then
+exception when invalid_parameter_value or insufficient_privilege or object_not_in_prerequisite_state then
     get stacked diagnostics said = message_text, hinted = pg_exception_hint;
     return auth_internal.supabase_caught(sqlstate, said, hinted,
         case when is_anonymous then 'anonymous_provider_disabled' else 'signup_disabled' end);
@@ -107,7 +120,7 @@ declare
 begin
     return auth_internal.supabase_session(
         auth.sign_in_with_password(auth_internal.supabase_text($1, 'email'), auth_internal.supabase_text($1, 'password')), 'invalid_credentials');
-exception when invalid_parameter_value then
+exception when invalid_parameter_value or object_not_in_prerequisite_state then
     get stacked diagnostics said = message_text;
     return auth_internal.supabase_caught(sqlstate, said, null);
 end
@@ -121,7 +134,7 @@ declare
     said text;
 begin
     return auth_internal.supabase_session(auth.refresh_session(auth_internal.supabase_text($1, 'refresh_token')), 'refresh_token_not_found');
-exception when invalid_parameter_value then
+exception when invalid_parameter_value or object_not_in_prerequisite_state then
     get stacked diagnostics said = message_text;
     return auth_internal.supabase_caught(sqlstate, said, null);
 end
@@ -137,8 +150,8 @@ declare
 begin
     return auth_internal.supabase_session(
         auth.redeem_token(coalesce(auth_internal.supabase_text($1, 'token_hash'), auth_internal.supabase_text($1, 'token')),
-                          auth_internal.supabase_text($1, 'password')), 'otp_expired', 403);
-exception when invalid_parameter_value then
+                          auth_internal.supabase_password($1)), 'otp_expired', 403);
+exception when invalid_parameter_value or object_not_in_prerequisite_state then
     get stacked diagnostics said = message_text, hinted = pg_exception_hint;
     return auth_internal.supabase_caught(sqlstate, said, hinted);
 end
@@ -165,7 +178,7 @@ begin
         return auth_internal.supabase_refusal(answer, 'over_email_send_rate_limit');
     end if;
     return coalesce(answer, '{}');
-exception when invalid_parameter_value or insufficient_privilege then
+exception when invalid_parameter_value or insufficient_privilege or object_not_in_prerequisite_state then
     get stacked diagnostics said = message_text, hinted = pg_exception_hint;
     return auth_internal.supabase_caught(sqlstate, said, hinted);
 end
@@ -177,7 +190,7 @@ create or replace function auth_http.recover(jsonb) returns jsonb
     select auth_internal.supabase_mail($1, 'recovery')
 $$;
 comment on function auth_http.recover is
-    'Everybody, by POST: {email} has a token mailed with which a new password is set, as auth.send_password_reset(): {}, whether there is such a user or not. 400 validation_failed, phone_provider_disabled; 429 over_request_rate_limit. 55000 without the hook send_email.';
+    'Everybody, by POST: {email} has a token mailed with which a new password is set, as auth.send_password_reset(): {}, whether there is such a user or not. 400 validation_failed, phone_provider_disabled; 429 over_request_rate_limit; 503 unexpected_failure without the hook send_email.';
 
 create or replace function auth_http.otp(jsonb) returns jsonb
     language sql volatile set search_path = pg_catalog, pg_temp as $$
@@ -198,23 +211,37 @@ $$;
 comment on function auth_http.resend is
     'Everybody, by POST: {type, email} with type signup has the token that confirms an address mailed once more, as auth.send_confirmation(): {}. Errors as recover.';
 
-create or replace function auth_http.logout(scope text default 'global') returns void
+create or replace function auth_http.logout(scope text default 'global') returns jsonb
     language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+declare
+    said text;
 begin
     perform auth.sign_out_session(case logout.scope when 'global' then 'all' when 'local' then 'this' else logout.scope end);
     perform auth_internal.http_answer(204, false);
+    return null;
+exception when invalid_parameter_value or insufficient_privilege then
+    get stacked diagnostics said = message_text;
+    return auth_internal.supabase_caught(sqlstate, said, null);
 end
 $$;
 comment on function auth_http.logout is
-    'Users, with an access token of a session, by POST: ends all of their sessions (global), this one (local) or the others (others), as auth.sign_out_session(), with 204. Errors as there.';
+    'Users, with an access token of a session, by POST: ends all of their sessions (global), this one (local) or the others (others), as auth.sign_out_session(), with 204. 400 validation_failed, 403 insufficient_privilege. 28000 without an identity.';
+
+-- A key of a user is not the user.
+create or replace function auth_internal.supabase_caller() returns jsonb
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    perform auth.require_authenticated();
+    return case when auth.api_key_id() is null then auth.current_user_record() end;
+end
+$$;
+comment on function auth_internal.supabase_caller is 'The user who is signed in; NULL for one of another issuer, and for an API key and its tokens. 28000 without an identity.';
 
 create or replace function auth_http.get_user() returns jsonb
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
-    known jsonb;
+    known constant jsonb := auth_internal.supabase_caller();
 begin
-    perform auth.require_authenticated();
-    known := auth.current_user_record();
     if known is null then
         return auth_internal.supabase_error(403, 'user_not_found', 'the credential is of no user of this database', 'access_denied');
     end if;
@@ -233,14 +260,13 @@ declare
     said text;
     hinted text;
 begin
-    perform auth.require_authenticated();
+    known := auth_internal.supabase_caller();
     new_email := auth_internal.supabase_text($1, 'email');
-    new_password := auth_internal.supabase_text($1, 'password');
-    known := auth.current_user_record();
+    new_password := auth_internal.supabase_password($1);
     if known is null then
         return auth_internal.supabase_error(403, 'user_not_found', 'the credential is of no user of this database', 'access_denied');
     elsif new_email <> known ->> 'email' or auth_internal.supabase_text($1, 'phone') is distinct from known ->> 'phone' and $1 ? 'phone'
-       or known ->> 'email' is null and new_email is not null and new_password is null then
+       or known ->> 'email' is null and new_email is not null and (new_password is null or known ->> 'is_anonymous' <> 'true') then
         return auth_internal.supabase_error(422, 'validation_failed', 'users do not change their address or phone here');
     elsif new_email is not null and known ->> 'email' is null then
         answer := auth.sign_up(new_email, new_password, nullif($1 -> 'data', 'null'));
@@ -257,7 +283,7 @@ begin
         perform auth.update_user(data => $1 -> 'data');
     end if;
     return auth_internal.supabase_user(auth.current_user_record());
-exception when invalid_parameter_value or insufficient_privilege then
+exception when invalid_parameter_value or insufficient_privilege or object_not_in_prerequisite_state then
     get stacked diagnostics said = message_text, hinted = pg_exception_hint;
     return auth_internal.supabase_caught(sqlstate, said, hinted);
 end

@@ -59,7 +59,7 @@ end
 $$;
 comment on function auth_internal.rehash_password is 'Hashes a password anew that was hashed otherwise than the settings say.';
 
--- Counted like signing in. Whoever has just shown by a mail to the address who they are need not know the current one.
+-- Counted like signing in. Whoever has just shown by a mail to the address who they are need not know the current one, once.
 create or replace function auth_internal.replace_password(
     current_password text, new_password text, own auth.sessions, out refusal jsonb, out user_id text, out password_id uuid
 )
@@ -86,7 +86,8 @@ begin
     end if;
     if stored.id is null and not auth.signed_in_within('1 hour') then
         perform auth_internal.refuse('42501', 'whoever signed in long ago sets no first password', 'Sign in again.');
-    elsif stored.id is not null and not (own.method = 'recovery' and auth.signed_in_within('1 hour')) is true then
+    elsif stored.id is not null
+          and (own.method = 'recovery' and stored.created_at < own.created_at and auth.signed_in_within('1 hour')) is not true then
         seconds := auth_internal.count_password_try(coalesce(known.email, user_id));
         if seconds > 0 then
             perform auth_internal.wait_for_answer(started);
@@ -124,7 +125,7 @@ begin
 end
 $$;
 comment on function auth.change_password is
-    'Users: sets another password, and ends all of their sessions; returns a new one, as auth.sign_in_with_password() does. Without a password so far, and in a session that a mail of auth.send_password_reset() began, current_password is not looked at, and the user has to have signed in within the last hour. A wrong current_password is refused, and counted, as there. Bind both. 40001 where somebody set another one meanwhile. 22023 for a new password that is too short (pg_bearer.password_min_length) or longer than 1024 bytes, 42501 for a user of another issuer, an API key, and whoever acts for the user, 28000 without an identity.';
+    'Users: sets another password, and ends all of their sessions; returns a new one, as auth.sign_in_with_password() does. Without a password so far, and in a session that a mail of auth.send_password_reset() began, once, current_password is not looked at, and the user has to have signed in within the last hour. A wrong current_password is refused, and counted, as there. Bind both. 40001 where somebody set another one meanwhile. 22023 for a new password that is too short (pg_bearer.password_min_length) or longer than 1024 bytes, 42501 for a user of another issuer, an API key, and whoever acts for the user, 28000 without an identity.';
 
 create or replace function auth.update_password(new_password text, current_password text default null) returns jsonb
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

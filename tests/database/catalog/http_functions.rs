@@ -45,7 +45,7 @@ pub(super) const HTTP_FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_owner public", "auth_internal.oauth_error(integer, text, text) jsonb: volatile unsafe plpgsql"),
     ("bearer_owner public", "auth_internal.token_answer(text) jsonb: volatile unsafe plpgsql"),
     ("public", "auth_http.get_user() jsonb: stable unsafe plpgsql"),
-    ("public", "auth_http.logout(text) void: volatile unsafe plpgsql"),
+    ("public", "auth_http.logout(text) jsonb: volatile unsafe plpgsql"),
     ("public", "auth_http.otp(jsonb) jsonb: volatile unsafe sql"),
     ("public", "auth_http.recover(jsonb) jsonb: volatile unsafe sql"),
     ("public", "auth_http.resend(jsonb) jsonb: volatile unsafe plpgsql"),
@@ -72,6 +72,8 @@ pub(super) const HTTP_FUNCTIONS: &[(&str, &str)] = &[
         "bearer_owner public",
         "auth_internal.supabase_session(jsonb, text, integer) jsonb: volatile unsafe sql",
     ),
+    ("bearer_owner public", "auth_internal.supabase_caller() jsonb: stable unsafe plpgsql"),
+    ("bearer_owner public", "auth_internal.supabase_password(jsonb) text: immutable unsafe plpgsql"),
     ("bearer_owner public", "auth_internal.supabase_text(jsonb, text) text: immutable unsafe plpgsql"),
     ("bearer_owner public", "auth_internal.supabase_user(jsonb) jsonb: stable unsafe sql"),
 ];

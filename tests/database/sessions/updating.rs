@@ -92,6 +92,9 @@ fn t631_only_a_session_that_a_reset_began_within_the_hour_sets_one_without_the_c
     assert_eq!(as_json(&refused), as_json(REFUSED));
     assert_eq!(world.as_user(&recovery, &update(OTHER, "null")), Ok(Some("{}".into())));
     assert!(world.is_good(&recovery) && !world.is_good(&magic) && !world.is_good(&old));
+    // Once: whoever steals its token later sets none.
+    let refused = world.as_user(&recovery, &update(PASSWORD, "null")).unwrap().unwrap();
+    assert_eq!(as_json(&refused), as_json(REFUSED));
     assert!(world.sign_in("ada@example.com", OTHER).get("access_token").is_some());
 }
 

@@ -43,12 +43,17 @@ fn a_password_is_reset_in_the_way_of_client_libraries() {
     let set = json!({"password": "a new password"}).to_string();
     let answer = site.send("PUT", "user", Some(text(&session, "access_token")), &set);
     assert_eq!(answer.status, 200, "{answer:?}");
+    let again = site.send("PUT", "user", Some(text(&session, "access_token")), &set);
+    assert_error(&again, 400, "reauthentication_needed");
     assert_eq!(site.sign_in("ada@example.com", "a new password").status, 200);
     // Or by the page, in one step.
     site.post("recover", &json!({"email": "ada@example.com"}));
     let token = site.mail()["token"].clone();
     let body = |password: &str| json!({"type": "recovery", "token_hash": token, "password": password});
-    assert_error(&site.post("verify", &body("x")), 422, "weak_password");
+    // Whoever forgets to type one is told, and the token stays good.
+    for short in ["x", ""] {
+        assert_error(&site.post("verify", &body(short)), 422, "weak_password");
+    }
     assert_eq!(site.post("verify", &body("one more password")).status, 200);
     assert_error(&site.post("verify", &body("one more password")), 403, "otp_expired");
     assert_eq!(site.sign_in("ada@example.com", "one more password").status, 200);

@@ -1,5 +1,6 @@
 //! What is refused, and how.
 
+use super::super::world;
 use super::{MAIL, PASSWORD, Site, assert_error, text};
 use pg_bearer_tests::database::Session;
 use pg_bearer_tests::nginx::fresh_address;
@@ -146,6 +147,33 @@ fn t176_secrets_in_a_query_are_not_taken_and_not_written_down() {
     }
 }
 
+/// What a key, or a user without an address, is told and may change.
+#[test]
+fn t634_neither_a_key_nor_a_user_without_an_address_becomes_another_user() {
+    let mut site = Site::new("");
+    let ada = site.sign_up("ada@example.com");
+    let id = text(&ada["user"], "id");
+    let org = world::organization(&mut site.admin, "acme", id);
+    let key = world::key(&mut site.admin, &format!(", '{org}', user_id => '{id}'"));
+    assert_error(&site.send("GET", "user", Some(&key), ""), 403, "user_not_found");
+    assert_error(&site.send("PUT", "user", Some(&key), r#"{"data": {"a": 1}}"#), 403, "user_not_found");
+    let denied = site.send("POST", "logout", Some(&key), "");
+    assert_error(&denied, 403, "insufficient_privilege");
+    assert_eq!(denied.json()["msg"], "the credential belongs to no session of this database");
+    // Somebody without an address who is not anonymous.
+    let made = site.admin.value("select auth.create_user()").unwrap();
+    let begun = site.admin.value(&format!("select auth.issue_session('{made}') ->> 'access_token'")).unwrap();
+    for email in ["ada@example.com", "fresh@example.com"] {
+        let both = json!({"email": email, "password": PASSWORD}).to_string();
+        assert_error(&site.send("PUT", "user", Some(&begun), &both), 422, "validation_failed");
+    }
+    assert_eq!(site.admin.value("select count(*)::text from auth.users").unwrap(), "2");
+    // An administrator's hints are not for clients.
+    let unsent = site.post("recover", &json!({"email": "ada@example.com"}));
+    assert_error(&unsent, 503, "unexpected_failure");
+    assert!(!unsent.body.contains("hook"), "{unsent:?}");
+}
+
 #[test]
 fn t633_tries_to_sign_in_are_ten_a_minute_of_a_network() {
     let site = Site::new("");
@@ -170,6 +198,9 @@ fn t633_tries_to_sign_in_are_ten_a_minute_of_a_network() {
     // Nor by the functions' own names.
     let headers = [("apikey", site.apikey.as_str()), ("Content-Profile", "auth_http")];
     for path in ["/rpc/token_password", "/rest/v1/rpc/token_password"] {
+        // Nor with a choice of what to answer that fails, so that nothing was tried.
+        let chosen = format!("{path}?select=pgrst_scalar:pgrst_scalar-%3E%3Eerror::int");
+        assert_eq!(site.nginx.send("POST", &chosen, &headers, wrong).status, 400, "{path}");
         let answer = site.nginx.send_from("2001:db8:0:7::1", "POST", path, &headers, wrong);
         assert_eq!(answer.status, 429, "{path}: {answer:?}");
         assert_eq!(site.nginx.send("POST", path, &headers, wrong).status, 400, "{path}");
