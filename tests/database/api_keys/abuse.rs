@@ -32,7 +32,7 @@ const CHANGES: [&str; 24] = [
 ];
 
 /// What users do in person, and services for them.
-const OF_USERS: [&str; 8] = [
+const OF_USERS: [&str; 9] = [
     "ban_user('ben')",
     "change_password('her password', 'another password')",
     "create_user('new@users.example')",
@@ -40,6 +40,7 @@ const OF_USERS: [&str; 8] = [
     "delete_user('ben')",
     "issue_session('ben')",
     "sign_out_session()",
+    "update_password('another password')",
     "update_user(data => '{}')",
 ];
 
