@@ -111,5 +111,5 @@ fn assert_error(answer: &Answer, status: u16, code: &str) {
         said["msg"].is_string() && said["error"].is_string() && said["msg"] == said["error_description"],
         "{said}"
     );
-    assert_eq!(answer.header("cache-control").unwrap_or("no-store"), "no-store");
+    assert_eq!(answer.header("cache-control"), Some("no-store"), "{answer:?}");
 }
