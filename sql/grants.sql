@@ -167,7 +167,8 @@ grant execute on function auth_internal.run_protection, auth_internal.run_unprot
 -- These tell what the catalogs say of tables; everybody may read those.
 grant execute on function
     auth_internal.base_type, auth_internal.column_has_index, auth_internal.column_readers,
-    auth_internal.foreign_keys_without_org, auth_internal.free_key_name, auth_internal.is_application_schema, auth_internal.our_schemas, auth_internal.demand_superuser,
+    auth_internal.foreign_keys_without_org, auth_internal.free_key_name, auth_internal.is_application_schema,
+    auth_internal.our_schemas, auth_internal.demand_superuser,
     auth_internal.organization_names, auth_internal.printed_index,
     auth_internal.qualified, auth_internal.table_tree, auth_internal.unique_keys_without_org
 to public;
@@ -198,9 +199,9 @@ grant execute on function
     auth_http.signup, auth_http.token_password, auth_http.token_refresh_token, auth_http.verify, auth_http.recover, auth_http.otp,
     auth_http.resend, auth_http.logout, auth_http.get_user, auth_http.update_user, auth_http.settings,
     auth_internal.http_answer, auth_internal.oauth_error, auth_internal.token_answer,
-    auth_internal.supabase_error, auth_internal.supabase_refusal, auth_internal.supabase_caught, auth_internal.supabase_text,
-    auth_internal.supabase_password, auth_internal.supabase_caller,
-    auth_internal.supabase_user, auth_internal.supabase_session, auth_internal.supabase_mail
+    auth_internal.supabase_members, auth_internal.supabase_error, auth_internal.supabase_refusal, auth_internal.supabase_caught,
+    auth_internal.supabase_text, auth_internal.supabase_password, auth_internal.supabase_user, auth_internal.supabase_answer,
+    auth_internal.supabase_caller, auth_internal.supabase_no_user, auth_internal.supabase_update, auth_internal.supabase_call
 to public;
 
 -- Administrators. By its rights on the lists the library knows the role from another one of its name.

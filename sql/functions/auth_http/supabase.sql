@@ -1,32 +1,35 @@
 -- The endpoints of Supabase Auth, as its client libraries call them. A function takes the body of a request as its only argument,
 -- without a name, so that PostgREST passes on whatever members there are; those that nobody knows are passed over.
 
-create or replace function auth_internal.supabase_error(status integer, error_code text, message text, error text default 'invalid_request') returns jsonb
-    language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
-begin
-    perform auth_internal.http_answer(supabase_error.status, true);
-    return jsonb_build_object('code', status, 'error_code', error_code, 'msg', message, 'error', error, 'error_description', message);
-end
+create or replace function auth_internal.supabase_members(answer jsonb, status integer, error_code text) returns jsonb
+    language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select answer || jsonb_build_object('code', status, 'error_code', error_code, 'msg', answer ->> 'error_description')
 $$;
-comment on function auth_internal.supabase_error is 'An error as Supabase Auth answers it, with the members of RFC 6749 section 5.2 beside its own; sets the status.';
+comment on function auth_internal.supabase_members is 'An error as RFC 6749 section 5.2 has it, with the members of Supabase Auth.';
+
+create or replace function auth_internal.supabase_error(status integer, error_code text, message text, error text default 'invalid_request') returns jsonb
+    language sql volatile set search_path = pg_catalog, pg_temp as $$
+    select auth_internal.supabase_members(auth_internal.oauth_error(status, error, message), status, error_code)
+$$;
+comment on function auth_internal.supabase_error is 'An error as Supabase Auth answers it; sets the status.';
 
 -- What functions of ours return where they refuse has its status and Retry-After already.
-create or replace function auth_internal.supabase_refusal(refused jsonb, error_code text, status integer default 400) returns jsonb
+create or replace function auth_internal.supabase_refusal(refused jsonb, error_code text, status integer) returns jsonb
     language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
-declare
-    its_status integer := case refused ->> 'error' when 'too_many_requests' then 429 when 'access_denied' then 403 else status end;
 begin
-    perform set_config('response.status', its_status::text, true);
-    return refused || jsonb_build_object(
-        'code', its_status, 'msg', refused ->> 'error_description',
-        'error_code', case refused ->> 'error' when 'too_many_requests' then 'over_request_rate_limit'
-                                               when 'access_denied' then 'access_denied' else error_code end);
+    if refused ->> 'error' = 'too_many_requests' then
+        return auth_internal.supabase_members(refused, 429, 'over_request_rate_limit');
+    elsif refused ->> 'error' = 'access_denied' then
+        return auth_internal.supabase_members(refused, 403, 'access_denied');
+    end if;
+    perform set_config('response.status', status::text, true);
+    return auth_internal.supabase_members(refused, status, error_code);
 end
 $$;
-comment on function auth_internal.supabase_refusal is 'A refusal that a function of ours returned, as Supabase Auth answers it.';
+comment on function auth_internal.supabase_refusal is 'A refusal that a function of ours returned, as Supabase Auth answers it: with this error_code and status where it is about what was sent.';
 
 -- What is wrong with an argument, and what may not be done here.
-create or replace function auth_internal.supabase_caught(state text, message text, hint text, denied text default 'insufficient_privilege') returns jsonb
+create or replace function auth_internal.supabase_caught(state text, message text, hint text, denied text) returns jsonb
     language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
     said text := concat_ws('. ', message, nullif(hint, ''));
@@ -81,151 +84,14 @@ create or replace function auth_internal.supabase_user(known jsonb) returns json
 $$;
 comment on function auth_internal.supabase_user is 'A user as Supabase Auth shows one.';
 
-create or replace function auth_internal.supabase_session(answer jsonb, error_code text, status integer default 400) returns jsonb
+create or replace function auth_internal.supabase_answer(answer jsonb, error_code text default 'validation_failed', status integer default 400) returns jsonb
     language sql volatile set search_path = pg_catalog, pg_temp as $$
     select case when answer ? 'error' then auth_internal.supabase_refusal(answer, error_code, status)
                 when answer ? 'access_token' then answer || jsonb_build_object('user', auth_internal.supabase_user(answer -> 'user'))
-                else auth_internal.supabase_user(answer -> 'user') end
+                when answer ? 'user' then auth_internal.supabase_user(answer -> 'user')
+                else coalesce(answer, '{}') end
 $$;
-comment on function auth_internal.supabase_session is 'What signing in or up returned, as Supabase Auth answers it: a session, a user without one, or the refusal.';
-
-create or replace function auth_http.signup(jsonb) returns jsonb
-    language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
-declare
-    is_anonymous boolean := $1 ->> 'email' is null and $1 ->> 'phone' is null;
-    said text;
-    hinted text;
-begin
-    if auth_internal.supabase_text($1, 'email') is null and not is_anonymous then
-        return auth_internal.supabase_error(400, 'phone_provider_disabled', 'nobody signs up by phone here');
-    end if;
-    return auth_internal.supabase_session(
-        case when is_anonymous then auth.sign_in_anonymously(nullif($1 -> 'data', 'null'))
-             else auth.sign_up(auth_internal.supabase_text($1, 'email'), auth_internal.supabase_text($1, 'password'),
-                               nullif($1 -> 'data', 'null')) end,
-        'user_already_exists', 422);
-exception when invalid_parameter_value or insufficient_privilege or object_not_in_prerequisite_state then
-    get stacked diagnostics said = message_text, hinted = pg_exception_hint;
-    return auth_internal.supabase_caught(sqlstate, said, hinted,
-        case when is_anonymous then 'anonymous_provider_disabled' else 'signup_disabled' end);
-end
-$$;
-comment on function auth_http.signup is
-    'Everybody, by POST: {email, password, data} signs up as auth.sign_up(), without email and phone as auth.sign_in_anonymously(). A session, or the user where the address has to be confirmed first. 400 validation_failed, phone_provider_disabled; 422 weak_password, signup_disabled, anonymous_provider_disabled, user_already_exists; 429 over_request_rate_limit.';
-
-create or replace function auth_http.token_password(jsonb) returns jsonb
-    language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
-declare
-    said text;
-begin
-    return auth_internal.supabase_session(
-        auth.sign_in_with_password(auth_internal.supabase_text($1, 'email'), auth_internal.supabase_text($1, 'password')), 'invalid_credentials');
-exception when invalid_parameter_value or object_not_in_prerequisite_state then
-    get stacked diagnostics said = message_text;
-    return auth_internal.supabase_caught(sqlstate, said, null);
-end
-$$;
-comment on function auth_http.token_password is
-    'Everybody, by POST: {email, password} signs in as auth.sign_in_with_password(): a session. 400 invalid_credentials, validation_failed; 429 over_request_rate_limit.';
-
-create or replace function auth_http.token_refresh_token(jsonb) returns jsonb
-    language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
-declare
-    said text;
-begin
-    return auth_internal.supabase_session(auth.refresh_session(auth_internal.supabase_text($1, 'refresh_token')), 'refresh_token_not_found');
-exception when invalid_parameter_value or object_not_in_prerequisite_state then
-    get stacked diagnostics said = message_text;
-    return auth_internal.supabase_caught(sqlstate, said, null);
-end
-$$;
-comment on function auth_http.token_refresh_token is
-    'Everybody, by POST: {refresh_token} refreshes a session as auth.refresh_session(): the session with its next tokens. 400 refresh_token_not_found, validation_failed.';
-
-create or replace function auth_http.verify(jsonb) returns jsonb
-    language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
-declare
-    said text;
-    hinted text;
-begin
-    return auth_internal.supabase_session(
-        auth.redeem_token(coalesce(auth_internal.supabase_text($1, 'token_hash'), auth_internal.supabase_text($1, 'token')),
-                          auth_internal.supabase_password($1)), 'otp_expired', 403);
-exception when invalid_parameter_value or object_not_in_prerequisite_state then
-    get stacked diagnostics said = message_text, hinted = pg_exception_hint;
-    return auth_internal.supabase_caught(sqlstate, said, hinted);
-end
-$$;
-comment on function auth_http.verify is
-    'Everybody, by POST: {token_hash} or {token} redeems a token that was mailed as auth.redeem_token(): a session. password is for a token of a password reset; without it the session may set one (update_user) within an hour. 400 validation_failed, 403 otp_expired, 422 weak_password, 429 over_request_rate_limit.';
-
-create or replace function auth_internal.supabase_mail(body jsonb, purpose text) returns jsonb
-    language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
-declare
-    its_email text;
-    answer jsonb;
-    said text;
-    hinted text;
-begin
-    its_email := auth_internal.supabase_text(body, 'email');
-    if its_email is null and body ->> 'phone' is not null then
-        return auth_internal.supabase_error(400, 'phone_provider_disabled', 'nobody signs in by phone here');
-    end if;
-    answer := case purpose when 'recovery' then auth.send_password_reset(its_email)
-                           when 'signup' then auth.send_confirmation(its_email)
-                           when 'magiclink' then auth.send_magic_link(its_email) end;
-    if answer ? 'error' then
-        return auth_internal.supabase_refusal(answer, 'over_email_send_rate_limit');
-    end if;
-    return coalesce(answer, '{}');
-exception when invalid_parameter_value or insufficient_privilege or object_not_in_prerequisite_state then
-    get stacked diagnostics said = message_text, hinted = pg_exception_hint;
-    return auth_internal.supabase_caught(sqlstate, said, hinted);
-end
-$$;
-comment on function auth_internal.supabase_mail is 'Has a token mailed for this purpose (recovery, signup or magiclink), as Supabase Auth answers it.';
-
-create or replace function auth_http.recover(jsonb) returns jsonb
-    language sql volatile set search_path = pg_catalog, pg_temp as $$
-    select auth_internal.supabase_mail($1, 'recovery')
-$$;
-comment on function auth_http.recover is
-    'Everybody, by POST: {email} has a token mailed with which a new password is set, as auth.send_password_reset(): {}, whether there is such a user or not. 400 validation_failed, phone_provider_disabled; 429 over_request_rate_limit; 503 unexpected_failure without the hook send_email.';
-
-create or replace function auth_http.otp(jsonb) returns jsonb
-    language sql volatile set search_path = pg_catalog, pg_temp as $$
-    select auth_internal.supabase_mail($1, 'magiclink')
-$$;
-comment on function auth_http.otp is
-    'Everybody, by POST: {email} has a token mailed that signs in, as auth.send_magic_link(): {}. It makes no user: create_user is passed over. Errors as recover.';
-
-create or replace function auth_http.resend(jsonb) returns jsonb
-    language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
-begin
-    if $1 ->> 'type' = 'signup' then
-        return auth_internal.supabase_mail($1, 'signup');
-    end if;
-    return auth_internal.supabase_error(400, 'validation_failed', 'type is not signup');
-end
-$$;
-comment on function auth_http.resend is
-    'Everybody, by POST: {type, email} with type signup has the token that confirms an address mailed once more, as auth.send_confirmation(): {}. Errors as recover.';
-
-create or replace function auth_http.logout(scope text default 'global') returns jsonb
-    language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
-declare
-    said text;
-begin
-    perform auth.sign_out_session(case logout.scope when 'global' then 'all' when 'local' then 'this' else logout.scope end);
-    perform auth_internal.http_answer(204, false);
-    return null;
-exception when invalid_parameter_value or insufficient_privilege then
-    get stacked diagnostics said = message_text;
-    return auth_internal.supabase_caught(sqlstate, said, null);
-end
-$$;
-comment on function auth_http.logout is
-    'Users, with an access token of a session, by POST: ends all of their sessions (global), this one (local) or the others (others), as auth.sign_out_session(), with 204. 400 validation_failed, 403 insufficient_privilege. 28000 without an identity.';
+comment on function auth_internal.supabase_answer is 'What a function of ours returned, as Supabase Auth answers it: a session, a user without one, the refusal, or {}.';
 
 -- A key of a user is not the user.
 create or replace function auth_internal.supabase_caller() returns jsonb
@@ -237,56 +103,164 @@ end
 $$;
 comment on function auth_internal.supabase_caller is 'The user who is signed in; NULL for one of another issuer, and for an API key and its tokens. 28000 without an identity.';
 
+create or replace function auth_internal.supabase_no_user() returns jsonb
+    language sql volatile set search_path = pg_catalog, pg_temp as $$
+    select auth_internal.supabase_error(403, 'user_not_found', 'the credential is of no user of this database', 'access_denied')
+$$;
+comment on function auth_internal.supabase_no_user is 'The answer where auth_internal.supabase_caller() is NULL.';
+
+create or replace function auth_internal.supabase_update(body jsonb) returns jsonb
+    language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+declare
+    known constant jsonb := auth_internal.supabase_caller();
+    old_email constant text := known ->> 'email';
+    new_email constant text := auth_internal.supabase_text(body, 'email');
+    new_password constant text := auth_internal.supabase_password(body);
+    current_password constant text := auth_internal.supabase_text(body, 'current_password');
+    -- Who has no address yet, and comes back with one.
+    grows constant boolean := old_email is null and known ->> 'is_anonymous' = 'true' and new_password is not null;
+    answer jsonb;
+begin
+    if known is null then
+        return auth_internal.supabase_no_user();
+    elsif new_email is distinct from old_email and new_email is not null and not grows
+          or body ? 'phone' and auth_internal.supabase_text(body, 'phone') is distinct from known ->> 'phone' then
+        return auth_internal.supabase_error(422, 'validation_failed', 'users do not change their address or phone here');
+    elsif new_email is not null and old_email is null then
+        answer := auth.sign_up(new_email, new_password, nullif(body -> 'data', 'null'));
+        -- Client libraries take a user here, and no session.
+        return auth_internal.supabase_answer(answer - 'access_token', 'email_exists', 422);
+    elsif new_password is not null then
+        answer := auth.update_password(new_password, current_password);
+        if answer ? 'error' then
+            return auth_internal.supabase_answer(
+                answer, case when current_password is null then 'reauthentication_needed' else 'invalid_credentials' end);
+        end if;
+    end if;
+    if body -> 'data' <> 'null' then
+        perform auth.update_user(data => body -> 'data');
+    end if;
+    return auth_internal.supabase_user(auth.current_user_record());
+end
+$$;
+comment on function auth_internal.supabase_update is 'What auth_http.update_user() does, with errors of ours as they are.';
+
+-- The one place where these errors become answers.
+create or replace function auth_internal.supabase_call(endpoint text, body jsonb) returns jsonb
+    language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+declare
+    has_phone constant boolean := body ->> 'email' is null and body ->> 'phone' is not null;
+    is_anonymous constant boolean := endpoint = 'signup' and body ->> 'email' is null and not has_phone;
+    said text;
+    hinted text;
+begin
+    if has_phone and endpoint in ('signup', 'recover', 'otp') then
+        return auth_internal.supabase_error(400, 'phone_provider_disabled', 'nobody signs up or in by phone here');
+    elsif endpoint = 'resend' and body ->> 'type' is distinct from 'signup' then
+        return auth_internal.supabase_error(400, 'validation_failed', 'type is not signup');
+    elsif endpoint = 'logout' then
+        perform auth.sign_out_session(case body ->> 'scope' when 'global' then 'all' when 'local' then 'this' else body ->> 'scope' end);
+        perform auth_internal.http_answer(204, false);
+        return null;
+    elsif endpoint = 'update_user' then
+        return auth_internal.supabase_update(body);
+    elsif is_anonymous and jsonb_typeof(body) = 'object' then
+        return auth_internal.supabase_answer(auth.sign_in_anonymously(nullif(body -> 'data', 'null')));
+    end if;
+    return case endpoint
+        when 'signup' then auth_internal.supabase_answer(
+            auth.sign_up(auth_internal.supabase_text(body, 'email'), auth_internal.supabase_password(body), nullif(body -> 'data', 'null')),
+            'user_already_exists', 422)
+        when 'token_password' then auth_internal.supabase_answer(
+            auth.sign_in_with_password(auth_internal.supabase_text(body, 'email'), auth_internal.supabase_text(body, 'password')),
+            'invalid_credentials')
+        when 'token_refresh_token' then auth_internal.supabase_answer(
+            auth.refresh_session(auth_internal.supabase_text(body, 'refresh_token')), 'refresh_token_not_found')
+        when 'verify' then auth_internal.supabase_answer(
+            auth.redeem_token(coalesce(auth_internal.supabase_text(body, 'token_hash'), auth_internal.supabase_text(body, 'token')),
+                              auth_internal.supabase_password(body)), 'otp_expired', 403)
+        when 'recover' then auth_internal.supabase_answer(auth.send_password_reset(auth_internal.supabase_text(body, 'email')))
+        when 'otp' then auth_internal.supabase_answer(auth.send_magic_link(auth_internal.supabase_text(body, 'email')))
+        when 'resend' then auth_internal.supabase_answer(auth.send_confirmation(auth_internal.supabase_text(body, 'email')))
+    end;
+exception when invalid_parameter_value or insufficient_privilege or object_not_in_prerequisite_state then
+    get stacked diagnostics said = message_text, hinted = pg_exception_hint;
+    return auth_internal.supabase_caught(sqlstate, said, hinted,
+        case when is_anonymous then 'anonymous_provider_disabled' when endpoint = 'signup' then 'signup_disabled'
+             else 'insufficient_privilege' end);
+end
+$$;
+comment on function auth_internal.supabase_call is 'What the function of schema auth_http with this name answers to a request with this body. Errors of ours with SQLSTATE 22023, 42501 and 55000 are answers.';
+
+create or replace function auth_http.signup(jsonb) returns jsonb
+    language sql volatile set search_path = pg_catalog, pg_temp as $$
+    select auth_internal.supabase_call('signup', $1)
+$$;
+comment on function auth_http.signup is
+    'Everybody, by POST: {email, password, data} signs up as auth.sign_up(), without email and phone as auth.sign_in_anonymously(). A session, or the user where the address has to be confirmed first. 400 validation_failed, phone_provider_disabled; 422 weak_password, signup_disabled, anonymous_provider_disabled, user_already_exists; 429 over_request_rate_limit.';
+
+create or replace function auth_http.token_password(jsonb) returns jsonb
+    language sql volatile set search_path = pg_catalog, pg_temp as $$
+    select auth_internal.supabase_call('token_password', $1)
+$$;
+comment on function auth_http.token_password is
+    'Everybody, by POST: {email, password} signs in as auth.sign_in_with_password(): a session. 400 invalid_credentials, validation_failed; 429 over_request_rate_limit.';
+
+create or replace function auth_http.token_refresh_token(jsonb) returns jsonb
+    language sql volatile set search_path = pg_catalog, pg_temp as $$
+    select auth_internal.supabase_call('token_refresh_token', $1)
+$$;
+comment on function auth_http.token_refresh_token is
+    'Everybody, by POST: {refresh_token} refreshes a session as auth.refresh_session(): the session with its next tokens. 400 refresh_token_not_found, validation_failed.';
+
+create or replace function auth_http.verify(jsonb) returns jsonb
+    language sql volatile set search_path = pg_catalog, pg_temp as $$
+    select auth_internal.supabase_call('verify', $1)
+$$;
+comment on function auth_http.verify is
+    'Everybody, by POST: {token_hash} or {token} redeems a token that was mailed as auth.redeem_token(): a session. password is for a token of a password reset; without it the session may set one (update_user), once, within an hour. 400 validation_failed, 403 otp_expired, 422 weak_password, 429 over_request_rate_limit.';
+
+create or replace function auth_http.recover(jsonb) returns jsonb
+    language sql volatile set search_path = pg_catalog, pg_temp as $$
+    select auth_internal.supabase_call('recover', $1)
+$$;
+comment on function auth_http.recover is
+    'Everybody, by POST: {email} has a token mailed with which a new password is set, as auth.send_password_reset(): {}, whether there is such a user or not. 400 validation_failed, phone_provider_disabled; 429 over_request_rate_limit; 503 unexpected_failure without the hook send_email.';
+
+create or replace function auth_http.otp(jsonb) returns jsonb
+    language sql volatile set search_path = pg_catalog, pg_temp as $$
+    select auth_internal.supabase_call('otp', $1)
+$$;
+comment on function auth_http.otp is
+    'Everybody, by POST: {email} has a token mailed that signs in, as auth.send_magic_link(): {}. It makes no user: create_user is passed over. Errors as recover.';
+
+create or replace function auth_http.resend(jsonb) returns jsonb
+    language sql volatile set search_path = pg_catalog, pg_temp as $$
+    select auth_internal.supabase_call('resend', $1)
+$$;
+comment on function auth_http.resend is
+    'Everybody, by POST: {type, email} with type signup has the token that confirms an address mailed once more, as auth.send_confirmation(): {}. Errors as recover.';
+
+create or replace function auth_http.logout(scope text default 'global') returns jsonb
+    language sql volatile set search_path = pg_catalog, pg_temp as $$
+    select auth_internal.supabase_call('logout', jsonb_build_object('scope', logout.scope))
+$$;
+comment on function auth_http.logout is
+    'Users, with an access token of a session, by POST: ends all of their sessions (global), this one (local) or the others (others), as auth.sign_out_session(), with 204. 400 validation_failed, 403 insufficient_privilege. 28000 without an identity.';
+
 create or replace function auth_http.get_user() returns jsonb
     language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
     known constant jsonb := auth_internal.supabase_caller();
 begin
-    if known is null then
-        return auth_internal.supabase_error(403, 'user_not_found', 'the credential is of no user of this database', 'access_denied');
-    end if;
-    return auth_internal.supabase_user(known);
+    return case when known is null then auth_internal.supabase_no_user() else auth_internal.supabase_user(known) end;
 end
 $$;
 comment on function auth_http.get_user is 'Whoever is signed in: the user, as auth.current_user_record() with identities. 403 user_not_found for a user of another issuer, and an API key.';
 
 create or replace function auth_http.update_user(jsonb) returns jsonb
-    language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
-declare
-    new_email text;
-    new_password text;
-    known jsonb;
-    answer jsonb;
-    said text;
-    hinted text;
-begin
-    known := auth_internal.supabase_caller();
-    new_email := auth_internal.supabase_text($1, 'email');
-    new_password := auth_internal.supabase_password($1);
-    if known is null then
-        return auth_internal.supabase_error(403, 'user_not_found', 'the credential is of no user of this database', 'access_denied');
-    elsif new_email <> known ->> 'email' or auth_internal.supabase_text($1, 'phone') is distinct from known ->> 'phone' and $1 ? 'phone'
-       or known ->> 'email' is null and new_email is not null and (new_password is null or known ->> 'is_anonymous' <> 'true') then
-        return auth_internal.supabase_error(422, 'validation_failed', 'users do not change their address or phone here');
-    elsif new_email is not null and known ->> 'email' is null then
-        answer := auth.sign_up(new_email, new_password, nullif($1 -> 'data', 'null'));
-        return case when answer ? 'error' then auth_internal.supabase_refusal(answer, 'email_exists', 422)
-                    else auth_internal.supabase_user(answer -> 'user') end;
-    elsif new_password is not null then
-        answer := auth.update_password(new_password, auth_internal.supabase_text($1, 'current_password'));
-        if answer ? 'error' then
-            return auth_internal.supabase_refusal(
-                answer, case when $1 ->> 'current_password' is null then 'reauthentication_needed' else 'invalid_credentials' end);
-        end if;
-    end if;
-    if $1 -> 'data' <> 'null' then
-        perform auth.update_user(data => $1 -> 'data');
-    end if;
-    return auth_internal.supabase_user(auth.current_user_record());
-exception when invalid_parameter_value or insufficient_privilege or object_not_in_prerequisite_state then
-    get stacked diagnostics said = message_text, hinted = pg_exception_hint;
-    return auth_internal.supabase_caught(sqlstate, said, hinted);
-end
+    language sql volatile set search_path = pg_catalog, pg_temp as $$
+    select auth_internal.supabase_call('update_user', $1)
 $$;
 comment on function auth_http.update_user is
     'Users, by POST (Supabase''s PUT): data goes into user_metadata as auth.update_user(); password is set as auth.update_password(), with current_password, or in a session that a password reset began; email and password make an anonymous user one who can come back, as auth.sign_up(). The user as get_user. 400 validation_failed, reauthentication_needed, invalid_credentials; 403 user_not_found, insufficient_privilege; 422 weak_password, email_exists, and validation_failed for another address; 429 over_request_rate_limit.';

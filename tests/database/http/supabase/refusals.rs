@@ -42,6 +42,7 @@ fn bodies_that_are_none_get_errors_that_client_libraries_read() {
         "weak_password",
     );
     assert_error(&site.post("signup", &json!({"email": "x@example.com"})), 422, "weak_password");
+    assert_error(&site.post("signup", &json!({"email": "", "password": PASSWORD})), 400, "validation_failed");
     assert_error(&site.sign_in("ada@example.com", "wrong"), 400, "invalid_credentials");
     assert_eq!(site.sign_in("ada@example.com", "wrong").json()["error"], "invalid_grant");
     assert_error(&site.refresh(&json!("rt_x")), 400, "refresh_token_not_found");

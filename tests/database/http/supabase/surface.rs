@@ -84,8 +84,11 @@ fn t183_t184_signing_in_leaves_nothing_for_the_next_request_and_signing_out_coun
     let site = Site::new("");
     let session = site.sign_up("ada@example.com");
     let token = text(&session, "access_token");
-    let whoami =
-        || site.nginx.send("GET", "/rpc/whoami", &[("apikey", &site.apikey)], "").json()["user"].clone();
+    let whoami = || {
+        let answer = site.nginx.send("GET", "/rpc/whoami", &[("apikey", &site.apikey)], "");
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()["user"].clone()
+    };
     for _ in 0..8 {
         assert_eq!(site.sign_in("ada@example.com", PASSWORD).status, 200);
         assert_eq!(whoami(), Value::Null);
