@@ -2,9 +2,9 @@
 
 use super::{Parts, is_word};
 
-/// The functions of ours that take a credential or a secret, in lower case. Of a text that calls one, every literal is
+/// The functions of ours that take a credential or a secret, or the body of a request, in lower case. Of a text that calls one, every literal is
 /// hidden.
-const FUNCTIONS: [&[u8]; 51] = [
+const FUNCTIONS: [&[u8]; 68] = [
     b"accept_invitation",
     b"add_jwt_key",
     b"add_jwt_secret",
@@ -32,14 +32,18 @@ const FUNCTIONS: [&[u8]; 51] = [
     b"lock_one_time_token",
     b"looks_like_token",
     b"open_refresh_token",
+    b"otp",
     b"parse_jwks",
     b"parse_jwt_key",
     b"parse_refresh_token",
     b"password_needs_rehash",
     b"policy_reading",
+    b"recover",
     b"redeem_token",
     b"refresh_session",
     b"rehash_password",
+    b"replace_password",
+    b"resend",
     b"revocable_token",
     b"revoke_token",
     b"rotate_session",
@@ -51,9 +55,22 @@ const FUNCTIONS: [&[u8]; 51] = [
     b"sign_up",
     b"sign_up_again",
     b"sign_up_anonymous",
+    b"signup",
+    b"supabase_answer",
+    b"supabase_call",
+    b"supabase_members",
+    b"supabase_password",
+    b"supabase_refusal",
+    b"supabase_text",
+    b"supabase_update",
     b"token",
     b"token_answer",
     b"token_hash",
+    b"token_password",
+    b"token_refresh_token",
+    b"update_password",
+    b"update_user",
+    b"verify",
     b"verify_jwt",
     b"verify_password",
 ];

@@ -159,13 +159,20 @@ fn t281_every_function_that_takes_a_secret_is_known() {
     let server = start("complete");
     let (mut session, _) = connect(&server);
     session.run("select auth.is_authenticated()");
+    // Also in the body of a request, which has no name where PostgREST is to pass it on whole.
     let takers = "select distinct n.nspname || '.' || p.proname
         from pg_proc p join pg_namespace n on n.oid = p.pronamespace,
-             unnest(p.proargnames, p.proargtypes::oid[]) a(name, type)
-       where n.nspname in ('auth', 'auth_internal', 'auth_http') and a.type in ('text'::regtype, 'bytea'::regtype)
-         and a.name in ('credential', 'token', 'key', 'secret', 'hash', 'password', 'material', 'jwks', 'jwt', 'client_secret')";
+             unnest(coalesce(p.proargnames, '{\"\"}'), p.proargtypes::oid[]) a(name, type)
+       where n.nspname in ('auth', 'auth_internal', 'auth_http')
+         and (a.type in ('text'::regtype, 'bytea'::regtype)
+              and a.name in ('credential', 'token', 'key', 'secret', 'hash', 'password', 'material', 'jwks', 'jwt', 'client_secret',
+                             'new_password', 'current_password', 'refresh_token')
+              or a.type = 'jsonb'::regtype and a.name in ('', 'body'))";
     let takers: Vec<String> = session.query(takers, &[]).unwrap().iter().map(|row| row.get(0)).collect();
     assert!(takers.len() > 15, "{takers:?}");
+    for function in ["auth.update_password", "auth_http.token_password", "auth_internal.supabase_call"] {
+        assert!(takers.iter().any(|taker| taker == function), "{function}: {takers:?}");
+    }
     for function in takers {
         let secret = format!("nothing to see here, {:>12}", unique());
         session.refused(&format!("select {function}('{secret}') from nowhere_{}", unique()));
