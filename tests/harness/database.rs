@@ -201,7 +201,17 @@ pub fn assert_values(session: &mut Client, cases: &[(&str, Option<&str>)]) {
 
 /// How often a test of many rounds runs: a twentieth of them, or all in `make test-long`.
 pub fn rounds(all: usize) -> usize {
-    if std::env::var_os("PG_BEARER_LONG").is_some() { all } else { all.div_ceil(20) }
+    if is_long() { all } else { all.div_ceil(20) }
+}
+
+/// One in so many of these, or all in `make test-long`.
+pub fn one_in<T>(step: usize, all: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
+    all.step_by(if is_long() { 1 } else { step })
+}
+
+/// Whether this is `make test-long`.
+pub fn is_long() -> bool {
+    std::env::var_os("PG_BEARER_LONG").is_some()
 }
 
 /// Asserts that a text contains another.

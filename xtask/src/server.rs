@@ -1,5 +1,5 @@
-use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -67,9 +67,24 @@ impl Server {
 
     /// All that the server has logged so far.
     pub fn log(&self) -> String {
-        fs::read(self.log_file())
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-            .unwrap_or_default()
+        self.log_from(0)
+    }
+
+    /// How many bytes the server has logged so far.
+    pub fn log_end(&self) -> u64 {
+        fs::metadata(self.log_file()).map(|file| file.len()).unwrap_or_default()
+    }
+
+    /// What the server has logged after this many bytes.
+    pub fn log_from(&self, start: u64) -> String {
+        let read = || {
+            let mut bytes = Vec::new();
+            let mut file = File::open(self.log_file())?;
+            file.seek(SeekFrom::Start(start))?;
+            file.read_to_end(&mut bytes)?;
+            io::Result::Ok(bytes)
+        };
+        read().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
 
     /// Stops the server if it runs, and starts it again.

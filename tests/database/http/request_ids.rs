@@ -28,11 +28,11 @@ fn with_id(session: &mut Client) {
     begin(session, &format!(r#"{{"x-request-id": "{ID}"}}"#));
 }
 
-/// What this process has logged: one line for each line of its messages.
-fn logged(process: &str) -> Vec<String> {
+/// What this process has logged after this many bytes of the log: one line for each line of its messages.
+fn logged_since(process: &str, before: u64) -> Vec<String> {
     let mut is_its = false;
     let mut lines = Vec::new();
-    for line in server().log().lines() {
+    for line in server().log_from(before).lines() {
         if !line.starts_with('\t') {
             is_its = line.contains(&format!("[{process}]"));
         }
@@ -41,11 +41,6 @@ fn logged(process: &str) -> Vec<String> {
         }
     }
     lines
-}
-
-/// The lines that came after those.
-fn logged_since(process: &str, before: usize) -> Vec<String> {
-    logged(process).split_off(before)
 }
 
 fn error(session: &mut Client, sql: &str) -> DbError {
@@ -60,7 +55,7 @@ fn t607_no_request_id_is_a_line_of_its_own_in_the_log() {
     // An error is logged with its statement, and here that is all there is.
     for (at, (headers, expected)) in stated().into_iter().enumerate() {
         begin(&mut session, &headers);
-        let before = logged(&process).len();
+        let before = server().log_end();
         let told = error(&mut session, &format!("select 'n{at}'::int"));
         let mut lines = vec![format!("ERROR:  {} at character 8", told.message())];
         lines.extend(expected.map(|id| format!("DETAIL:  {LINE}{id}")));
@@ -96,7 +91,7 @@ fn t608_what_the_client_is_told_stays_as_it_is() {
         ("select auth.no_such_function()".to_owned(), None, ""),
     ] {
         with_id(&mut session);
-        let before = logged(&process).len();
+        let before = server().log_end();
         let failed = error(&mut session, &sql);
         assert_eq!(failed.detail(), detail, "{sql}");
         assert!(!format!("{failed:?}").contains(ID), "{sql}: {failed:?}");
@@ -111,7 +106,7 @@ fn t608_what_the_client_is_told_stays_as_it_is() {
     }
     // A warning reaches both.
     with_id(&mut session);
-    let before = logged(&process).len();
+    let before = server().log_end();
     session
         .run("do $$ begin for n in 1..3 loop raise warning 'w' using detail = 'its own'; end loop; end $$");
     let log = logged_since(&process, before).join("\n");
@@ -126,7 +121,7 @@ fn t608_answers_of_postgrest_s_form_have_no_id_in_them() {
     let (mut session, process) = loaded(db.connect(&format!("{}_login", db.name)));
     for credential in ["", r#", "x-api-key": "sk_live_nothing""#] {
         begin(&mut session, &format!(r#"{{"x-request-id": "{ID}"{credential}}}"#));
-        let before = logged(&process).len();
+        let before = server().log_end();
         let told = error(&mut session, "select auth.pre_request(); select auth.require_authenticated()");
         let detail: Value = serde_json::from_str(told.detail().unwrap()).unwrap();
         assert_eq!((told.code().code(), &detail["status"]), ("PGRST", &Value::from(401)), "{told:?}");
@@ -150,12 +145,12 @@ fn t609_the_log_has_the_id_of_no_other_request() {
     session.run("rollback");
     for before in ["select 1".to_owned(), format!("{set}; commit"), format!("{set}; rollback")] {
         session.run(&before);
-        let lines = logged(&process).len();
+        let lines = server().log_end();
         error(&mut session, "select 1/0");
         let log = logged_since(&process, lines).join("\n");
         assert!(log.contains("division") && !log.contains(LINE), "{before}: {log}");
     }
-    assert_eq!(logged(&process).join("\n").matches(&format!("{LINE}{ID}")).count(), 1);
+    assert_eq!(logged_since(&process, 0).join("\n").matches(&format!("{LINE}{ID}")).count(), 1);
 }
 
 #[test]
@@ -178,16 +173,16 @@ fn the_log_names_requests_in_statements_workers_and_every_form() {
     ] {
         session.run(settings);
         with_id(&mut session);
-        let before = server().log().len();
+        let before = server().log_end();
         assert_eq!(session.batch_execute(sql).is_err(), sql.contains("fails"), "{settings}");
         session.run("rollback; reset all");
-        let log = server().log().split_off(before);
+        let log = server().log_from(before);
         assert!(log.matches(&format!("{LINE}{ID}")).count() >= least, "{settings}: {log}");
     }
     // What asks for terse lines has none.
     session.run("set log_error_verbosity = terse");
     with_id(&mut session);
-    let before = logged(&process).len();
+    let before = server().log_end();
     error(&mut session, "select 1/0");
     let log = logged_since(&process, before).join("\n");
     assert!(log.contains("division") && !log.contains(LINE), "{log}");

@@ -5,7 +5,7 @@ use super::hostile::{CATALOG, NO_SETTINGS, PLANTED, SETTINGS};
 use super::odd;
 use super::{FINDINGS, Finding, all_cases, assert_codes, findings};
 use pg_bearer_tests::Database;
-use pg_bearer_tests::database::{Session, assert_contains};
+use pg_bearer_tests::database::{Session, assert_contains, one_in};
 use postgres::Client;
 
 /// Ends a literal where a backslash counts, and then everything that could be around it.
@@ -197,7 +197,7 @@ fn assert_fixes_have_one_meaning(cases: impl Iterator<Item = &'static Case>, pre
 
 #[test]
 fn t270_fixes_do_the_same_where_others_have_planted_operators_functions_and_types() {
-    assert_fixes_have_one_meaning(all_cases().filter(|case| case.0 != "unreadable_policy"), "");
+    assert_fixes_have_one_meaning(one_in(2, all_cases().filter(|case| case.0 != "unreadable_policy")), "");
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn t272_hostile_names_are_names_in_a_hostile_session_too() {
     // Neither the text of a function nor the name of a hook follows when what it names is renamed.
     let by_text = ["definer_function", "definer_search_path", "hook_changed", "unreadable_policy"];
     let cases = all_cases().chain(FURTHER).filter(|case| !by_text.contains(&case.0));
-    assert_fixes_have_one_meaning(cases, odd::RENAME);
+    assert_fixes_have_one_meaning(one_in(3, cases), odd::RENAME);
 }
 
 #[test]

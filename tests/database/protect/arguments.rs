@@ -1,7 +1,7 @@
 //! Arguments that are refused, owners, comments that somebody else wrote, and two sessions at once.
 
 use super::{STATE, only, shop, statements};
-use pg_bearer_tests::database::{Session, assert_contains};
+use pg_bearer_tests::database::{Session, assert_contains, rounds};
 use pg_bearer_tests::{Database, refusal};
 use std::sync::Barrier;
 
@@ -188,7 +188,7 @@ fn comments_and_policies_of_others_are_never_believed_or_run() {
 #[test]
 fn two_sessions_that_protect_a_table_at_once_wait_for_each_other() {
     let db = Database::new();
-    for round in 0..10 {
+    for round in 0..rounds(60) {
         db.superuser().run(&format!(
             "create table t{round} (org_id uuid) partition by hash (org_id);
             create table t{round}_0 partition of t{round} for values with (modulus 2, remainder 0);

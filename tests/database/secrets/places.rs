@@ -85,7 +85,7 @@ fn misplace(server: &Server, settings: &str, cases: &[&str], credential: &str) {
     let canaries = canaries(credential);
     let (mut session, _) = connect(server);
     session.run(&format!("select auth.is_authenticated(); {settings}"));
-    let before = server.log().len();
+    let before = server.log_end();
     let (mut names, mut errors) = (Vec::new(), 0);
     for case in cases {
         let name = format!("control_{}", unique());
@@ -95,7 +95,7 @@ fn misplace(server: &Server, settings: &str, cases: &[&str], credential: &str) {
         names.push((case, name));
         session.run("rollback; deallocate all");
     }
-    let log = server.log().split_off(before);
+    let log = server.log_from(before);
     assert_hides(&log, &canaries, settings);
     for (case, name) in names {
         assert!(log.contains(&name), "{settings}: nothing of {case} for {credential} in {log}");
@@ -315,9 +315,9 @@ fn t285_nobody_blanks_their_own_statements() {
         "select an_evil_deed(), auth.authenticate('x')",
         "set pg_bearer.identity = an_evil_deed",
     ] {
-        let before = server.log().len();
+        let before = server.log_end();
         session.refused(sql);
-        let log = server.log().split_off(before).replace('_', " ");
+        let log = server.log_from(before).replace('_', " ");
         assert_contains(log.split("STATEMENT:").nth(1).unwrap(), "an evil deed");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::session_callers::set;
 use super::world::{PASSWORD, REFUSED, World};
-use pg_bearer_tests::database::Session;
+use pg_bearer_tests::database::{Session, is_long};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -97,7 +97,7 @@ fn quartiles(times: &mut [Duration]) -> [i128; 3] {
 #[test]
 fn t133_no_number_of_refusals_tells_what_is_wrong() {
     // `make test` times nothing.
-    if std::env::var_os("PG_BEARER_LONG").is_none() {
+    if !is_long() {
         return;
     }
     let mut world = world(60);

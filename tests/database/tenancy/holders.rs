@@ -193,7 +193,7 @@ fn t231_an_ending_counts_whatever_the_holder_does_then() {
     other.run("set statement_timeout = '5 s'");
     let pairs = HOLDS.iter().flat_map(|hold| ENDINGS.iter().map(move |ending| (hold, ending)));
     let pairs: Vec<_> = pairs.filter(|(hold, ending)| !are_owners(hold, ending.0)).collect();
-    let step = pairs.len() / rounds(10 * pairs.len()).min(pairs.len()).max(1);
+    let step = pairs.len() / rounds(4 * pairs.len()).min(pairs.len()).max(1);
     for (number, (hold, (ending, user, truth))) in pairs.into_iter().enumerate().step_by(step.max(1)) {
         place.build();
         let context = format!("{hold}; {ending}");
