@@ -120,12 +120,12 @@ impl Refusal {
             Self::IssuerMismatch => "the token is from another issuer than the caller asks for",
             Self::SubjectMalformed => "sub is not a string of 1 to 1024 bytes",
             Self::ExpiryMissing => "exp is missing",
-            Self::ExpiryMalformed => "exp is not a whole number from 0 to 2^53",
+            Self::ExpiryMalformed => "exp is not a number",
             Self::Expired => "the token has expired",
-            Self::NotBeforeMalformed => "nbf is not a whole number from 0 to 2^53",
+            Self::NotBeforeMalformed => "nbf is not a number",
             Self::NotYetValid => "the token is not valid yet (nbf)",
             Self::IssuedAtMissing => "iat is missing, and the issuer limits lifetimes",
-            Self::IssuedAtMalformed => "iat is not a whole number from 0 to 2^53",
+            Self::IssuedAtMalformed => "iat is not a number",
             Self::IssuedInFuture => "the token was issued in the future (iat)",
             Self::LifetimeTooLong => {
                 "the token lives longer than the issuer allows, or ends before it begins"

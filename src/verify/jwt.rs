@@ -11,6 +11,7 @@ use super::handing_on::Token as Kept;
 use super::identity::Uuid;
 use super::json;
 use super::memory::{Fingerprint, SignatureMemory};
+use super::numeric_date::claimed;
 use super::signature::{self, Key};
 use super::token::{Parts, Token, short_media_type};
 
@@ -22,8 +23,6 @@ pub(crate) const MAX_LEEWAY: u64 = 300;
 pub(crate) const MAX_SUBJECT_BYTES: usize = 1024;
 /// The longest token id, in bytes.
 pub(crate) const MAX_TOKEN_ID_BYTES: usize = 256;
-/// The largest time: beyond it JSON numbers are no longer exact everywhere (RFC 8259 section 6).
-const MAX_SECONDS: u64 = 1 << 53;
 /// The role of service credentials. It opens nothing by itself: policies ask `auth.is_service_role()`.
 pub(crate) const SERVICE_ROLE: &str = "service_role";
 
@@ -133,7 +132,8 @@ pub(crate) fn verify(
     check_type(token.token_type(), rules.token_types.as_deref())?;
     check_algorithm(token.algorithm(), rules)?;
     let key = check_signature(&token, keys, memory)?;
-    let (expires_at, valid_until) = check_claims(token.unverified_claims(), rules, audience, now)?;
+    let (expires_at, valid_until) =
+        check_claims((token.unverified_claims(), token.payload()), rules, audience, now)?;
     Ok(VerifiedClaims { parts: token.into_parts(), key, expires_at, valid_until })
 }
 
@@ -148,7 +148,7 @@ pub(crate) fn verify_again(
     let claims = json::parse_object(&kept.payload).map_err(Refusal::in_payload)?;
     check_type(kept.token_type.as_deref(), rules.token_types.as_deref())?;
     check_algorithm(algorithm, rules)?;
-    let (expires_at, valid_until) = check_claims(&claims, rules, None, now)?;
+    let (expires_at, valid_until) = check_claims((&claims, &kept.payload), rules, None, now)?;
     let Kept { issuer, key, token_type, payload } = kept.clone();
     Ok(VerifiedClaims { parts: Parts { claims, payload, issuer, token_type }, key, expires_at, valid_until })
 }
@@ -162,7 +162,7 @@ fn check_algorithm(algorithm: Algorithm, rules: &Rules) -> Result<(), Refusal> {
 
 /// When the token expires, and from when on it is refused. Expiry comes last.
 fn check_claims(
-    claims: &Map<String, Value>,
+    (claims, payload): (&Map<String, Value>, &[u8]),
     rules: &Rules,
     audience: Option<&str>,
     now: u64,
@@ -174,7 +174,7 @@ fn check_claims(
     if role == Some(SERVICE_ROLE) && !rules.allow_service_role {
         return Err(Refusal::ServiceRoleNotAllowed);
     }
-    check_times(claims, rules, now)
+    check_times((claims, payload), rules, now)
 }
 
 /// Compares media types (RFC 7515 section 4.1.9, RFC 9068 section 2.1).
@@ -263,48 +263,46 @@ fn check_audience(claim: Option<&Value>, accepted: &[String], demanded: Option<&
     if is_accepted && is_demanded { Ok(()) } else { Err(Refusal::AudienceMismatch) }
 }
 
-/// `exp` and `exp` with leeway, if the token is valid at `now` (RFC 7519 sections 4.1.4 to 4.1.6).
-fn check_times(claims: &Map<String, Value>, rules: &Rules, now: u64) -> Result<(u64, u64), Refusal> {
-    let expires_at = time(claims, "exp", Refusal::ExpiryMalformed)?.ok_or(Refusal::ExpiryMissing)?;
-    let not_before = time(claims, "nbf", Refusal::NotBeforeMalformed)?;
-    let issued_at = time(claims, "iat", Refusal::IssuedAtMalformed)?;
-    let latest = now.saturating_add(rules.leeway());
-    if not_before.is_some_and(|begin| begin > latest) {
+/// `exp` and `exp` with leeway, if the token is valid at `now` (RFC 7519 sections 4.1.4 to 4.1.6). Of a time with a fraction
+/// counts the whole second that leaves the token less.
+fn check_times(
+    (claims, payload): (&Map<String, Value>, &[u8]),
+    rules: &Rules,
+    now: u64,
+) -> Result<(u64, u64), Refusal> {
+    let time = |name, malformed| claimed(claims, payload, name).map_err(|_| malformed);
+    let expires_at = time("exp", Refusal::ExpiryMalformed)?.ok_or(Refusal::ExpiryMissing)?.floor;
+    let not_before = time("nbf", Refusal::NotBeforeMalformed)?;
+    let issued_at = time("iat", Refusal::IssuedAtMalformed)?;
+    let now = signed(now);
+    let latest = now.saturating_add(signed(rules.leeway()));
+    if not_before.is_some_and(|begin| begin.ceil > latest) {
         return Err(Refusal::NotYetValid);
     }
-    if issued_at.is_some_and(|issued| issued > latest) {
+    if issued_at.is_some_and(|issued| issued.ceil > latest) {
         return Err(Refusal::IssuedInFuture);
     }
     if let Some(limit) = rules.max_lifetime {
-        let issued = issued_at.ok_or(Refusal::IssuedAtMissing)?;
-        if expires_at.checked_sub(issued).is_none_or(|lifetime| lifetime > limit) {
+        let issued = issued_at.ok_or(Refusal::IssuedAtMissing)?.floor;
+        if !(0..=signed(limit)).contains(&expires_at.saturating_sub(issued)) {
             return Err(Refusal::LifetimeTooLong);
         }
     }
     if let Some(earliest) = rules.issued_since {
-        let issued = issued_at.ok_or(Refusal::IssuedAtMissing)?;
-        if issued < earliest {
+        let issued = issued_at.ok_or(Refusal::IssuedAtMissing)?.floor;
+        if issued < signed(earliest) {
             return Err(Refusal::LifetimeTooLong);
         }
     }
-    let valid_until = expires_at.checked_add(rules.leeway()).ok_or(Refusal::ExpiryMalformed)?;
-    if now >= valid_until { Err(Refusal::Expired) } else { Ok((expires_at, valid_until)) }
+    let valid_until = expires_at.saturating_add(signed(rules.leeway()));
+    match (u64::try_from(expires_at), u64::try_from(valid_until)) {
+        (Ok(expires_at), Ok(until)) if now < valid_until => Ok((expires_at, until)),
+        _ => Err(Refusal::Expired),
+    }
 }
 
-/// A NumericDate (RFC 7519 section 2), which here is a whole number of seconds.
-fn time(claims: &Map<String, Value>, name: &str, malformed: Refusal) -> Result<Option<u64>, Refusal> {
-    let Some(value) = claims.get(name) else {
-        return Ok(None);
-    };
-    let seconds = match value.as_u64() {
-        Some(seconds) => Some(seconds),
-        None => value.as_f64().filter(|seconds| seconds.fract() == 0.0).and_then(whole),
-    };
-    seconds.filter(|seconds| *seconds <= MAX_SECONDS).map(Some).ok_or(malformed)
-}
-
-fn whole(seconds: f64) -> Option<u64> {
-    (0.0..=MAX_SECONDS as f64).contains(&seconds).then_some(seconds as u64)
+fn signed(seconds: u64) -> i64 {
+    i64::try_from(seconds).unwrap_or(i64::MAX)
 }
 
 /// The claim at the end of `path`, going through objects only. None for an empty path.

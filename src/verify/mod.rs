@@ -20,6 +20,7 @@ pub(crate) mod masking;
 pub(crate) mod membership;
 pub(crate) mod memory;
 pub(crate) mod minted;
+mod numeric_date;
 pub(crate) mod password;
 pub(crate) mod period;
 pub(crate) mod permission;

@@ -2,6 +2,7 @@
 
 use super::identity::{text, timestamp};
 use super::jwt::MAX_LEEWAY;
+use super::numeric_date::claimed;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -70,7 +71,7 @@ impl Revocable {
     ) -> Revocable {
         let subject = text(claims.get("sub"));
         let token = text(claims.get("jti"));
-        let issued = claims.get("iat").and_then(|iat| iat.as_u64().or_else(|| iat.as_f64().map(whole)));
+        let issued = claimed(claims, payload, "iat").ok().flatten();
         Revocable {
             issuer: issuer.to_owned(),
             user: subject.as_ref().map(|subject| format!("{prefix}{subject}")),
@@ -78,7 +79,10 @@ impl Revocable {
             session: session(claims),
             digest: token.is_none().then(|| digest(payload)),
             token,
-            issued_at: issued.map(|second| timestamp(second.saturating_sub(leeway.min(MAX_LEEWAY)))),
+            issued_at: issued.map(|date| {
+                let second = u64::try_from(date.floor).unwrap_or(0);
+                timestamp(second.saturating_sub(leeway.min(MAX_LEEWAY)))
+            }),
         }
     }
 
@@ -109,11 +113,6 @@ impl Revocable {
 /// Beyond doubt?
 fn is_later(issued: Option<i64>, before: Option<i64>) -> bool {
     matches!((issued, before), (Some(issued), Some(before)) if issued > before)
-}
-
-/// Rounded to earlier; what is no time is the earliest.
-fn whole(seconds: f64) -> u64 {
-    seconds as u64
 }
 
 /// The session of a token: `session_id`, as Supabase has it, or `sid` (OpenID Connect Front-Channel Logout 1.0).

@@ -148,6 +148,11 @@ impl<'a> Token<'a> {
         &self.claims
     }
 
+    /// The text that the claims were read from.
+    pub(crate) fn payload(&self) -> &[u8] {
+        &self.jws.payload
+    }
+
     /// What is left to know of it once it was verified.
     pub(crate) fn into_parts(self) -> Parts {
         let Token { jws: Jws { mut header, payload, .. }, claims, issuer } = self;
