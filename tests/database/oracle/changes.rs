@@ -13,9 +13,17 @@ pub(super) struct Change {
     insert: bool,
     /// Whose row it proposes to insert, also when the row is there already.
     proposes: Option<&'static str>,
+    /// Counts the rows that it matches, and that the person sees and may not change.
+    out_of_reach: Option<String>,
 }
 
 impl Change {
+    /// Before the statement is run: does it match a row that the person sees and may not change? MERGE refuses that, where UPDATE
+    /// and DELETE pass over the row.
+    pub(super) fn matches_out_of_reach(&self, session: &mut Client) -> bool {
+        self.out_of_reach.as_ref().is_some_and(|sql| session.value(sql).as_deref() != Some("0"))
+    }
+
     /// After the statement was run by somebody who may everything: has it written a row that this person may not
     /// write, or see?
     pub(super) fn refused(&self, session: &mut Client, person: &Person) -> bool {
@@ -63,6 +71,7 @@ pub(super) fn change(number: u64, person: Option<&Person>) -> Change {
     let id = generator.random.below(90) + if keyed == "items" { 201 } else { 1 };
     let otherwise =
         *generator.random.choice(&["nothing", "update set body = 'changed', amount = excluded.amount"]);
+    let mut out_of_reach = None;
     let sql = match kind {
         0 => format!("insert into {table} {columns} {rows}{returning}"),
         1 => format!("update {table} w set amount = w.amount + 1, body = 'changed' where w.kind = {seed} and {filter}{returning_w}"),
@@ -85,6 +94,14 @@ pub(super) fn change(number: u64, person: Option<&Person>) -> Change {
             // A row that is updated where the filter holds; where there is none, it is new.
             let using = format!("(select kind, max(amount) as amount from {source} s where {condition} group by kind)");
             let on = format!("w.kind = s.kind and w.kind = {seed} and {filter}");
+            out_of_reach = person.map(|person| {
+                let [seen, changed] =
+                    [false, true].map(|change| person.filter(table, change).replace("truth", "w.truth"));
+                format!(
+                    "select count(*) from {table} w join {using} s on w.kind = s.kind and w.kind = {seed}
+                      where {seen} and not coalesce({changed}, false)"
+                )
+            });
             format!(
                 "merge into {table} w using {using} s on {on}
                  when matched and s.amount > 50 then update set amount = s.amount, body = 'changed'
@@ -94,5 +111,11 @@ pub(super) fn change(number: u64, person: Option<&Person>) -> Change {
         }
     };
     let table = if kind == 6 { keyed } else { table };
-    Change { sql, table, insert: kind == 0 || kind == 7, proposes: (kind == 6).then_some(letter) }
+    Change {
+        sql,
+        table,
+        insert: kind == 0 || kind == 7,
+        proposes: (kind == 6).then_some(letter),
+        out_of_reach,
+    }
 }
