@@ -101,11 +101,11 @@ create table auth.jwt_keys (
     revoked_at timestamptz,
     retired_until timestamptz,
     made_in text,
+    alg_assumed boolean not null default false,
     check ((alg in ('HS256', 'HS384', 'HS512')) = (public_jwk is null)),
     check ((public_jwk is null) = (thumbprint is null)),
     check ((state = 'revoked') = (revoked_at is not null)),
-    check ((state = 'retired') = (retired_until is not null)),
-    unique (issuer_id, thumbprint, alg)
+    check ((state = 'retired') = (retired_until is not null))
 );
 
 create index jwt_keys_issuer on auth.jwt_keys (issuer_id, kid);
@@ -126,6 +126,7 @@ comment on column auth.jwt_keys.created_at is 'When it was added.';
 comment on column auth.jwt_keys.revoked_at is 'When it was revoked.';
 comment on column auth.jwt_keys.retired_until is 'When the grace of a retired key ends.';
 comment on column auth.jwt_keys.made_in is 'The database that made a signing key of ours, as system identifier and number of the database; NULL: a key of another issuer.';
+comment on column auth.jwt_keys.alg_assumed is 'The key says no algorithm and could be used with several: alg follows the algorithms of its issuer.';
 
 create table auth.jwt_secrets (
     key_id uuid primary key,

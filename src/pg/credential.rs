@@ -19,7 +19,7 @@ use crate::verify::memory::SignatureMemory;
 use crate::verify::minted::MintedToken;
 use crate::verify::revocation::Revocable;
 use crate::verify::ticket;
-use crate::verify::token::Token;
+use crate::verify::token::{self, Token};
 use pgrx::pg_sys::panic::ErrorReport;
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -262,9 +262,9 @@ fn expired(token: Token<'_>) -> Result<(Revocable, u64), Failure> {
     Ok((minted::revocable_of(&token.issuer, &token.claims, &token.payload, &issuer), 0))
 }
 
-/// Takes a token apart without verifying it.
-pub(super) fn parse(token: Option<&CredentialText>) -> Result<Token<'_>, Refusal> {
-    Token::parse(token_text(token)?)
+/// The header and the claims of what may be a token, as it says them.
+pub(super) fn said(token: Option<&CredentialText>) -> [Option<String>; 2] {
+    token_text(token).map(token::said).unwrap_or_default()
 }
 
 fn bytes(credential: Option<&CredentialText>) -> Result<&[u8], Refusal> {
@@ -334,11 +334,15 @@ fn verified(
         issuer: token.issuer().to_owned(),
         kid: token.kid().and(keys.first()).and_then(|key| key.kid.clone()),
     };
+    let algorithm = token.algorithm();
     let verdict = MEMORY.with_borrow_mut(|memory| {
         jwt::verify(token, &found.rules, &keys, audience, catalog::clock(), memory)
     });
     match verdict {
         Ok(claims) => Ok((claims, found)),
+        Err(Refusal::UnknownKey) if store::has_key_without_kid(&found, algorithm)? => {
+            Err(Refused { refusal: Refusal::KidNotNamed, configured: Some(configured) }.into())
+        }
         Err(refusal) => Err(Refused { refusal, configured: Some(configured) }.into()),
     }
 }

@@ -131,9 +131,11 @@ fn told(refusal: Refusal) -> Told {
         | Refusal::KidMalformed
         | Refusal::UnknownIssuer
         | Refusal::UnknownKey
+        | Refusal::KidNotNamed
         | Refusal::NoKeys
         | Refusal::KeyUnusable
         | Refusal::BadSignature
+        | Refusal::NotAllKeysTried
         | Refusal::IssuerMissing
         | Refusal::IssuerMalformed
         | Refusal::IssuerMismatch

@@ -150,6 +150,21 @@ pub(super) fn not_installed() -> ErrorReport {
     sqlstate::unreadable_tables(catalog::missing_role())
 }
 
+/// Has the issuer a key without a kid that verifies tokens of this algorithm now?
+pub(super) fn has_key_without_kid(issuer: &Issuer, algorithm: Algorithm) -> Result<bool, ErrorReport> {
+    let (now, mut found) = (catalog::now(), false);
+    let look = |row: &Row| {
+        found |= row.text_of(3).is_none()
+            && row.text_of(4) == Some(algorithm.name())
+            && Usable::of(row, now).is_some();
+        !found
+    };
+    Latest::new()
+        .rows(KEYS, KEYS_BY_ISSUER, &[Wanted::Uuid(2, issuer.id)], look)
+        .ok_or_else(not_installed)?;
+    Ok(found)
+}
+
 /// Keys that verify now: active ones before retired ones, the newest first.
 fn keys(
     latest: &Latest,
@@ -175,7 +190,7 @@ fn keys(
     };
     latest.rows(KEYS, KEYS_BY_ISSUER, &wanted, collect).ok_or_else(not_installed)?;
     found.sort_by_key(|(retired, created, _)| (*retired, *created));
-    Ok(found.into_iter().map(|(_, _, key)| key).take(MAX_KEYS_WITHOUT_KID).collect())
+    Ok(found.into_iter().map(|(_, _, key)| key).take(MAX_KEYS_WITHOUT_KID + 1).collect())
 }
 
 /// How a key verifies tokens now.

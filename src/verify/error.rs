@@ -32,9 +32,13 @@ pub(crate) enum Refusal {
     KidMalformed,
     UnknownIssuer,
     UnknownKey,
+    /// The issuer has keys without a kid, of which the header names none.
+    KidNotNamed,
     NoKeys,
     KeyUnusable,
     BadSignature,
+    /// The header names none of more keys than are tried.
+    NotAllKeysTried,
     IssuerMissing,
     IssuerMalformed,
     IssuerMismatch,
@@ -103,7 +107,10 @@ impl Refusal {
             Self::NumberOutOfRange => "a JSON number is too long or too large",
             Self::AlgorithmUnknown => "alg is missing, \"none\" or not a supported algorithm",
             Self::AlgorithmNotAllowed => "the issuer does not allow this algorithm",
-            Self::AlgorithmMismatch => "the key is for another algorithm than the header names",
+            Self::AlgorithmMismatch => {
+                "the key is for another algorithm than the header names; an RSA key that was added without alg is for RS256, or for \
+                 the only RSA algorithm of its issuer"
+            }
             Self::CriticalHeader => "the header has crit, and no extension is supported",
             Self::UnencodedPayload => "the header has b64, and unencoded payloads are not supported",
             Self::EmbeddedKey => "the header brings its own key (jwk, jku, x5c or x5u)",
@@ -112,9 +119,15 @@ impl Refusal {
             Self::KidMalformed => "kid is not a string of 1 to 128 bytes without control characters",
             Self::UnknownIssuer => "no such issuer is configured",
             Self::UnknownKey => "the issuer has no usable key with this kid",
+            Self::KidNotNamed => {
+                "the issuer has no usable key with this kid, but one without a kid: give that key the kid"
+            }
             Self::NoKeys => "the issuer has no usable key",
             Self::KeyUnusable => "the stored key cannot be used",
             Self::BadSignature => "the signature does not match",
+            Self::NotAllKeysTried => {
+                "the signature matches none of 8 keys; the issuer has more, and the token names none (kid)"
+            }
             Self::IssuerMissing => "iss is missing",
             Self::IssuerMalformed => "iss is not a string of 1 to 1024 bytes",
             Self::IssuerMismatch => "the token is from another issuer than the caller asks for",
@@ -194,20 +207,30 @@ impl Refusal {
     }
 }
 
+/// How many entries of a key set an error tells of.
+const SHOWN_FAULTS: usize = 5;
+
 /// Why a key, key set or secret cannot be taken. Says what to do; contains no key material.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum KeyError {
     TooLong,
     NotJson(JsonFault),
     NotAKeySet,
     TooManyKeys,
-    NoUsableKey,
+    /// Each entry, and what is wrong with it.
+    NoUsableKey(Vec<(usize, KeyFault)>),
+    IsAKey,
+    IsAKeySet,
     DefaultIsNotRsa,
-    DuplicateKid { index: usize },
-    DuplicateKey { index: usize },
-    InSet { index: usize, fault: KeyFault },
+    InSet {
+        index: usize,
+        fault: KeyFault,
+    },
     Key(KeyFault),
-    SecretTooShort { bytes: usize, minimum: usize },
+    SecretTooShort {
+        bytes: usize,
+        minimum: usize,
+    },
     SecretTooLong,
     SecretIsAKey,
     NotASecretAlgorithm(Algorithm),
@@ -222,14 +245,23 @@ impl fmt::Display for KeyError {
                 formatter.write_str("not a JWK set: an object with an array \"keys\" is required")
             }
             Self::TooManyKeys => formatter.write_str("a JWK set may have at most 100 keys"),
-            Self::NoUsableKey => formatter.write_str("the JWK set has no key that can verify signatures"),
+            Self::NoUsableKey(faults) => {
+                formatter.write_str("the JWK set has no key that can verify signatures")?;
+                for (place, (index, fault)) in faults.iter().take(SHOWN_FAULTS).enumerate() {
+                    write!(formatter, "{} keys[{index}]: {fault}", if place == 0 { ":" } else { ";" })?;
+                }
+                match faults.len().saturating_sub(SHOWN_FAULTS) {
+                    0 => Ok(()),
+                    more => write!(formatter, "; and {more} more"),
+                }
+            }
+            Self::IsAKey => {
+                formatter.write_str("this is one key, not a JWK set: auth.add_jwt_key() takes it")
+            }
+            Self::IsAKeySet => {
+                formatter.write_str("this is a JWK set, not one key: auth.load_jwks() takes it")
+            }
             Self::DefaultIsNotRsa => formatter.write_str("the default for RSA keys must be an RSA algorithm"),
-            Self::DuplicateKid { index } => {
-                write!(formatter, "keys[{index}] repeats the kid and alg of another key")
-            }
-            Self::DuplicateKey { index } => {
-                write!(formatter, "keys[{index}] repeats another key")
-            }
             Self::InSet { index, fault } => write!(formatter, "keys[{index}]: {fault}"),
             Self::Key(fault) => fault.fmt(formatter),
             Self::SecretTooShort { bytes, minimum } => write!(
@@ -258,19 +290,41 @@ pub(crate) enum KeyFault {
     MemberMalformed(&'static str),
     Private,
     Symmetric,
+    /// It is meant for something else, as its issuer says.
+    OtherPurpose,
     Unsupported,
+    /// Another entry of its set is equal.
+    Repeated {
+        index: usize,
+    },
+    /// Another key of its set has the same kid and algorithm.
+    Ambiguous,
     KidMalformed,
     KidContradicts,
     AlgorithmContradicts,
     ModulusBits(usize),
     ModulusEven,
     Exponent,
-    CoordinateLength { bytes: usize, expected: usize },
+    CoordinateLength {
+        bytes: usize,
+        expected: usize,
+    },
     NotOnCurve,
     WeakPoint,
     Certificate,
+    CertificateDiffers,
     Pem,
+    PemSurrounded,
+    PemEscaped,
+    PemSeveral,
     PemKind,
+}
+
+impl KeyFault {
+    /// Whether an issuer that does all right publishes such an entry.
+    pub(crate) fn is_usual(self) -> bool {
+        matches!(self, Self::OtherPurpose | Self::Repeated { .. })
+    }
 }
 
 impl fmt::Display for KeyFault {
@@ -293,7 +347,10 @@ impl fmt::Display for KeyFault {
                               (openssl pkey -in private.pem -pubout)"
             }
             Self::Symmetric => "this is a shared secret (kty oct): add it as a secret",
-            Self::Unsupported => "this kind of key, curve, algorithm or use is not supported",
+            Self::OtherPurpose => "the key is not for verifying signatures (use, key_ops)",
+            Self::Unsupported => "this kind of key, curve or algorithm is not supported",
+            Self::Ambiguous => "another key of the set has the same kid and algorithm, so neither is used",
+            Self::Repeated { index } => return write!(formatter, "it repeats keys[{index}]"),
             Self::KidMalformed => "kid must be a string of 1 to 128 bytes without control characters",
             Self::KidContradicts => "the key has another kid than the one given",
             Self::AlgorithmContradicts => "the algorithm does not fit the key",
@@ -301,14 +358,15 @@ impl fmt::Display for KeyFault {
             Self::Exponent => "RSA exponent must be odd and from 65537 to 2^32",
             Self::NotOnCurve => "the point is not on the curve",
             Self::WeakPoint => "the point is of small order or not in its only encoding",
-            Self::Certificate => {
-                "this is a certificate: give its public key \
-                                  (openssl x509 -in cert.pem -pubkey -noout)"
-            }
+            Self::Certificate => "this is no X.509 certificate that can be read",
+            Self::CertificateDiffers => "the certificate in x5c is of another key",
             Self::Pem => "the PEM text is malformed",
+            Self::PemSurrounded => "there is text before or after the PEM block: give the block alone",
+            Self::PemEscaped => "the PEM text has \\n where line breaks belong: replace each by a line break",
+            Self::PemSeveral => "there are several PEM blocks: give one",
             Self::PemKind => {
-                "expected a JWK, \"BEGIN PUBLIC KEY\" or \"BEGIN RSA PUBLIC KEY\" with a key \
-                              for RSA, P-256, P-384, P-521 or Ed25519"
+                "expected a JWK, \"BEGIN PUBLIC KEY\", \"BEGIN RSA PUBLIC KEY\" or \"BEGIN CERTIFICATE\" \
+                              with a key for RSA, P-256, P-384, P-521 or Ed25519"
             }
         };
         formatter.write_str(text)

@@ -1,8 +1,10 @@
 //! Public keys: JWK sets, single JWKs and PEM, checked before they are stored
 //! (RFC 7517, RFC 7518 section 6, RFC 8037 section 2).
 
+mod certificate;
 mod material;
 mod pem;
+mod set;
 
 use serde_json::{Map, Value};
 
@@ -12,6 +14,7 @@ use super::json;
 use super::token::is_kid;
 
 pub(crate) use material::{Curve, Material};
+pub(crate) use set::parse_set;
 
 /// The longest JWK set or key text.
 pub(crate) const MAX_SET_BYTES: usize = 256 * 1024;
@@ -34,40 +37,11 @@ pub(crate) struct PublicKey {
     pub(crate) jwk: String,
     /// What identifies the key itself (RFC 7638 with SHA-256).
     pub(crate) thumbprint: [u8; 32],
+    /// It says no algorithm and could be used with several.
+    pub(crate) is_algorithm_assumed: bool,
 }
 
-/// The usable keys of a JWK set (RFC 7517 section 5). Keys for other purposes or of unknown kinds
-/// are skipped; a broken or private one refuses the whole set. `rsa_default` is for RSA keys without `alg`.
-pub(crate) fn parse_set(text: &str, rsa_default: Algorithm) -> Result<Vec<PublicKey>, KeyError> {
-    if !rsa_default.is_rsa() {
-        return Err(KeyError::DefaultIsNotRsa);
-    }
-    let set = parse_json(text)?;
-    let keys = set.get("keys").and_then(Value::as_array).ok_or(KeyError::NotAKeySet)?;
-    if keys.len() > MAX_SET_KEYS {
-        return Err(KeyError::TooManyKeys);
-    }
-    let mut usable: Vec<PublicKey> = Vec::with_capacity(keys.len());
-    for (index, key) in keys.iter().enumerate() {
-        let in_set = |fault| KeyError::InSet { index, fault };
-        let members = key.as_object().ok_or(in_set(KeyFault::NotAnObject))?;
-        let Some(key) = read_jwk(members, rsa_default).map_err(in_set)? else {
-            continue;
-        };
-        for other in usable.iter().filter(|other| other.algorithm == key.algorithm) {
-            if key.kid.is_some() && other.kid == key.kid {
-                return Err(KeyError::DuplicateKid { index });
-            }
-            if other.thumbprint == key.thumbprint {
-                return Err(KeyError::DuplicateKey { index });
-            }
-        }
-        usable.push(key);
-    }
-    if usable.is_empty() { Err(KeyError::NoUsableKey) } else { Ok(usable) }
-}
-
-/// One public key, as a JWK or as PEM. `algorithm` and `kid` complete what the text leaves open and
+/// One public key, as a JWK, as PEM or as a certificate. `algorithm` and `kid` complete what the text leaves open and
 /// must not contradict what it says; RSA without any algorithm means RS256.
 pub(crate) fn parse_key(
     text: &str,
@@ -76,20 +50,23 @@ pub(crate) fn parse_key(
 ) -> Result<PublicKey, KeyError> {
     let key = if text.trim_start().starts_with('{') {
         let members = parse_json(text)?;
+        if members.contains_key("keys") {
+            return Err(KeyError::IsAKeySet);
+        }
         let rsa_default = algorithm.filter(|given| given.is_rsa()).unwrap_or(Algorithm::RS256);
-        let read = read_jwk(&members, rsa_default).map_err(KeyError::Key)?;
-        read.ok_or(KeyError::Key(KeyFault::Unsupported))?
+        read_jwk(&members, rsa_default).map_err(KeyError::Key)?
     } else {
         if text.len() > MAX_SET_BYTES {
             return Err(KeyError::TooLong);
         }
         let material = pem::parse(text).map_err(KeyError::Key)?;
-        let algorithm = algorithm.unwrap_or(material.algorithm(Algorithm::RS256));
-        finish(&material, algorithm, None).map_err(KeyError::Key)?
+        finish(&material, algorithm, Algorithm::RS256, None).map_err(KeyError::Key)?
     };
     if algorithm.is_some_and(|given| given != key.algorithm) {
         return Err(KeyError::Key(KeyFault::AlgorithmContradicts));
     }
+    let is_assumed = key.is_algorithm_assumed && algorithm.is_none();
+    let key = PublicKey { is_algorithm_assumed: is_assumed, ..key };
     named(key, kid).map_err(KeyError::Key)
 }
 
@@ -117,29 +94,27 @@ fn parse_json(text: &str) -> Result<Map<String, Value>, KeyError> {
     json::parse_object(text.as_bytes()).map_err(KeyError::NotJson)
 }
 
-/// The key in `members`, or None if it is for something this extension does not do.
-fn read_jwk(members: &Map<String, Value>, rsa_default: Algorithm) -> Result<Option<PublicKey>, KeyFault> {
-    if PRIVATE_MEMBERS.iter().any(|name| members.contains_key(*name)) {
-        return Err(if kind(members)? == "oct" { KeyFault::Symmetric } else { KeyFault::Private });
+/// The key in `members`.
+fn read_jwk(members: &Map<String, Value>, rsa_default: Algorithm) -> Result<PublicKey, KeyFault> {
+    let is_symmetric = members.get("kty").and_then(Value::as_str) == Some("oct");
+    // A secret key is all that `k` can be of; every other one of these is a private key's, whatever else is wrong.
+    if PRIVATE_MEMBERS.iter().any(|name| members.contains_key(*name) && !(is_symmetric && *name == "k")) {
+        return Err(KeyFault::Private);
     }
-    if kind(members)? == "oct" {
+    if is_symmetric {
         return Err(KeyFault::Symmetric);
     }
+    optional_text(members, "kty")?.ok_or(KeyFault::MemberMissing("kty"))?;
     if !is_for_verification(members)? {
-        return Ok(None);
+        return Err(KeyFault::OtherPurpose);
     }
     let declared = match optional_text(members, "alg")? {
         None => None,
-        Some(name) => match Algorithm::from_name(name) {
-            None => return Ok(None),
-            known => known,
-        },
+        Some(name) => Some(Algorithm::from_name(name).ok_or(KeyFault::Unsupported)?),
     };
-    let Some(material) = Material::from_members(members)? else {
-        return Ok(None);
-    };
-    let algorithm = declared.unwrap_or(material.algorithm(rsa_default));
-    finish(&material, algorithm, optional_text(members, "kid")?).map(Some)
+    let material = Material::from_members(members)?.ok_or(KeyFault::Unsupported)?;
+    certificate::check(members, &material)?;
+    finish(&material, declared, rsa_default, optional_text(members, "kid")?)
 }
 
 /// The public half of a key of ours.
@@ -148,10 +123,17 @@ pub(crate) fn public_key(
     algorithm: Algorithm,
     kid: &str,
 ) -> Result<PublicKey, KeyFault> {
-    finish(material, algorithm, Some(kid))
+    finish(material, Some(algorithm), algorithm, Some(kid))
 }
 
-fn finish(material: &Material, algorithm: Algorithm, kid: Option<&str>) -> Result<PublicKey, KeyFault> {
+/// `rsa_default` is for an RSA key of which nothing says the algorithm.
+fn finish(
+    material: &Material,
+    declared: Option<Algorithm>,
+    rsa_default: Algorithm,
+    kid: Option<&str>,
+) -> Result<PublicKey, KeyFault> {
+    let algorithm = declared.unwrap_or(material.algorithm(rsa_default));
     if !material.fits(algorithm) {
         return Err(KeyFault::AlgorithmContradicts);
     }
@@ -164,6 +146,7 @@ fn finish(material: &Material, algorithm: Algorithm, kid: Option<&str>) -> Resul
         kid: kid.map(str::to_owned),
         jwk: material.to_jwk(algorithm, kid),
         thumbprint: material.thumbprint(),
+        is_algorithm_assumed: declared.is_none() && algorithm.is_rsa(),
     })
 }
 
@@ -175,13 +158,10 @@ fn named(key: PublicKey, kid: Option<&str>) -> Result<PublicKey, KeyFault> {
         (Some(_), Some(_)) => Err(KeyFault::KidContradicts),
         (None, Some(given)) => {
             let material = Material::of_stored(&key.jwk).ok_or(KeyFault::Unsupported)?;
-            finish(&material, key.algorithm, Some(given))
+            let renamed = finish(&material, Some(key.algorithm), key.algorithm, Some(given))?;
+            Ok(PublicKey { is_algorithm_assumed: key.is_algorithm_assumed, ..renamed })
         }
     }
-}
-
-fn kind(members: &Map<String, Value>) -> Result<&str, KeyFault> {
-    optional_text(members, "kty")?.ok_or(KeyFault::MemberMissing("kty"))
 }
 
 /// Whether `use` and `key_ops`, where present, allow verifying (RFC 7517 sections 4.2 and 4.3).

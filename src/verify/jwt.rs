@@ -15,7 +15,7 @@ use super::numeric_date::claimed;
 use super::signature::{self, Key};
 use super::token::{Parts, Token, short_media_type};
 
-/// How many keys are tried for a token that names none.
+/// How many keys are tried for a token that names none. Whoever looks for keys gives one more if there are more.
 pub(crate) const MAX_KEYS_WITHOUT_KID: usize = 8;
 /// The largest leeway, in seconds; more in [`Rules`] counts as this.
 pub(crate) const MAX_LEEWAY: u64 = 300;
@@ -192,7 +192,7 @@ fn check_type(given: Option<&str>, wanted: Option<&[String]>) -> Result<(), Refu
 
 /// The id of the key under which the signature is good.
 fn check_signature(token: &Token<'_>, keys: &[Key], memory: &mut SignatureMemory) -> Result<Uuid, Refusal> {
-    let candidates = candidates(token, keys)?;
+    let (candidates, are_all) = candidates(token, keys)?;
     let token_digest = Sha256::digest(token.jws().text()).into();
     let fingerprints = candidates.iter().map(|key| Fingerprint::new(&token_digest, &key.digest()));
     let candidates: Vec<(&Key, Fingerprint)> = candidates.iter().copied().zip(fingerprints).collect();
@@ -210,11 +210,11 @@ fn check_signature(token: &Token<'_>, keys: &[Key], memory: &mut SignatureMemory
             Err(_) => {}
         }
     }
-    Err(refusal)
+    Err(if are_all { refusal } else { Refusal::NotAllKeysTried })
 }
 
-/// The keys that may have signed the token: those of its kid, else any, and of its algorithm.
-fn candidates<'k>(token: &Token<'_>, keys: &'k [Key]) -> Result<Vec<&'k Key>, Refusal> {
+/// The keys that may have signed the token: those of its kid, else any, and of its algorithm. Also whether these are all there are.
+fn candidates<'k>(token: &Token<'_>, keys: &'k [Key]) -> Result<(Vec<&'k Key>, bool), Refusal> {
     if keys.is_empty() && token.kid().is_none() {
         return Err(Refusal::NoKeys);
     }
@@ -226,8 +226,10 @@ fn candidates<'k>(token: &Token<'_>, keys: &'k [Key]) -> Result<Vec<&'k Key>, Re
         return Err(Refusal::UnknownKey);
     }
     let fitting = named.into_iter().filter(|key| key.algorithm == token.algorithm());
-    let fitting: Vec<&Key> = fitting.take(MAX_KEYS_WITHOUT_KID).collect();
-    if fitting.is_empty() { Err(Refusal::AlgorithmMismatch) } else { Ok(fitting) }
+    let mut fitting: Vec<&Key> = fitting.collect();
+    let are_all = fitting.len() <= MAX_KEYS_WITHOUT_KID;
+    fitting.truncate(MAX_KEYS_WITHOUT_KID);
+    if fitting.is_empty() { Err(Refusal::AlgorithmMismatch) } else { Ok((fitting, are_all)) }
 }
 
 /// A claim that may be absent but not anything other than a string of 1 to `limit` bytes.

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 /// Loads a key set and gives "kid alg state" of every key that it touched.
 fn load(session: &mut Client, keys: &[Value], grace: &str) -> Result<Vec<String>, postgres::Error> {
-    let sql = format!("select concat_ws(' ', kid, alg, state) from auth.load_jwks($1, $2, '{grace}')");
+    let sql = format!(
+        "select concat_ws(' ', kid, alg, state) from auth.load_jwks($1, $2, '{grace}') where state is not null"
+    );
     Ok(session.query(&sql, &[&ISSUER, &jwks(keys)])?.iter().map(|row| row.get(0)).collect())
 }
 
@@ -75,9 +77,8 @@ fn a_bad_key_set_changes_nothing() {
         (r#"{"keys":null}"#.into(), "\"keys\""),
         (r#"{"keys":[1]}"#.into(), "keys[0]"),
         (jwks(&[b.jwk("b"), private]), "private key"),
-        (jwks(&[b.jwk("b"), oct]), "shared secret"),
-        (jwks(&[b.jwk("x"), a.jwk("x")]), "repeats the kid"),
-        (jwks(&[b.jwk("b"), b.jwk("c")]), "repeats another key"),
+        (jwks(&[oct]), "keys[0]: this is a shared secret"),
+        (jwks(&[b.jwk("x"), a.jwk("x")]), "keys[1]: another key of the set has the same kid"),
         (jwks(&[with(b.jwk("b"), json!({"x": base64url(&[1; 32])}))]), "not on the curve"),
         (jwks(&[b.jwk("a\nb")]), "kid must be"),
         (jwks(&[b.jwk("b")]).replace("\"kid\"", "\"kid\":\"a\",\"kid\""), "two members"),

@@ -9,7 +9,7 @@ comment on function auth.sign_out is
 comment on function auth.verify_jwt is
     'Returns the claims of a good JWT; changes nothing. issuer and audience, when given, must be the token''s. 28000 when it is missing, refused or expired; F0000 when no issuer is configured.';
 comment on function auth.check_jwt is
-    'Administrators: the verdict on a JWT with its reason, and what the token says, believed or not. Never raises for a bad token. 42501 for anybody else.';
+    'Administrators: the verdict on a JWT with its reason, and what the token says, believed or not, with numbers as they are written; NULL where that is no strict JSON. Never raises for a bad token. 42501 for anybody else.';
 comment on function auth.check_api_key is
     'The verdict on an API key, here and now, as one row: never raises for a bad one, and every bad one looks the same, false and NULLs. scopes is what it may do; a publishable key has none. Changes nothing and is not counted.';
 comment on function auth.explain_credential is

@@ -172,6 +172,7 @@ begin
     if org_ids is not null or user_id_prefix is not null then
         perform auth_internal.demand_own_users(coalesce(org_ids, old.org_ids), coalesce(user_id_prefix, old.user_id_prefix));
     end if;
+    perform auth_internal.assume_algorithms(new);
     changed := auth_internal.changed_members(to_jsonb(old), to_jsonb(new));
     if changed is not null then
         perform auth_internal.audit('issuer.update', null, issuer, null, jsonb_build_object('changed', changed));
@@ -180,10 +181,13 @@ exception
     when check_violation then
         get stacked diagnostics violated = constraint_name;
         perform auth_internal.refuse_value('issuers', violated);
+    when unique_violation then
+        raise unique_violation using
+            message = 'two keys of the issuer would have one kid and algorithm', hint = 'auth.list_jwt_keys() shows them.';
 end
 $$;
 comment on function auth.update_issuer is
-    'Administrators: changes what is given and leaves the rest. Counts for every authenticate that starts after the commit. The columns of auth.issuers explain the arguments. An issuer with org_ids needs a user_id_prefix, which renames its users: what they had under the old id is not theirs. 22023 for a value that is not allowed or an unknown issuer, 42501 for anybody else.';
+    'Administrators: changes what is given and leaves the rest. Counts for every authenticate that starts after the commit. The columns of auth.issuers explain the arguments. RSA keys that say no algorithm follow algorithms. An issuer with org_ids needs a user_id_prefix, which renames its users: what they had under the old id is not theirs. 22023 for a value that is not allowed or an unknown issuer, 23505 where two keys would have one kid and algorithm, 42501 for anybody else.';
 
 create or replace function auth.remove_issuer(issuer text) returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

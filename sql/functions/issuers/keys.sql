@@ -50,6 +50,16 @@ create or replace function auth_internal.rsa_algorithm(allowed text[]) returns t
 $$;
 comment on function auth_internal.rsa_algorithm is 'The algorithm of an RSA key that names none.';
 
+-- RSA keys that say no algorithm follow the algorithms of their issuer. The JWK that is stored begins with it.
+create or replace function auth_internal.assume_algorithms(of_issuer auth.issuers) returns void
+    language sql set search_path = pg_catalog, pg_temp as $$
+    update auth.jwt_keys k
+       set alg = assumed.alg, public_jwk = regexp_replace(k.public_jwk, '^\{"alg":"[A-Z0-9]+"', format('{"alg":"%s"', assumed.alg))
+      from auth_internal.rsa_algorithm(of_issuer.algorithms) assumed (alg)
+     where k.issuer_id = of_issuer.id and k.alg_assumed and k.alg <> assumed.alg
+$$;
+comment on function auth_internal.assume_algorithms is 'RSA keys that say no algorithm take the one that their issuer leaves.';
+
 -- A key that an administrator revoked stays so under every algorithm.
 create or replace function auth_internal.revoked_jwt_key(issuer_id uuid, thumbprint bytea) returns uuid
     language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -60,16 +70,47 @@ create or replace function auth_internal.revoked_jwt_key(issuer_id uuid, thumbpr
 $$;
 comment on function auth_internal.revoked_jwt_key is 'The key with this thumbprint that an administrator revoked.';
 
+-- Which row each entry of a key set takes: the one with its key, algorithm and kid, or else one with its key and algorithm whose kid
+-- the set no longer has. NULL: a new row. Rows that an administrator revoked are nobody's.
+create or replace function auth_internal.rows_of_keys(issuer_id uuid, entries jsonb) returns uuid[]
+    language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+    entry record;
+    taken uuid[] := array_fill(null::uuid, array[jsonb_array_length(entries)]);
+begin
+    -- First those that stay as they are, then those that are renamed.
+    for pass in 1..2 loop
+        for entry in
+            select e.* from jsonb_to_recordset(entries) as e (place integer, kid text, alg text, thumbprint bytea)
+             where e.thumbprint is not null and taken[e.place + 1] is null order by e.place
+        loop
+            taken[entry.place + 1] := (
+                select k.id from auth.jwt_keys k
+                 where k.issuer_id = rows_of_keys.issuer_id and k.thumbprint = entry.thumbprint and k.alg = entry.alg
+                   and (pass = 2 or k.kid is not distinct from entry.kid)
+                   and not (k.state = 'revoked' and not k.disappeared) and (k.id = any (taken)) is not true
+                 order by k.state in ('next', 'active') desc, k.created_at desc
+                 limit 1);
+        end loop;
+    end loop;
+    return taken;
+end
+$$;
+comment on function auth_internal.rows_of_keys is 'The row of auth.jwt_keys for each entry of a key set; NULL: a new one, or none.';
+
 create or replace function auth.load_jwks(issuer text, jwks text, grace interval default '0')
-    returns table (key_id uuid, kid text, alg text, state text)
+    returns table (key_id uuid, kid text, alg text, state text, result text, reason text)
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     the_issuer auth.issuers;
-    new_key record;
-    present bytea[];
-    touched uuid[];
-    touched_id uuid;
+    entries jsonb;
+    entry record;
+    ids uuid[];
+    new_id uuid;
+    lost uuid[];
     before jsonb;
+    after jsonb;
+    skipped text[];
 begin
     perform auth_internal.require_administrator();
     if jwks is null then
@@ -83,8 +124,14 @@ begin
     the_issuer := auth_internal.lock_issuer(load_jwks.issuer);
     perform auth_internal.refuse_own_issuer(the_issuer);
     before := auth_internal.audited_keys(the_issuer.id);
-    select array_agg(p.thumbprint || p.alg::bytea) into present
+    -- A key that an administrator revoked has its row already.
+    select jsonb_agg(to_jsonb(p) || jsonb_build_object('revoked', auth_internal.revoked_jwt_key(the_issuer.id, p.thumbprint))
+                     order by p.place)
+      into entries
       from auth_internal.parse_jwks(jwks, auth_internal.rsa_algorithm(the_issuer.algorithms)) p;
+    ids := auth_internal.rows_of_keys(the_issuer.id, (
+        select jsonb_agg(case when e->>'revoked' is null then e else e - 'thumbprint' end order by (e->>'place')::integer)
+          from jsonb_array_elements(entries) e));
 
     -- What the set no longer has goes first, so that its kid is free for another key. A grace that is
     -- running may end sooner, but not later.
@@ -95,51 +142,69 @@ begin
                revoked_at = case when grace > '0' then null else clock_timestamp() end,
                disappeared = true
          where k.issuer_id = the_issuer.id and k.public_jwk is not null
-           and k.state in ('next', 'active', 'retired')
-           and k.thumbprint || k.alg::bytea <> all (present)
+           and k.state in ('next', 'active', 'retired') and (k.id = any (ids)) is not true
         returning k.id
     )
-    select coalesce(array_agg(gone.id), '{}') into touched from gone;
+    select array_agg(gone.id) into lost from gone;
 
     -- Kids may change places among the keys that stay.
     update auth.jwt_keys k set kid = null
      where k.issuer_id = the_issuer.id and k.public_jwk is not null and k.state in ('next', 'active');
-    for new_key in
-        select * from auth_internal.parse_jwks(jwks, auth_internal.rsa_algorithm(the_issuer.algorithms))
+    for entry in
+        select e.* from jsonb_to_recordset(entries)
+                     as e (place integer, kid text, alg text, public_jwk text, thumbprint bytea, alg_assumed boolean, revoked uuid)
+         where e.thumbprint is not null and e.revoked is null order by e.place
     loop
-        touched_id := auth_internal.revoked_jwt_key(the_issuer.id, new_key.thumbprint);
-        if touched_id is not null then
-            touched := touched || touched_id;
-            continue;
+        if ids[entry.place + 1] is null then
+            insert into auth.jwt_keys as k (issuer_id, kid, alg, public_jwk, thumbprint, alg_assumed)
+            values (the_issuer.id, entry.kid, entry.alg, entry.public_jwk, entry.thumbprint, entry.alg_assumed)
+            returning k.id into new_id;
+            ids[entry.place + 1] := new_id;
+        else
+            update auth.jwt_keys k
+               set kid = entry.kid, public_jwk = entry.public_jwk, alg_assumed = entry.alg_assumed,
+                   state = case when k.disappeared then 'active' else k.state end,
+                   retired_until = null, revoked_at = null, disappeared = false
+             where k.id = ids[entry.place + 1];
         end if;
-        insert into auth.jwt_keys as k (issuer_id, kid, alg, public_jwk, thumbprint)
-        values (the_issuer.id, new_key.kid, new_key.alg, new_key.public_jwk, new_key.thumbprint)
-        on conflict on constraint jwt_keys_issuer_id_thumbprint_alg_key do update
-           set kid = excluded.kid,
-               public_jwk = excluded.public_jwk,
-               state = case when k.disappeared then 'active' else k.state end,
-               retired_until = null,
-               revoked_at = null,
-               disappeared = false
-        returning k.id into touched_id;
-        touched := touched || touched_id;
     end loop;
-    if exists (select from auth.jwt_keys k where k.id = any (touched) and k.state = 'revoked' and not k.disappeared) then
+
+    if exists (select from jsonb_array_elements(entries) e where e->>'revoked' is not null) then
         raise warning using
             message = 'the key set has a key that an administrator revoked; it stays revoked',
             hint = 'Tell the issuer to stop publishing it.';
     end if;
-    if auth_internal.audited_keys(the_issuer.id) <> before then
+    select array_agg(format('keys[%s]: %s', e->>'place', e->>'reason') order by (e->>'place')::integer) into skipped
+      from jsonb_array_elements(entries) e where e->>'reason' is not null and not (e->>'is_usual')::boolean;
+    if skipped is not null then
+        raise warning using
+            message = format('%s of %s keys in the set cannot be used', cardinality(skipped), jsonb_array_length(entries)),
+            detail = array_to_string(skipped, E'\n'),
+            hint = 'Tokens that they sign are refused. The other keys are loaded.';
+    end if;
+    after := auth_internal.audited_keys(the_issuer.id);
+    if after <> before then
         perform auth_internal.audit('jwt_key.load', null, issuer, null, jsonb_build_object(
-            'keys', jsonb_array_length(auth_internal.changed_members(before, auth_internal.audited_keys(the_issuer.id)))));
+            'keys', jsonb_array_length(auth_internal.changed_members(before, after))));
     end if;
     return query
-        select k.id, k.kid, k.alg, k.state from auth.jwt_keys k
-         where k.id = any (touched) order by k.state, k.kid, k.created_at;
+        select e.key_id, coalesce(k.kid, e.kid), coalesce(k.alg, e.alg), k.state,
+               case when e.reason is not null then 'skipped'
+                    when e.revoked is not null then 'revoked'
+                    when after->(e.key_id::text) = before->(e.key_id::text) then 'unchanged'
+                    else 'loaded' end,
+               case when e.revoked is not null then 'an administrator revoked it' else e.reason end
+          from (select coalesce(ids[e.place + 1], e.revoked) as key_id, e.*
+                  from jsonb_to_recordset(entries) as e (place integer, kid text, alg text, reason text, revoked uuid)) e
+               left join auth.jwt_keys k on k.id = e.key_id
+         order by e.place;
+    return query
+        select k.id, k.kid, k.alg, k.state, k.state, 'the key set no longer has it'
+          from auth.jwt_keys k where k.id = any (lost) order by k.kid, k.created_at;
 end
 $$;
 comment on function auth.load_jwks is
-    'Administrators: makes a JWK Set (RFC 7517) the public keys of an issuer, all or nothing; returns the keys it has and those it lost. A key that disappeared is revoked, or with a grace (up to 100 years) retired until it ends, and comes back when the set has it again; a running grace may end sooner but not later. A key revoked by auth.revoke_jwt_key() stays revoked. 22023 with the reason for a bad set, for another grace and for an unknown issuer, 42501 for anybody else.';
+    'Administrators: makes a key set the public keys of an issuer; returns a row for each of its entries, and one for each key that it no longer has. jwks is a JWK Set (RFC 7517), or an object of PEM certificates by kid: at most 100 keys and 262144 bytes. result is loaded, unchanged, skipped, revoked or retired, and reason says why. What cannot be used is skipped, with a WARNING unless it is meant for something else: RSA of less than 2048 or more than 8192 bits, an exponent below 65537, a kid of more than 128 bytes, two keys with one kid. RSA without alg is for RS256, or for the only RSA algorithm of the issuer. A key that disappeared is revoked, or with a grace (up to 100 years) retired until it ends, and comes back when the set has it again; a running grace may end sooner but not later. A key revoked by auth.revoke_jwt_key() stays revoked. 22023 with the reason for a set with a private key or without any usable one, for another grace and for an unknown issuer, 42501 for anybody else.';
 
 create or replace function auth.add_jwt_key(
     issuer text, key text, alg text default null, kid text default null,
@@ -155,7 +220,7 @@ begin
     perform auth_internal.require_administrator();
     if key is null then
         raise invalid_parameter_value using
-            message = 'the key must be given', hint = 'Pass a public key as JWK or PEM.';
+            message = 'the key must be given', hint = 'Pass a public key as JWK, PEM or PEM certificate.';
     end if;
     if not_after <= not_before then
         raise invalid_parameter_value using message = 'not_after must be later than not_before';
@@ -167,8 +232,14 @@ begin
         raise unique_violation using
             message = 'this key was revoked and cannot come back', hint = 'Have the issuer make a new one.';
     end if;
-    insert into auth.jwt_keys (issuer_id, kid, alg, public_jwk, thumbprint, not_before, not_after)
-    values (the_issuer.id, parsed.kid, parsed.alg, parsed.public_jwk, parsed.thumbprint, not_before, not_after)
+    if exists (select from auth.jwt_keys k
+                where k.issuer_id = the_issuer.id and k.thumbprint = parsed.thumbprint and k.alg = parsed.alg
+                  and k.kid is not distinct from parsed.kid) then
+        raise unique_violation using
+            message = 'the issuer has this key, or another one with this kid', hint = 'auth.list_jwt_keys() shows it.';
+    end if;
+    insert into auth.jwt_keys (issuer_id, kid, alg, public_jwk, thumbprint, not_before, not_after, alg_assumed)
+    values (the_issuer.id, parsed.kid, parsed.alg, parsed.public_jwk, parsed.thumbprint, not_before, not_after, parsed.alg_assumed)
     returning jwt_keys.id into new_id;
     perform auth_internal.audit('jwt_key.add', null, new_id::text, null,
                                 jsonb_build_object('issuer', the_issuer.issuer, 'alg', parsed.alg));
@@ -185,7 +256,7 @@ exception
 end
 $$;
 comment on function auth.add_jwt_key is
-    'Administrators: adds one public key, as JWK or PEM, to an issuer; returns its id. Without alg: what the JWK says, RS256 for RSA, or what the curve asks for. The next auth.load_jwks() of the issuer takes it away unless the set has it. 22023 with the reason for a bad key and for an unknown issuer, 23505 when it is there, was revoked, or another one has its kid, 42501 for anybody else.';
+    'Administrators: adds one public key, as JWK, PEM or PEM certificate, to an issuer; returns its id. Without alg: what the JWK says, RS256 for RSA, or what the curve asks for. Of a certificate only the key counts. The next auth.load_jwks() of the issuer takes it away unless the set has it. 22023 with the reason for a bad key and for an unknown issuer, 23505 when it is there, was revoked, or another one has its kid, 42501 for anybody else.';
 
 create or replace function auth.add_jwt_secret(
     issuer text, secret text, alg text default 'HS256', kid text default null, encoding text default 'text',

@@ -4,35 +4,49 @@ use serde_json::json;
 
 use super::*;
 use crate::verify::error::{KeyError, KeyFault};
-use crate::verify::json::JsonFault;
 use crate::verify::jwk::{PublicKey, check_secret, parse_key, parse_set};
 
 fn keys() -> Value {
     serde_json::from_str(include_str!("../../../tests/vectors/keys.json")).unwrap()
 }
 
-fn set(keys: &[Value]) -> Result<Vec<PublicKey>, KeyError> {
-    parse_set(&json!({ "keys": keys }).to_string(), Algorithm::RS256)
+/// What becomes of the entries of a set.
+pub(super) fn entries(keys: &[Value]) -> Result<Vec<Result<PublicKey, KeyFault>>, KeyError> {
+    let read = parse_set(&json!({ "keys": keys }).to_string(), Algorithm::RS256)?;
+    Ok(read.into_iter().map(|entry| entry.key).collect())
 }
 
-fn fault(key: &Value) -> Option<KeyFault> {
+/// The same of a set with nothing usable.
+pub(super) fn faults(keys: &[Value]) -> Vec<KeyFault> {
+    match entries(keys) {
+        Err(KeyError::NoUsableKey(faults)) => faults.into_iter().map(|(_, fault)| fault).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(super) fn fault(key: &Value) -> Option<KeyFault> {
     let alone = match parse_key(&key.to_string(), None, None) {
         Ok(_) => None,
         Err(KeyError::Key(fault)) => Some(fault),
         Err(other) => panic!("{other}"),
     };
     let good = library_vector("RS512")["jwk"].clone();
-    match set(&[good, key.clone()]) {
-        Ok(usable) if usable.len() == 2 => assert_eq!(alone, None),
-        Ok(_) => assert_eq!(alone, Some(KeyFault::Unsupported), "skipped in a set, refused alone"),
-        Err(KeyError::InSet { index: 1, fault }) => assert_eq!(alone, Some(fault)),
-        Err(other) => panic!("{other}"),
+    match entries(&[good, key.clone()]) {
+        Ok(read) => {
+            assert!(read[0].is_ok(), "the other key is there");
+            assert_eq!(read[1].as_ref().err(), alone.as_ref());
+            assert_ne!(alone, Some(KeyFault::Private));
+        }
+        Err(error) => {
+            assert_eq!(error, KeyError::InSet { index: 1, fault: KeyFault::Private });
+            assert_eq!(alone, Some(KeyFault::Private));
+        }
     }
     alone
 }
 
 /// A key with other members; null removes one.
-fn changed(key: &Value, members: &[(&str, Value)]) -> Value {
+pub(super) fn changed(key: &Value, members: &[(&str, Value)]) -> Value {
     let mut key = key.clone();
     for (name, value) in members {
         let object = key.as_object_mut().unwrap();
@@ -45,7 +59,7 @@ fn changed(key: &Value, members: &[(&str, Value)]) -> Value {
     key
 }
 
-fn jwk_of(algorithm: &str) -> Value {
+pub(super) fn jwk_of(algorithm: &str) -> Value {
     library_vector(algorithm)["jwk"].clone()
 }
 
@@ -142,9 +156,9 @@ fn t085_weak_ed25519_keys_are_refused() {
 }
 
 #[test]
-fn private_and_secret_keys_are_refused_even_if_they_would_be_skipped() {
+fn private_keys_refuse_a_set_whatever_else_is_wrong_with_them() {
     for name in ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"] {
-        for key in [jwk_of("RS256"), jwk_of("ES256"), jwk_of("EdDSA"), json!({"kty": "other"})] {
+        for key in [jwk_of("RS256"), jwk_of("ES256"), jwk_of("EdDSA"), json!({"kty": "other"}), json!({})] {
             let private = changed(&key, &[(name, json!("AQAB")), ("use", json!("enc"))]);
             assert_eq!(fault(&private), Some(KeyFault::Private), "{name}");
         }
@@ -152,16 +166,17 @@ fn private_and_secret_keys_are_refused_even_if_they_would_be_skipped() {
     let secret = json!({"kty": "oct", "k": "c2VjcmV0"});
     assert_eq!(fault(&secret), Some(KeyFault::Symmetric));
     assert_eq!(fault(&json!({"kty": "oct"})), Some(KeyFault::Symmetric));
+    assert_eq!(fault(&json!({"kty": "oct", "k": "c2VjcmV0", "d": "AA"})), Some(KeyFault::Private));
     assert!(!KeyError::Key(KeyFault::Symmetric).to_string().contains("c2VjcmV0"));
 }
 
 #[test]
 fn keys_for_other_purposes_are_skipped() {
     let rsa = jwk_of("RS256");
+    for members in [("use", json!("enc")), ("key_ops", json!(["sign"])), ("key_ops", json!([]))] {
+        assert_eq!(fault(&changed(&rsa, &[members])), Some(KeyFault::OtherPurpose));
+    }
     let others = [
-        changed(&rsa, &[("use", json!("enc"))]),
-        changed(&rsa, &[("key_ops", json!(["sign"]))]),
-        changed(&rsa, &[("key_ops", json!([]))]),
         changed(&rsa, &[("alg", json!("RSA-OAEP"))]),
         changed(&rsa, &[("kty", json!("rsa"))]),
         changed(&jwk_of("ES256"), &[("alg", json!("ES256K"))]),
@@ -173,17 +188,15 @@ fn keys_for_other_purposes_are_skipped() {
     for key in &others {
         assert_eq!(fault(key), Some(KeyFault::Unsupported), "{key}");
     }
-    assert_eq!(set(&others), Err(KeyError::NoUsableKey));
-    assert_eq!(set(&[]), Err(KeyError::NoUsableKey));
-    for members in
-        [&[("use", json!("sig"))][..], &[("key_ops", json!(["verify", "other"]))], &[("x5c", json!(["a"]))]]
-    {
+    assert_eq!(faults(&others), [KeyFault::Unsupported; 7]);
+    assert_eq!(faults(&[]), []);
+    for members in [&[("use", json!("sig"))][..], &[("key_ops", json!(["verify", "other"]))]] {
         assert_eq!(fault(&changed(&rsa, members)), None);
     }
 }
 
 #[test]
-fn malformed_keys_refuse_the_whole_set() {
+fn malformed_keys_are_skipped() {
     let (rsa, ec) = (jwk_of("RS256"), jwk_of("ES256"));
     let cases = [
         (changed(&rsa, &[("kty", Value::Null)]), KeyFault::MemberMissing("kty")),
@@ -205,7 +218,10 @@ fn malformed_keys_refuse_the_whole_set() {
     for (key, expected) in cases {
         assert_eq!(fault(&key), Some(expected), "{key}");
     }
-    assert_eq!(set(&[rsa, json!("key")]), Err(KeyError::InSet { index: 1, fault: KeyFault::NotAnObject }));
+    assert_eq!(entries(&[rsa, json!("key")]).unwrap()[1], Err(KeyFault::NotAnObject));
+    let told = KeyError::NoUsableKey(vec![(0, KeyFault::NotAnObject); 7]).to_string();
+    assert_eq!(told.matches("keys[0]: a key must be a JSON object").count(), 5);
+    assert!(told.ends_with("; and 2 more"), "{told}");
 }
 
 #[test]
@@ -223,58 +239,20 @@ fn algorithms_that_do_not_fit_the_key_are_refused() {
     }
     let declared = changed(&jwk_of("RS256"), &[("alg", json!("PS256"))]).to_string();
     assert_eq!(parse_key(&declared, None, None).unwrap().algorithm, Algorithm::PS256);
+    let open = changed(&jwk_of("RS256"), &[("alg", Value::Null)]).to_string();
+    for (given, expected) in [(None, true), (Some(Algorithm::RS256), false)] {
+        for kid in [None, Some("a")] {
+            assert_eq!(parse_key(&open, given, kid).unwrap().is_algorithm_assumed, expected);
+        }
+    }
     let refused = parse_key(&declared, Some(Algorithm::RS256), None);
     assert_eq!(refused, Err(KeyError::Key(KeyFault::AlgorithmContradicts)));
 }
 
 #[test]
-fn sets_choose_the_algorithm_and_keep_the_order() {
-    let named = |key: &str, kid: &str| changed(&jwk_of(key), &[("kid", json!(kid)), ("alg", Value::Null)]);
-    let keys = [named("RS256", "a"), named("ES256", "b"), named("EdDSA", "c"), named("ES512", "d")];
-    let text = json!({ "keys": keys }).to_string();
-    let read = parse_set(&text, Algorithm::PS384).unwrap();
-    let read: Vec<_> = read.iter().map(|key| (key.kid.as_deref().unwrap(), key.algorithm.name())).collect();
-    assert_eq!(read, [("a", "PS384"), ("b", "ES256"), ("c", "EdDSA"), ("d", "ES512")]);
-    assert_eq!(parse_set(&text, Algorithm::ES256), Err(KeyError::DefaultIsNotRsa));
-}
-
-#[test]
-fn repeated_keys_are_refused() {
-    let named = |key: &str, kid: &str| changed(&jwk_of(key), &[("kid", json!(kid))]);
-    assert_eq!(set(&[named("RS256", "a"), named("RS384", "a")]), Err(KeyError::DuplicateKid { index: 1 }));
-    assert_eq!(set(&[named("RS256", "a"), named("RS256", "b")]), Err(KeyError::DuplicateKey { index: 1 }));
-    assert_eq!(set(&[jwk_of("RS256"), jwk_of("RS256")]), Err(KeyError::DuplicateKey { index: 1 }));
-    assert_eq!(set(&[jwk_of("RS256"), jwk_of("RS384")]).map(|keys| keys.len()), Ok(2));
-    assert_eq!(set(&[named("RS256", "a"), named("ES256", "a")]).map(|keys| keys.len()), Ok(2));
-    let both = changed(&named("RS256", "a"), &[("alg", json!("PS256"))]);
-    assert_eq!(set(&[named("RS256", "a"), both]).map(|keys| keys.len()), Ok(2));
-}
-
-#[test]
-fn sets_are_strict_and_bounded() {
-    let parse = |text: &str| parse_set(text, Algorithm::RS256);
-    for text in ["{}", r#"{"keys":{}}"#, r#"{"keys":null}"#, &jwk_of("RS256").to_string()] {
-        assert_eq!(parse(text), Err(KeyError::NotAKeySet), "{text}");
-    }
-    assert_eq!(parse("[]"), Err(KeyError::NotJson(JsonFault::NotAnObject)));
-    assert_eq!(parse("<html>"), Err(KeyError::NotJson(JsonFault::Syntax)));
-    let twice = r#"{"keys":[{"kty":"RSA","\u006bty":"RSA"}]}"#;
-    assert_eq!(parse(twice), Err(KeyError::NotJson(JsonFault::DuplicateMember)));
-    let key = json!({"kty": "unknown"});
-    assert_eq!(set(&vec![key.clone(); 101]), Err(KeyError::TooManyKeys));
-    assert_eq!(set(&vec![key; 100]), Err(KeyError::NoUsableKey));
-    let long = format!("{}{}", jwk_of("RS256"), " ".repeat(256 * 1024));
-    assert_eq!(parse(&long), Err(KeyError::TooLong));
-    assert_eq!(parse_key(&long, None, None), Err(KeyError::TooLong));
-    assert_eq!(parse_key(&"-".repeat(256 * 1024 + 1), None, None), Err(KeyError::TooLong));
-}
-
-#[test]
 fn stored_keys_hold_the_public_members_and_nothing_else() {
-    let noisy = changed(
-        &jwk_of("ES256"),
-        &[("kid", json!("a\"b")), ("x5c", json!(["AAAA"])), ("use", json!("sig")), ("note", json!("hello"))],
-    );
+    let noisy =
+        changed(&jwk_of("ES256"), &[("kid", json!("a\"b")), ("use", json!("sig")), ("note", json!("hello"))]);
     let key = parse_key(&noisy.to_string(), None, None).unwrap();
     let (x, y) = (text(&noisy, "x"), text(&noisy, "y"));
     let expected = format!(r#"{{"alg":"ES256","crv":"P-256","kid":"a\"b","kty":"EC","x":"{x}","y":"{y}"}}"#);
@@ -322,7 +300,7 @@ fn pem_of_other_things_is_refused_with_advice() {
     }
     assert!(KeyFault::Private.to_string().contains("give only the public key"));
     assert_eq!(refused(&block("CERTIFICATE")), KeyFault::Certificate);
-    assert!(KeyFault::Certificate.to_string().contains("openssl x509"));
+    assert_eq!(refused(&block("TRUSTED CERTIFICATE")), KeyFault::PemKind);
     for label in ["DSA PUBLIC KEY", "PUBLIC KEY", "RSA PUBLIC KEY", "PGP PUBLIC KEY BLOCK"] {
         assert_eq!(refused(&block(label)), KeyFault::PemKind, "{label}");
     }
@@ -331,6 +309,26 @@ fn pem_of_other_things_is_refused_with_advice() {
     }
     for text in ["", "hello", "ssh-rsa AAAA", "BEGIN PUBLIC KEY"] {
         assert_eq!(refused(text), KeyFault::PemKind, "{text}");
+    }
+}
+
+#[test]
+fn mistakes_with_pem_are_named() {
+    let good = text(&library_vector("ES256"), "pem").to_owned();
+    let refused = |text: &str| parse_key(text, None, None).map(drop);
+    for (text, fault) in [
+        (format!("Key: {good}"), KeyFault::PemSurrounded),
+        (format!("{good}trailing"), KeyFault::PemSurrounded),
+        (good.replace('\n', "\\n"), KeyFault::PemEscaped),
+        (format!("{good}{good}"), KeyFault::PemSeveral),
+        (good.replace("PUBLIC KEY", "TRUSTED CERTIFICATE"), KeyFault::PemKind),
+    ] {
+        assert_eq!(refused(&text), Err(KeyError::Key(fault)), "{text}");
+    }
+    // What is private is called so, whatever else is wrong.
+    let private = "-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n";
+    for text in [format!("{good}{private}"), format!("x {private}"), private.replace('\n', "\\n")] {
+        assert_eq!(refused(&text), Err(KeyError::Key(KeyFault::Private)), "{text}");
     }
 }
 

@@ -13,6 +13,7 @@ mod granted;
 mod headers;
 mod http;
 mod interop;
+mod key_sets;
 mod keys;
 mod masking;
 mod memberships;

@@ -154,7 +154,7 @@ pub(super) const FUNCTIONS: &[(&str, &str)] = &[
     ),
     (
         "bearer_admin",
-        "auth.load_jwks(text, text, interval) TABLE(key_id uuid, kid text, alg text, state text): volatile unsafe definer plpgsql",
+        "auth.load_jwks(text, text, interval) TABLE(key_id uuid, kid text, alg text, state text, result text, reason text): volatile unsafe definer plpgsql",
     ),
     ("public", "auth.org_ids() uuid[]: stable safe c pg_bearer_org_ids"),
     ("public", "auth.org_ids_with(text) uuid[]: stable safe strict c"),

@@ -20,6 +20,7 @@ pub(super) const INTERNAL_FUNCTIONS: &[(&str, &str)] = &[
     ),
     ("bearer_owner", "auth_internal.asked_role(regclass, name) oid: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.asked_row(regclass, text, jsonb) jsonb: volatile unsafe plpgsql"),
+    ("bearer_owner", "auth_internal.assume_algorithms(auth.issuers) void: volatile unsafe sql"),
     (
         "bearer_owner",
         "auth_internal.assumed_defaults(regclass, oid, text, jsonb, text) jsonb: volatile unsafe plpgsql",
@@ -223,11 +224,11 @@ pub(super) const INTERNAL_FUNCTIONS: &[(&str, &str)] = &[
     ("bearer_owner", "auth_internal.owns_table(oid) boolean: stable unsafe strict c"),
     (
         "bearer_owner",
-        "auth_internal.parse_jwks(text, text) TABLE(kid text, alg text, public_jwk text, thumbprint bytea): stable unsafe strict c",
+        "auth_internal.parse_jwks(text, text) TABLE(place integer, kid text, alg text, public_jwk text, thumbprint bytea, alg_assumed boolean, reason text, is_usual boolean): stable unsafe strict c",
     ),
     (
         "bearer_owner",
-        "auth_internal.parse_jwt_key(text, text, text) TABLE(kid text, alg text, public_jwk text, thumbprint bytea): stable unsafe c",
+        "auth_internal.parse_jwt_key(text, text, text) TABLE(kid text, alg text, public_jwk text, thumbprint bytea, alg_assumed boolean): stable unsafe c",
     ),
     ("bearer_owner", "auth_internal.parts_of(regclass) oid[]: stable unsafe sql"),
     ("bearer_owner", "auth_internal.permission_covers(text[], text) boolean: immutable safe strict c"),
@@ -299,6 +300,7 @@ pub(super) const INTERNAL_FUNCTIONS: &[(&str, &str)] = &[
         "bearer_owner",
         "auth_internal.roles_in(uuid) TABLE(role text, org_id uuid, rank integer, permissions text[], grantable text[], builtin boolean): stable unsafe plpgsql",
     ),
+    ("bearer_owner", "auth_internal.rows_of_keys(uuid, jsonb) uuid[]: stable unsafe plpgsql"),
     ("bearer_owner", "auth_internal.rsa_algorithm(text[]) text: immutable unsafe sql"),
     ("bearer_owner", "auth_internal.sees_all(text, uuid) boolean: volatile unsafe plpgsql"),
     ("bearer_owner", "auth_internal.settle_invitation(auth.endings) boolean: volatile unsafe plpgsql"),

@@ -168,6 +168,7 @@ pub(super) const COLUMNS: &[(&str, &[&str])] = &[
             "revoked_at timestamp with time zone null",
             "retired_until timestamp with time zone null",
             "made_in text null",
+            "alg_assumed boolean",
         ],
     ),
     ("jwt_secrets", &["key_id uuid", "material bytea"]),
