@@ -13,8 +13,11 @@ use crate::verify::error::KeyFault;
 /// The key of a certificate in DER.
 pub(super) fn key(der: &[u8]) -> Result<Material, KeyFault> {
     let certificate = Certificate::from_der(der).map_err(|_| KeyFault::Certificate)?;
-    let key =
-        certificate.tbs_certificate.subject_public_key_info.to_der().map_err(|_| KeyFault::Certificate)?;
+    let key = certificate
+        .tbs_certificate()
+        .subject_public_key_info()
+        .to_der()
+        .map_err(|_| KeyFault::Certificate)?;
     pem::parse_spki(&key)
 }
 
