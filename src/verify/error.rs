@@ -126,7 +126,7 @@ impl Refusal {
             Self::KeyUnusable => "the stored key cannot be used",
             Self::BadSignature => "the signature does not match",
             Self::NotAllKeysTried => {
-                "the signature matches none of 8 keys; the issuer has more, and the token names none (kid)"
+                "the signature matches none of the 8 newest keys that it may be of, and the issuer has more: name one (kid)"
             }
             Self::IssuerMissing => "iss is missing",
             Self::IssuerMalformed => "iss is not a string of 1 to 1024 bytes",

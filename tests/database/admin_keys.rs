@@ -229,6 +229,11 @@ fn a_running_grace_may_end_sooner_and_an_end_that_was_set_stays() {
         let kept = "select not_after between now() and now() + interval '1 day' from auth.jwt_keys where kid = 'limited' and state = 'active'";
         assert_eq!(session.value(kept).as_deref(), Some("t"), "{grace}");
     }
+    // Nor does another name give the key more time.
+    let renamed = |kid: &str| with(limited.clone(), json!({ "kid": kid }));
+    load(&mut session, &[renamed("limited"), renamed("again"), renamed("once more")], "0").unwrap();
+    let ended = "select string_agg(kid, ' ' order by kid) from auth.jwt_keys where state = 'active' and not_after < now() + interval '1 day'";
+    assert_eq!(session.value(ended).as_deref(), Some("again limited once more"));
 }
 
 #[test]

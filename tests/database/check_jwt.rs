@@ -141,7 +141,7 @@ fn not_all_of_many_keys_are_tried_for_a_token_that_names_none() {
     // Signed by nobody whom the issuer knows.
     assert_eq!(
         reason(&mut session, &without_kid(&pairs[0])),
-        "the signature matches none of 8 keys; the issuer has more, and the token names none (kid)"
+        "the signature matches none of the 8 newest keys that it may be of, and the issuer has more: name one (kid)"
     );
     session.run(&format!(
         "select auth.revoke_jwt_key(key_id) from auth.list_jwt_keys('{ISSUER}') where kid = '8'"

@@ -156,8 +156,11 @@ begin
          where e.thumbprint is not null and e.revoked is null order by e.place
     loop
         if ids[entry.place + 1] is null then
-            insert into auth.jwt_keys as k (issuer_id, kid, alg, public_jwk, thumbprint, alg_assumed)
-            values (the_issuer.id, entry.kid, entry.alg, entry.public_jwk, entry.thumbprint, entry.alg_assumed)
+            -- A time that an administrator set for the key holds under every name of it.
+            insert into auth.jwt_keys as k (issuer_id, kid, alg, public_jwk, thumbprint, alg_assumed, not_before, not_after)
+            select the_issuer.id, entry.kid, entry.alg, entry.public_jwk, entry.thumbprint, entry.alg_assumed,
+                   max(same.not_before), min(same.not_after)
+              from auth.jwt_keys same where same.issuer_id = the_issuer.id and same.thumbprint = entry.thumbprint
             returning k.id into new_id;
             ids[entry.place + 1] := new_id;
         else
