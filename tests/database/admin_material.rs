@@ -27,7 +27,7 @@ fn public_keys_come_as_jwk_or_pem() {
         refusal(session.execute(&format!("select auth.add_jwt_key($1, $2 {rest})"), &[&ISSUER, &key]))
     };
     assert_eq!(
-        add(&mut session, &pair.jwk("jwk").to_string(), ""),
+        add(&mut session, &pair.jwk("pem").to_string(), ""),
         "23505 the issuer has this key, or another one with this kid"
     );
     assert_eq!(
