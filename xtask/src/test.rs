@@ -65,7 +65,11 @@ fn lints(pg_config: &PgConfig) -> Result<(), Error> {
     process::run(clippy.args(["--", "--deny", "warnings"]))
 }
 
+/// The extension is built beside its unit tests: each keeps one core busy, and the database tests need it.
 fn unit_tests(pg_config: &PgConfig) -> Result<(), Error> {
+    let mut build = project::cargo(pg_config);
+    build.args(["build", "--release", "--lib", "--tests", "--package", "pg_bearer"]);
+    process::run(build.args(project::features(pg_config)))?;
     let mut test = project::cargo(pg_config);
     test.args(["test", "--release", "--lib", "--package", "pg_bearer"]);
     process::run(test.args(project::features(pg_config)))
