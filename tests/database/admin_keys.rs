@@ -27,7 +27,8 @@ pub(super) fn works(db: &Database, pair: &Pair, kid: &str) -> bool {
     db.tenant().authenticate(&pair.sign(kid, &claims_a())).is_ok()
 }
 
-fn without(mut key: Value, member: &str) -> Value {
+/// A key that does not say this.
+pub(super) fn without(mut key: Value, member: &str) -> Value {
     key.as_object_mut().unwrap().remove(member);
     key
 }

@@ -1,5 +1,6 @@
 //! What administrators are told of a token.
 
+use crate::admin_keys::without;
 use pg_bearer_tests::Database;
 use pg_bearer_tests::database::Session;
 use pg_bearer_tests::token::*;
@@ -96,10 +97,6 @@ fn the_reason_says_what_is_wrong_with_the_keys() {
     let mut session = db.connect("administrator");
     let mut add = |key: &Value| {
         session.execute("select auth.add_jwt_key($1, $2)", &[&ISSUER, &key.to_string()]).unwrap();
-    };
-    let without = |mut key: Value, member: &str| {
-        key.as_object_mut().unwrap().remove(member);
-        key
     };
     let pair = Pair::ed25519();
     add(&without(pair.jwk("x"), "kid"));

@@ -2,7 +2,7 @@
 
 mod roles;
 
-use pg_bearer_tests::database::{Session, assert_contains};
+use pg_bearer_tests::database::{Session, assert_contains, is_long};
 use pg_bearer_tests::{Database, server};
 use postgres::{Client, NoTls};
 use std::sync::OnceLock;
@@ -262,29 +262,26 @@ fn t041_the_schema_of_the_create_extension_command_does_not_matter() {
 fn strange_settings_of_the_session_make_no_difference() {
     let db = Database::empty();
     let mut session = db.superuser();
-    for settings in [
-        &[
-            "standard_conforming_strings = off",
-            "escape_string_warning = off",
-            "array_nulls = off",
-            "datestyle = 'SQL, DMY'",
-            "intervalstyle = sql_standard",
-            "bytea_output = escape",
-        ][..],
-        &[
-            "check_function_bodies = off",
-            "client_encoding = latin1",
-            "row_security = off",
-            "timezone = 'Asia/Kathmandu'",
-            "default_transaction_isolation = serializable",
-        ],
-        &[
-            "transform_null_equals = on",
-            "quote_all_identifiers = on",
-            "plpgsql.variable_conflict = use_column",
-        ],
-        &["session_replication_role = replica", "plpgsql.extra_errors = 'all'", "role = postgres"],
-    ] {
+    let all = [
+        "standard_conforming_strings = off",
+        "escape_string_warning = off",
+        "check_function_bodies = off",
+        "datestyle = 'SQL, DMY'",
+        "intervalstyle = sql_standard",
+        "client_encoding = latin1",
+        "array_nulls = off",
+        "transform_null_equals = on",
+        "quote_all_identifiers = on",
+        "bytea_output = escape",
+        "row_security = off",
+        "session_replication_role = replica",
+        "timezone = 'Asia/Kathmandu'",
+        "default_transaction_isolation = serializable",
+        "plpgsql.variable_conflict = use_column",
+        "plpgsql.extra_errors = 'all'",
+        "role = postgres",
+    ];
+    for settings in all.chunks(if is_long() { 1 } else { 5 }) {
         session.run("load 'plpgsql'");
         for setting in settings {
             session.run(&format!("set {setting}"));

@@ -1,7 +1,6 @@
 //! The public keys of X.509 certificates (RFC 5280). Nothing else of a certificate counts, neither its dates nor who signed it:
 //! whoever gives it to us vouches for it, as for a key.
 
-use base64::Engine;
 use serde_json::{Map, Value};
 use x509_cert::Certificate;
 use x509_cert::der::{Decode, Encode};
@@ -28,6 +27,6 @@ pub(super) fn check(members: &Map<String, Value>, material: &Material) -> Result
         return Ok(());
     };
     let first = chain.as_array().and_then(|chain| chain.first()).and_then(Value::as_str).ok_or(malformed)?;
-    let der = base64::engine::general_purpose::STANDARD.decode(first).map_err(|_| malformed)?;
+    let der = pem::decode(first).ok_or(malformed)?;
     if key(&der).map_err(|_| malformed)? == *material { Ok(()) } else { Err(KeyFault::CertificateDiffers) }
 }

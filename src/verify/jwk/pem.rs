@@ -1,10 +1,11 @@
 //! Public keys as PEM (RFC 7468): SubjectPublicKeyInfo, PKCS#1 for RSA, and certificates.
 
 use aws_lc_rs::rsa;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
 use super::certificate;
 use super::material::{Curve, Material};
-use crate::verify::base64url;
 use crate::verify::error::KeyFault;
 
 /// What a SubjectPublicKeyInfo of these curves starts with; the uncompressed point follows.
@@ -80,12 +81,12 @@ fn unwrap(text: &str) -> Result<(&str, Vec<u8>), KeyFault> {
         return Err(KeyFault::PemSurrounded);
     }
     let base64: String = body.chars().filter(|character| !character.is_ascii_whitespace()).collect();
-    if !base64.len().is_multiple_of(4) || base64.contains(['-', '_']) {
-        return Err(KeyFault::Pem);
-    }
-    let unpadded = base64.strip_suffix("==").or(base64.strip_suffix('=')).unwrap_or(&base64);
-    let base64url = unpadded.replace('+', "-").replace('/', "_");
-    Ok((label, base64url::decode(base64url.as_bytes()).ok_or(KeyFault::Pem)?))
+    Ok((label, decode(&base64).ok_or(KeyFault::Pem)?))
+}
+
+/// The bytes of strict base64 (RFC 4648 section 4), as PEM and `x5c` have it.
+pub(super) fn decode(base64: &str) -> Option<Vec<u8>> {
+    STANDARD.decode(base64).ok()
 }
 
 /// The key in a SubjectPublicKeyInfo (RFC 5280 section 4.1).

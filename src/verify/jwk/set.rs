@@ -67,7 +67,7 @@ impl Entry {
     }
 }
 
-/// The entries of a key set, in its order. What cannot be used is skipped; a private key refuses the whole set, and so does one
+/// The entries of a key set: keys in its order, certificates in that of their kids. What cannot be used is skipped; a private key refuses the whole set, and so does one
 /// that has nothing else. `rsa_default` is for RSA keys that say no algorithm.
 pub(crate) fn parse_set(text: &str, rsa_default: Algorithm) -> Result<Vec<Entry>, KeyError> {
     if !rsa_default.is_rsa() {

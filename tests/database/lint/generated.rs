@@ -197,7 +197,7 @@ fn assert_fixes_have_one_meaning(cases: impl Iterator<Item = &'static Case>, pre
 
 #[test]
 fn t270_fixes_do_the_same_where_others_have_planted_operators_functions_and_types() {
-    assert_fixes_have_one_meaning(one_in(2, all_cases().filter(|case| case.0 != "unreadable_policy")), "");
+    assert_fixes_have_one_meaning(all_cases().filter(|case| case.0 != "unreadable_policy"), "");
 }
 
 #[test]

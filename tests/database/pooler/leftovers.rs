@@ -3,7 +3,7 @@
 mod world;
 
 use super::{Failing, org, transactions};
-use pg_bearer_tests::database::{Session, is_long};
+use pg_bearer_tests::database::{Session, one_in};
 use postgres::types::Type;
 use postgres::{Client, SimpleQueryMessage};
 use std::collections::BTreeMap;
@@ -311,7 +311,7 @@ impl<'a> Application<'a> {
 
 /// How many there are in this run.
 fn count() -> usize {
-    if is_long() { ROUNDS } else { ROUNDS / 100 }
+    one_in(100, 0..ROUNDS).count()
 }
 
 #[test]

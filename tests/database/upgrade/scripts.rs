@@ -116,13 +116,21 @@ pub(crate) fn before() -> Database {
 
 pub(crate) fn update(session: &mut Client) {
     session.run("alter extension pg_bearer update");
-    let version = session.value("select extversion from pg_extension where extname = 'pg_bearer'");
-    assert_eq!(version.as_deref(), Some(current().as_str()));
+    assert_eq!(version_of(session), current());
+}
+
+fn version_of(session: &mut Client) -> String {
+    session.value("select extversion from pg_extension where extname = 'pg_bearer'").unwrap()
+}
+
+/// From now on this leads from the version that the session's database has to this one.
+pub(super) fn replace_update(session: &mut Client, update: &str) {
+    write(&format!("pg_bearer--{}--{}.sql", version_of(session), current()), update);
 }
 
 /// From a version that has both schemas to one after it.
 pub(crate) fn update_once_more(session: &mut Client) {
-    let from = session.value("select extversion from pg_extension where extname = 'pg_bearer'").unwrap();
+    let from = version_of(session);
     let next = unique("next");
     write(&format!("pg_bearer--{from}--{next}.sql"), &without_steps());
     session.run(&format!("alter extension pg_bearer update to '{next}'"));
